@@ -1,0 +1,1 @@
+//! Size limits on WebSocket frames and messages, with violations and statistics

@@ -1,0 +1,1 @@
+//! The life of a gateway connection: admit, authenticate, register, route, limit, close

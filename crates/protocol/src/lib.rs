@@ -1,0 +1,1 @@
+//! The gateway's JSON vocabulary, one enum each way, payloads carried unparsed

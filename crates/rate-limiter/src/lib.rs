@@ -1,0 +1,1 @@
+//! Token buckets and windows, keyed, tiered, bounded in memory

@@ -1,0 +1,1 @@
+//! WebSockets on tokio: upgrade, driver, bounded outbox, client connect

@@ -1,0 +1,1 @@
+//! A WebSocket gateway composed of focused crates
