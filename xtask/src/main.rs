@@ -1,2 +1,62 @@
-//! The workspace's own commands.
-fn main() {}
+//! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`.
+//!
+//! Everything a contributor or the CI does is one of these, so that there is no second list of
+//! commands to keep in step. `cargo xtask --help` names them.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks on its streams"
+)]
+
+use std::process::ExitCode;
+
+use crate::arguments::{HELP, Task};
+use crate::workspace::Workspace;
+
+mod arguments;
+mod invocation;
+mod provision;
+mod runner;
+mod suite;
+mod tally;
+mod tidy;
+mod workspace;
+
+fn main() -> ExitCode {
+    let task = match Task::parse(std::env::args().skip(1)) {
+        Ok(task) => task,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            return ExitCode::from(2);
+        }
+    };
+    match perform(task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went well; an error is something that kept the task from being done at all.
+fn perform(task: Task) -> anyhow::Result<bool> {
+    match task {
+        Task::Help => print!("{HELP}"),
+        Task::ListSteps => suite::print_steps(),
+        Task::Run(selection) => {
+            return runner::run(
+                &Workspace::here()?,
+                &suite::select(&selection),
+                selection.fail_fast,
+            );
+        }
+        Task::Tidy => return tidy::run(&Workspace::here()?),
+        Task::Provision => return provision::run(&Workspace::here()?),
+        Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
+    }
+    Ok(true)
+}

@@ -1,0 +1,164 @@
+//! The command line, as it was typed and as it is meant.
+
+use crate::suite;
+
+/// What `cargo xtask --help` prints.
+pub(crate) const HELP: &str = "\
+The workspace's own commands.
+
+Usage: cargo xtask COMMAND
+
+  test         all that must hold: lints, docs, every test, example and bench
+    --list             name the steps and what each does
+    --only STEP        only this step and what it builds on; repeat or separate by commas
+    --skip STEP        all but this step; repeat or separate by commas
+    --fail-fast        stop at the first step that fails
+  lint         the quick half of it: fmt, clippy, docs
+  tidy         the rules that no compiler knows: layers, sizes, links, settings
+  provision    install what the tests need from the system, print it as shell exports
+  bench [..]   cargo bench, with what follows handed on: `bench --bench compression`
+
+docs/testing.md says more.
+";
+
+/// One of our commands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Help,
+    ListSteps,
+    Run(Selection),
+    Tidy,
+    Provision,
+    Bench(Vec<String>),
+}
+
+/// Which steps to run, and whether a failure ends it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// Nothing here means every step.
+    pub(crate) only: Vec<String>,
+    pub(crate) skip: Vec<String>,
+    pub(crate) fail_fast: bool,
+}
+
+impl Task {
+    /// Reads the arguments after the program's name; the error is a sentence for the terminal.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = arguments.into_iter();
+        let command = arguments.next();
+        let rest: Vec<String> = arguments.collect();
+        match command.as_deref() {
+            Some("bench") => Ok(Self::Bench(rest)),
+            Some("-h" | "--help" | "help") | None => Ok(Self::Help),
+            _ if rest.iter().any(|argument| argument == "-h" || argument == "--help") => {
+                Ok(Self::Help)
+            }
+            Some("test") => parse_test(rest),
+            Some("lint") => parse_lint(&rest),
+            Some("tidy") => nothing_after("tidy", &rest).map(|()| Self::Tidy),
+            Some("provision") => nothing_after("provision", &rest).map(|()| Self::Provision),
+            Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),
+        }
+    }
+}
+
+fn parse_test(arguments: Vec<String>) -> Result<Task, String> {
+    let mut selection = Selection::default();
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let (flag, value) = match argument.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (argument.as_str(), None),
+        };
+        match (flag, &value) {
+            ("--list", None) => return Ok(Task::ListSteps),
+            ("--fail-fast", None) => selection.fail_fast = true,
+            ("--only" | "--skip", _) => {
+                let names = value
+                    .or_else(|| arguments.next())
+                    .ok_or_else(|| format!("`{flag}` wants a step: {}", suite::names()))?;
+                let names = checked_steps(&names)?;
+                if flag == "--only" { &mut selection.only } else { &mut selection.skip }
+                    .extend(names);
+            }
+            _ => return Err(format!("`test` knows no `{argument}`\n\n{HELP}")),
+        }
+    }
+    Ok(Task::Run(selection))
+}
+
+fn parse_lint(arguments: &[String]) -> Result<Task, String> {
+    let fail_fast = arguments.iter().any(|argument| argument == "--fail-fast");
+    if let Some(other) = arguments.iter().find(|argument| *argument != "--fail-fast") {
+        return Err(format!("`lint` knows no `{other}`\n\n{HELP}"));
+    }
+    let only = suite::LINT.iter().map(ToString::to_string).collect();
+    Ok(Task::Run(Selection { only, skip: Vec::new(), fail_fast }))
+}
+
+fn nothing_after(command: &str, rest: &[String]) -> Result<(), String> {
+    match rest.first() {
+        Some(extra) => Err(format!("`{command}` knows no `{extra}`\n\n{HELP}")),
+        None => Ok(()),
+    }
+}
+
+fn checked_steps(names: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+    match names.iter().find(|name| suite::step(name).is_none()) {
+        Some(unknown) => Err(format!("no step `{unknown}`; there are {}", suite::names())),
+        None => Ok(names),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Task, String> {
+        Task::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    fn selection(only: &[&str], skip: &[&str], fail_fast: bool) -> Task {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Task::Run(Selection { only: owned(only), skip: owned(skip), fail_fast })
+    }
+
+    #[test]
+    fn each_way_to_write_a_command_is_understood() {
+        let bench =
+            |arguments: &[&str]| Task::Bench(arguments.iter().map(ToString::to_string).collect());
+        for (line, expected) in [
+            ("", Task::Help),
+            ("--help", Task::Help),
+            ("test --help", Task::Help),
+            ("test", selection(&[], &[], false)),
+            ("test --list", Task::ListSteps),
+            ("test --only clippy", selection(&["clippy"], &[], false)),
+            ("test --only=fmt,docs --fail-fast", selection(&["fmt", "docs"], &[], true)),
+            ("test --skip tests --skip benches", selection(&[], &["tests", "benches"], false)),
+            ("lint", selection(&suite::LINT, &[], false)),
+            ("lint --fail-fast", selection(&suite::LINT, &[], true)),
+            ("tidy", Task::Tidy),
+            ("provision", Task::Provision),
+            ("bench --bench auth -- --help", bench(&["--bench", "auth", "--", "--help"])),
+        ] {
+            assert_eq!(parse(line), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (line, complaint) in [
+            ("tset", "no command `tset`"),
+            ("test --only clipy", "no step `clipy`; there are "),
+            ("test --only", "`--only` wants a step: "),
+            ("test --quick", "`test` knows no `--quick`"),
+            ("lint --only fmt", "`lint` knows no `--only`"),
+            ("tidy now", "`tidy` knows no `now`"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.starts_with(complaint), "{line}: {error}");
+        }
+    }
+}

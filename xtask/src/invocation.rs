@@ -1,0 +1,140 @@
+//! A command line that we run, and that a person can type again.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use crate::tally::Tally;
+
+/// A call of cargo. Its `Display` is what to type in a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cargo {
+    environment: Vec<(&'static str, &'static str)>,
+    arguments: Vec<String>,
+}
+
+impl Cargo {
+    /// `cargo` with these arguments, separated by spaces.
+    pub(crate) fn new(line: &str) -> Self {
+        let arguments = line.split_whitespace().map(str::to_owned).collect();
+        Self { environment: Vec::new(), arguments }
+    }
+
+    /// One more argument, whatever characters it holds.
+    pub(crate) fn with(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    /// Runs it on our own streams; whether it succeeded.
+    pub(crate) fn run(&self, environment: &[(&'static str, OsString)]) -> anyhow::Result<bool> {
+        let status = self.command(environment).status().with_context(|| format!("run {self}"))?;
+        Ok(status.success())
+    }
+
+    /// Runs it, passes its standard output on line by line and counts the tests that it reports.
+    pub(crate) fn run_counting(
+        &self,
+        environment: &[(&'static str, OsString)],
+        tally: &mut Tally,
+    ) -> anyhow::Result<bool> {
+        let mut child = self
+            .command(environment)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("run {self}"))?;
+        let output = child.stdout.take().context("a piped child has a standard output")?;
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line?;
+            let mut out = std::io::stdout().lock();
+            out.write_all(&line)?;
+            out.write_all(b"\n")?;
+            tally.read(&String::from_utf8_lossy(&line));
+        }
+        Ok(child.wait()?.success())
+    }
+
+    /// Runs it silently and returns what it printed; its complaint is the error.
+    pub(crate) fn capture(&self) -> anyhow::Result<String> {
+        let output = self.command(&[]).output().with_context(|| format!("run {self}"))?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{self}: {}", complaint.trim());
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn command(&self, environment: &[(&'static str, OsString)]) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        command.args(&self.arguments).current_dir(crate::workspace::root());
+        // `cargo run` describes *this* package to us. Build scripts that watch those variables
+        // would run again for each change between our cargo and the one typed in a shell.
+        for (name, _) in std::env::vars_os() {
+            if describes_a_package(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
+        }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.environment.iter().copied());
+        command
+    }
+}
+
+fn describes_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_")
+        || variable.starts_with("CARGO_MANIFEST_")
+        || matches!(variable, "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE")
+}
+
+impl fmt::Display for Cargo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.environment {
+            write!(f, "{name}={} ", shell_quoted(value))?;
+        }
+        f.write_str("cargo")?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", shell_quoted(argument)))
+    }
+}
+
+/// The text as one word of a POSIX shell.
+pub(crate) fn shell_quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_reads_as_one_would_type_it() {
+        let docs = Cargo::new("doc --no-deps").env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(docs.to_string(), "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps");
+        let benches = Cargo::new("test --bench").with("*");
+        assert_eq!(benches.to_string(), "cargo test --bench '*'");
+    }
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_needs_it() {
+        for (text, word) in
+            [("a/b-c.d", "a/b-c.d"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'")]
+        {
+            assert_eq!(shell_quoted(text), word);
+        }
+    }
+
+    #[test]
+    fn a_failed_call_says_its_command_and_its_complaint() {
+        let error = Cargo::new("no-such-command").capture().unwrap_err().to_string();
+        assert!(error.starts_with("cargo no-such-command: error: "), "{error}");
+    }
+}

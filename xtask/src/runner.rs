@@ -1,0 +1,145 @@
+//! Runs steps one after the other and tells how each of them went.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use crate::suite::{Action, Step};
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+use crate::{provision, tidy};
+
+/// How one step went.
+#[derive(Debug)]
+struct Outcome {
+    step: &'static str,
+    took: Duration,
+    succeeded: bool,
+}
+
+/// What the steps share: what they act on, what an earlier one found, what all of them counted.
+struct Run<'a> {
+    workspace: &'a Workspace,
+    environment: Vec<(&'static str, OsString)>,
+    tests: Tally,
+}
+
+/// Runs the steps in order and ends with a table; whether all of them succeeded.
+pub(crate) fn run(
+    workspace: &Workspace,
+    steps: &[&'static Step],
+    fail_fast: bool,
+) -> anyhow::Result<bool> {
+    anyhow::ensure!(!steps.is_empty(), "no step is left to run");
+    let mut run = Run { workspace, environment: Vec::new(), tests: Tally::default() };
+    let mut outcomes = Vec::new();
+    for step in steps {
+        println!("==> {}: {}", step.name, step.about);
+        let start = now();
+        // What kept one step from running at all is no reason to know nothing of the others.
+        let succeeded = run.perform(step).unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            false
+        });
+        let outcome = Outcome { step: step.name, took: now() - start, succeeded };
+        println!("<== {}: {}, {}\n", step.name, outcome.word(), seconds(outcome.took));
+        outcomes.push(outcome);
+        if fail_fast && !succeeded {
+            break;
+        }
+    }
+    print!("{}", table(&outcomes, steps.len()));
+    if !run.tests.is_empty() {
+        println!("\n{}", run.tests);
+    }
+    Ok(outcomes.iter().all(|outcome| outcome.succeeded))
+}
+
+impl Run<'_> {
+    fn perform(&mut self, step: &Step) -> anyhow::Result<bool> {
+        match step.action {
+            Action::Cargo(commands) => {
+                let mut succeeded = true;
+                for command in commands(self.workspace) {
+                    println!("    {command}");
+                    if !command.run_counting(&self.environment, &mut self.tests)? {
+                        println!("failed: {command}");
+                        succeeded = false;
+                    }
+                }
+                Ok(succeeded)
+            }
+            Action::Tidy => tidy::run(self.workspace),
+            Action::Provision => {
+                let provisions = provision::provide(self.workspace);
+                provisions.print_complaints();
+                let complete = provisions.is_complete();
+                self.environment = provisions.environment;
+                Ok(complete)
+            }
+        }
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        if self.succeeded { "ok" } else { "FAILED" }
+    }
+}
+
+/// The closing table: what ran, what did not, and how to repeat what failed.
+fn table(outcomes: &[Outcome], planned: usize) -> String {
+    let mut lines = String::new();
+    for outcome in outcomes {
+        let again = match outcome.succeeded {
+            true => String::new(),
+            false => format!("   again: cargo xtask test --only {}", outcome.step),
+        };
+        let (step, word) = (outcome.step, outcome.word());
+        lines += &format!("{step:<10} {word:<6} {:>8}{again}\n", seconds(outcome.took));
+    }
+    let took: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
+    let failed = outcomes.iter().filter(|outcome| !outcome.succeeded).count();
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    lines += &format!("{:<10} {word:<6} {:>8}\n", "all", seconds(took));
+    if planned > outcomes.len() {
+        lines += &format!("not run: {} more\n", planned - outcomes.len());
+    }
+    lines
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this program times the commands that it runs")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_what_failed_and_how_to_repeat_it() {
+        let outcome = |step, millis, succeeded| Outcome {
+            step,
+            took: Duration::from_millis(millis),
+            succeeded,
+        };
+        let outcomes = [outcome("fmt", 840, true), outcome("clippy", 31_200, false)];
+        let expected = "\
+fmt        ok        0.8 s
+clippy     FAILED   31.2 s   again: cargo xtask test --only clippy
+all        FAILED   32.0 s
+not run: 3 more
+";
+        assert_eq!(table(&outcomes, 5), expected);
+    }
+
+    #[test]
+    fn all_is_ok_when_every_step_was() {
+        let outcomes = [Outcome { step: "docs", took: Duration::ZERO, succeeded: true }];
+        assert!(table(&outcomes, 1).ends_with("all        ok        0.0 s\n"));
+    }
+}
