@@ -29,6 +29,7 @@ pub(super) struct Figures {
     files: usize,
     median: usize,
     ninetieth_percentile: usize,
+    over_aim: usize,
     longest: Option<(usize, String)>,
 }
 
@@ -47,6 +48,7 @@ impl Figures {
             files: lengths.len(),
             median: at(50),
             ninetieth_percentile: at(90),
+            over_aim: lengths.iter().filter(|(lines, _)| *lines > LINES_AIM).count(),
             longest: lengths.last().cloned(),
         }
     }
@@ -54,8 +56,9 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { files, median, ninetieth_percentile, longest } = self;
+        let Self { files, median, ninetieth_percentile, over_aim, longest } = self;
         write!(f, "{files} Rust files: median {median} lines, p90 {ninetieth_percentile}")?;
+        write!(f, ", {over_aim} over {LINES_AIM}")?;
         match longest {
             Some((lines, path)) => write!(f, ", longest {lines} ({path})"),
             None => Ok(()),
@@ -86,11 +89,11 @@ mod tests {
             paths.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
         assert_eq!(
             Figures::of(&Tree::with(&files)).to_string(),
-            "10 Rust files: median 5 lines, p90 9, longest 10 (10.rs)"
+            "10 Rust files: median 5 lines, p90 9, 0 over 350, longest 10 (10.rs)"
         );
         assert_eq!(
             Figures::of(&Tree::default()).to_string(),
-            "0 Rust files: median 0 lines, p90 0"
+            "0 Rust files: median 0 lines, p90 0, 0 over 350"
         );
     }
 }
