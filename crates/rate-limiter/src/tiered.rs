@@ -1,0 +1,235 @@
+//! Different limits for different tiers of callers.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use crate::{Denied, KeyedLimiter, Limit, LimiterStats};
+
+/// A [`KeyedLimiter`] for each tier (free, pro, …), by the names of a configuration.
+///
+/// A caller's tier is a name in its token: look it up once, when the caller is known, and keep the
+/// [`TierId`]; the path of a message then handles a small number and no text.
+///
+/// Each tier has a table of its own. So a crowd in one tier cannot push anybody out of another, and a
+/// caller whose tier changes has one allowance in each of them, not a new one for each change. The bound
+/// of the memory is `tiers × capacity` keys.
+#[derive(Debug)]
+pub struct TieredLimiter<K, L: Limit> {
+    capacity: NonZeroUsize,
+    /// The default tier first; never empty.
+    tiers: Vec<Tier<K, L>>,
+}
+
+#[derive(Debug)]
+struct Tier<K, L: Limit> {
+    name: Box<str>,
+    limiter: KeyedLimiter<K, L>,
+}
+
+/// A tier of one [`TieredLimiter`]. `TierId::default()` is the default tier of any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TierId(u32);
+
+impl<K, L> TieredLimiter<K, L>
+where
+    K: Hash + Eq + Clone,
+    L: Limit,
+{
+    /// A limiter with one tier, which is for all whose tier is not known; memory for at most `capacity`
+    /// keys in each tier.
+    #[must_use]
+    pub fn new(default_tier: &str, limit: L, capacity: NonZeroUsize) -> Self {
+        let limiter = KeyedLimiter::new(limit, capacity);
+        Self { capacity, tiers: vec![Tier { name: default_tier.into(), limiter }] }
+    }
+
+    /// Adds a tier, or gives another limit to the one of that name.
+    #[must_use]
+    pub fn with_tier(mut self, name: &str, limit: L) -> Self {
+        let limiter = KeyedLimiter::new(limit, self.capacity);
+        match self.tiers.iter_mut().find(|tier| &*tier.name == name) {
+            Some(tier) => tier.limiter = limiter,
+            None => self.tiers.push(Tier { name: name.into(), limiter }),
+        }
+        self
+    }
+
+    /// Takes 1 from the allowance that `key` has in this tier, or says when to come back.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], if the allowance is used up.
+    pub fn check<Q>(&self, tier: TierId, key: &Q, now: Instant) -> Result<(), Denied>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.tier(tier).limiter.check_cost(key, 1, now)
+    }
+
+    /// Takes `cost` from the allowance that `key` has in this tier, or takes nothing and says when
+    /// to come back.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], if the allowance does not hold so much.
+    pub fn check_cost<Q>(
+        &self,
+        tier: TierId,
+        key: &Q,
+        cost: u32,
+        now: Instant,
+    ) -> Result<(), Denied>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.tier(tier).limiter.check_cost(key, cost, now)
+    }
+
+    /// Gives `key` its whole allowance back in all tiers; says whether anything was known of it.
+    pub fn forget<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        // All of them, also when the first one knew it.
+        self.tiers.iter().fold(false, |known, tier| tier.limiter.forget(key) | known)
+    }
+
+    /// Forgets every key that has its whole allowance back, as
+    /// [`KeyedLimiter::forget_recovered`] does.
+    pub fn forget_recovered(&self, now: Instant) -> usize {
+        self.tiers.iter().map(|tier| tier.limiter.forget_recovered(now)).sum()
+    }
+
+    /// Each tier's name and what its limiter has decided, the default tier first.
+    pub fn tier_stats(&self) -> impl Iterator<Item = (&str, LimiterStats)> {
+        self.tiers.iter().map(|tier| (&*tier.name, tier.limiter.stats()))
+    }
+
+    /// What has been decided in all tiers together.
+    #[must_use]
+    pub fn stats(&self) -> LimiterStats {
+        self.tier_stats().fold(LimiterStats::default(), |sum, (_, tier)| LimiterStats {
+            allowed: sum.allowed + tier.allowed,
+            denied: sum.denied + tier.denied,
+            evicted: sum.evicted + tier.evicted,
+            recovered: sum.recovered + tier.recovered,
+            keys: sum.keys + tier.keys,
+        })
+    }
+}
+
+impl<K, L: Limit> TieredLimiter<K, L> {
+    /// The tier of this name; the default tier if there is no name, or nobody has heard of it.
+    #[must_use]
+    pub fn tier_id(&self, name: Option<&str>) -> TierId {
+        let named = name.and_then(|name| self.tiers.iter().position(|tier| &*tier.name == name));
+        TierId(named.and_then(|index| u32::try_from(index).ok()).unwrap_or(0))
+    }
+
+    /// The name of a tier.
+    #[must_use]
+    pub fn tier_name(&self, tier: TierId) -> &str {
+        &self.tier(tier).name
+    }
+
+    /// The limit of a tier, for a caller that keeps the state itself.
+    #[must_use]
+    pub fn limit(&self, tier: TierId) -> &L {
+        self.tier(tier).limiter.limit()
+    }
+
+    /// An id of another limiter may name a tier that this one does not have: that is an unknown tier.
+    fn tier(&self, id: TierId) -> &Tier<K, L> {
+        self.tiers.get(id.0 as usize).unwrap_or(&self.tiers[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::{TokenBucket, clock};
+
+    fn per_minute(n: u32) -> TokenBucket {
+        TokenBucket::per_minute(NonZeroU32::new(n).unwrap())
+    }
+
+    fn limiter() -> TieredLimiter<String, TokenBucket> {
+        TieredLimiter::new("free", per_minute(2), NonZeroUsize::new(100).unwrap())
+            .with_tier("pro", per_minute(5))
+    }
+
+    fn allowed(limiter: &TieredLimiter<String, TokenBucket>, tier: TierId, key: &str) -> u32 {
+        (0..100).filter(|_| limiter.check(tier, key, clock::millis(0)).is_ok()).count() as u32
+    }
+
+    #[test]
+    fn each_tier_has_its_limit_and_the_unknown_have_the_default() {
+        let limiter = limiter();
+        for (name, expect, key) in [
+            (Some("free"), 2, "a"),
+            (Some("pro"), 5, "b"),
+            (None, 2, "c"),
+            (Some("gold"), 2, "d"),
+            (Some(""), 2, "e"),
+        ] {
+            let tier = limiter.tier_id(name);
+            assert_eq!(allowed(&limiter, tier, key), expect, "{name:?}");
+        }
+        assert_eq!(limiter.tier_id(None), TierId::default());
+    }
+
+    #[test]
+    fn tier_of_another_limiter_is_the_default_and_no_panic() {
+        let pro = limiter().tier_id(Some("pro"));
+        let small: TieredLimiter<String, _> =
+            TieredLimiter::new("all", per_minute(1), NonZeroUsize::MIN);
+        assert_eq!(allowed(&small, pro, "a"), 1);
+        assert_eq!(small.tier_name(pro), "all");
+    }
+
+    #[test]
+    fn caller_that_goes_back_and_forth_between_tiers_gains_nothing_by_it() {
+        let limiter = limiter();
+        let (free, pro) = (limiter.tier_id(Some("free")), limiter.tier_id(Some("pro")));
+        let rounds = (0..10).map(|_| (allowed(&limiter, free, "a"), allowed(&limiter, pro, "a")));
+        assert_eq!(rounds.fold((0, 0), |sum, round| (sum.0 + round.0, sum.1 + round.1)), (2, 5));
+    }
+
+    #[test]
+    fn pardon_counts_in_all_tiers() {
+        let limiter = limiter();
+        let (free, pro) = (limiter.tier_id(Some("free")), limiter.tier_id(Some("pro")));
+        allowed(&limiter, free, "a");
+        allowed(&limiter, pro, "a");
+        assert!(limiter.forget("a"));
+        assert!(!limiter.forget("a"));
+        assert_eq!((allowed(&limiter, free, "a"), allowed(&limiter, pro, "a")), (2, 5));
+    }
+
+    #[test]
+    fn tier_of_the_same_name_replaces_the_limit() {
+        let limiter = limiter().with_tier("free", per_minute(7));
+        assert_eq!(allowed(&limiter, TierId::default(), "a"), 7);
+        assert_eq!(*limiter.limit(TierId::default()), per_minute(7));
+    }
+
+    #[test]
+    fn statistics_are_kept_by_tier_and_add_up() {
+        let limiter = limiter();
+        allowed(&limiter, limiter.tier_id(Some("pro")), "a");
+        allowed(&limiter, limiter.tier_id(None), "a");
+        let by_tier: Vec<_> =
+            limiter.tier_stats().map(|(name, stats)| (name, stats.allowed, stats.denied)).collect();
+        assert_eq!(by_tier, [("free", 2, 98), ("pro", 5, 95)]);
+        let expect = LimiterStats { allowed: 7, denied: 193, keys: 2, ..LimiterStats::default() };
+        assert_eq!(limiter.stats(), expect);
+        assert_eq!(limiter.forget_recovered(clock::millis(60_000)), 2);
+    }
+}
