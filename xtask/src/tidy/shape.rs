@@ -2,6 +2,9 @@
 
 use super::{Finding, House};
 
+/// How a file's docs start: in it, or for a crate in the README that is its docs.
+const DOCS: [&str; 2] = ["//!", "#![doc = include_str!(\"../README.md\")]"];
+
 /// With these a definition starts; `rustfmt` puts those of a module at the start of a line.
 const DEFINITIONS: [&str; 9] =
     ["fn ", "async fn ", "const fn ", "struct ", "enum ", "union ", "trait ", "impl ", "impl<"];
@@ -9,10 +12,9 @@ const DEFINITIONS: [&str; 9] =
 pub(super) fn each_module_opens_with_docs(house: &House) -> Vec<Finding> {
     // The unit tests of a module in a file of their own need no introduction.
     let speaks_for_itself = |path: &str| path.contains("/src/") && path.ends_with("/tests.rs");
-    let bare = house
-        .tree
-        .rust_files()
-        .filter(|(file, _)| !file.text.starts_with("//!") && !speaks_for_itself(&file.path));
+    let bare = house.tree.rust_files().filter(|(file, _)| {
+        !DOCS.iter().any(|docs| file.text.starts_with(docs)) && !speaks_for_itself(&file.path)
+    });
     let message = "does not open with `//!`; its first line says what the file is for";
     bare.map(|(file, _)| Finding::new(&file.path, 1, message)).collect()
 }
@@ -54,6 +56,7 @@ mod tests {
     fn a_module_without_docs_on_its_first_line_is_found() {
         for (path, text, found) in [
             ("a.rs", "//! What a is.\nfn a() {}", 0),
+            ("a.rs", "#![doc = include_str!(\"../README.md\")]\nmod a;", 0),
             ("a.rs", "fn a() {}", 1),
             ("a.rs", "\n//! What a is.", 1),
             ("a.rs", "// What a is.", 1),
