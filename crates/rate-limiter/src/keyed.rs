@@ -26,7 +26,7 @@ use shard::Shard;
 /// # Bounded memory
 ///
 /// At most `capacity` keys are remembered, whatever arrives. The memory grows with the keys and stays
-/// at its peak: about 130 bytes for a short key with a [`TokenBucket`](crate::TokenBucket), so 13 MB
+/// at its peak: about 120 bytes for a short key with a [`TokenBucket`](crate::TokenBucket), so 12 MB
 /// for 100,000 of them. A key that has its whole allowance needs no entry: it gets none, and the entry of
 /// one that has recovered is the first to go when another key arrives.
 ///

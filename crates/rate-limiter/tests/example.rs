@@ -13,6 +13,7 @@ mod limited_echo;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+#[expect(clippy::unwrap_used, reason = "without a socket there is no test")]
 async fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());

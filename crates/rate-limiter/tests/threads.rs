@@ -15,10 +15,12 @@ fn base() -> Instant {
     Instant::now()
 }
 
+#[expect(clippy::unwrap_used, reason = "a zero in a test is a mistake in the test")]
 fn of(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
 }
 
+#[expect(clippy::unwrap_used, reason = "a zero in a test is a mistake in the test")]
 fn limiter<K, L: Limit>(limit: L, capacity: usize) -> KeyedLimiter<K, L>
 where
     K: std::hash::Hash + Eq + Clone,
