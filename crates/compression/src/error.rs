@@ -11,8 +11,8 @@ pub enum InflateError {
         /// The limit that the caller gave.
         limit_bytes: usize,
     },
-    /// The peer sent what is not DEFLATE as RFC 7692 §7.2 wants it. RFC 6455 close code 1007 or
-    /// 1002; the connection cannot go on.
+    /// The peer sent what is not DEFLATE as RFC 7692 §7.2 wants it. The connection cannot go on:
+    /// RFC 6455 close code 1007.
     #[error("{0}")]
     Corrupt(Corruption),
 }

@@ -95,16 +95,18 @@
 //!
 //! - *Takeover by history.* A deflater that stays with its connection costs 245 to 371 KiB, and an
 //!   inflater 46 KiB. The tail of the messages, given to a pooled context as its dictionary, costs
-//!   what it holds: per message 0.9 µs to inflate with 32 KiB and under 0.1 µs with 8 KiB; to
-//!   deflate, 7 µs with 4 KiB and 65 µs with 32 KiB, which is why 4 KiB is the default there. A
-//!   message that goes out plain cannot desynchronise the two ends, because there is no state that
-//!   saw it.
+//!   what it holds. A message that goes out plain cannot desynchronise the two ends, because there
+//!   is no state that saw it. To inflate, the dictionary takes 0.9 µs for 32 KiB and under 0.1 µs
+//!   up to 8 KiB. To deflate it is indexed anew, 1.8 µs for each KiB, which is why 4 KiB are the
+//!   default there: on JSON messages of 300 to 1,000 bytes at level 6, they went out as 35 % of
+//!   their size without takeover, 18.9 % with 4 KiB and 18.2 % with 32 KiB.
 //! - *A window of 8 bits* is accepted. zlib has no such deflater, but its deflater of 9 bits never
 //!   looks back further than 250 bytes. C zlib's inflater of 8 bits confirms it in the tests.
 //! - *A block with BFINAL set* may stand anywhere in a payload (§7.2.3.4). What follows it starts
 //!   with an empty window, as in browsers; the next message sees the whole window again. A payload
 //!   may also end right behind it.
-//! - *Sharded pool, not thread-local*: bounded, countable, freed with its manager.
+//! - *Sharded pool, not thread-local*: bounded, countable, freed with its manager, and with its
+//!   statistics 80 ns a message.
 #![forbid(unsafe_code)]
 
 mod budget;

@@ -44,7 +44,12 @@ impl CompressionManager {
     /// The server's half of the negotiation: [`accept_offer`](crate::accept_offer) with what is
     /// left of the takeover budget.
     pub fn accept_offer<'a>(&self, headers: impl IntoIterator<Item = &'a str>) -> Option<Accepted> {
-        negotiation::accept_offer(&self.shared.config, self.shared.budget.left_bytes(), headers)
+        let Shared { config, pool, budget } = &*self.shared;
+        let (accepted, refused) = negotiation::accept_first(config, budget.left_bytes(), headers)?;
+        if refused {
+            pool.counters().takeover_refused();
+        }
+        Some(accepted)
     }
 
     /// The client's first half: [`offer`](crate::offer) of its configuration.

@@ -7,6 +7,7 @@ mod server;
 use std::fmt::Write as _;
 
 pub use self::client::{accept_response, offer};
+pub(crate) use self::server::accept_first;
 pub use self::server::{Accepted, accept_offer};
 
 use self::header::{Extension, extensions};

@@ -5,8 +5,9 @@
 //! it used last, still in its cache, behind a lock that nobody else wants.
 //!
 //! Not thread-local: those would outlive the manager, could not be counted or trimmed, and exist
-//! once for each thread that ever passed by. The lock costs some 15 ns of the 3 µs to 15 µs that a
-//! small message takes.
+//! once for each thread that ever passed by. What that would save was measured: borrowing, giving back
+//! and counting take 80 ns together, where a message of 1 KiB takes 6 µs or more to deflate, and eight
+//! threads on two cores were no slower than with thread-local contexts.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -37,6 +37,7 @@ fn takeover_is_negotiated_until_the_budget_is_used_up_and_again_when_it_is_free(
     assert_eq!(manager.stats().takeover_bytes, 2 * (4 + 32) * KIB);
     let (_third, granted) = connect();
     assert!(!granted, "used up");
+    assert_eq!(manager.stats().takeover_refused, 1);
     assert_eq!(manager.stats().takeover_bytes, 2 * (4 + 32) * KIB);
     drop(first);
     let (_fourth, granted) = connect();

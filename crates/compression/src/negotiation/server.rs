@@ -31,6 +31,15 @@ pub fn accept_offer<'a>(
     takeover_bytes_left: usize,
     headers: impl IntoIterator<Item = &'a str>,
 ) -> Option<Accepted> {
+    accept_first(config, takeover_bytes_left, headers).map(|(accepted, _)| accepted)
+}
+
+/// As [`accept_offer`]. The second value says whether takeover was refused for want of memory.
+pub(crate) fn accept_first<'a>(
+    config: &CompressionConfig,
+    takeover_bytes_left: usize,
+    headers: impl IntoIterator<Item = &'a str>,
+) -> Option<(Accepted, bool)> {
     if !config.enabled() {
         return None;
     }
@@ -44,7 +53,11 @@ pub fn accept_offer<'a>(
     None
 }
 
-fn accept(config: &CompressionConfig, takeover_bytes_left: usize, offer: &Written) -> Accepted {
+fn accept(
+    config: &CompressionConfig,
+    takeover_bytes_left: usize,
+    offer: &Written,
+) -> (Accepted, bool) {
     // §7.1.2.1: the same or a smaller window than offered; unasked for, it may be named as well.
     let server_bits = config.server_max_window_bits();
     let server_bits =
@@ -55,9 +68,10 @@ fn accept(config: &CompressionConfig, takeover_bytes_left: usize, offer: &Writte
         Some(bits) => bits.unwrap_or_default().min(config.client_max_window_bits()),
     };
 
-    let mut bytes_left = takeover_bytes_left;
+    let (mut bytes_left, mut refused) = (takeover_bytes_left, false);
     let mut fits = |wanted: bool, bytes: usize| {
         let granted = wanted && bytes <= bytes_left;
+        refused |= wanted && !granted;
         bytes_left -= if granted { bytes } else { 0 };
         granted
     };
@@ -84,5 +98,5 @@ fn accept(config: &CompressionConfig, takeover_bytes_left: usize, offer: &Writte
         .flag(CLIENT_NO_CONTEXT_TAKEOVER, params.client_no_context_takeover)
         .bits(SERVER_MAX_WINDOW_BITS, name_server_bits.then_some(server_bits))
         .bits(CLIENT_MAX_WINDOW_BITS, name_client_bits.then_some(client_bits));
-    Accepted { params, response: response.0 }
+    (Accepted { params, response: response.0 }, refused)
 }
