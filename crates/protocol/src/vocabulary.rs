@@ -113,7 +113,7 @@ spellings! {
 
 impl Field {
     /// The object that the field is read from, where it is not the frame itself.
-    const fn parent(self) -> Option<Self> {
+    pub(crate) const fn parent(self) -> Option<Self> {
         match self {
             Self::RoomId | Self::To | Self::Message => Some(Self::Payload),
             Self::Epoch | Self::Offset => Some(Self::Since),

@@ -12,13 +12,22 @@ use serde_json::value::RawValue;
 use crate::vocabulary::Field;
 
 /// The raw texts of the fields of one object.
-#[derive(Default)]
 pub(super) struct Fields<'a> {
+    /// The field that the object stands in; a name is known only where it is read.
+    within: Option<Field>,
     values: [Option<&'a RawValue>; Field::ALL.len()],
     repeated: Option<Field>,
 }
 
 impl<'a> Fields<'a> {
+    pub(super) fn of_frame() -> Self {
+        Self { within: None, values: [None; Field::ALL.len()], repeated: None }
+    }
+
+    pub(super) fn within(field: Field) -> Self {
+        Self { within: Some(field), ..Self::of_frame() }
+    }
+
     /// Collects from `text`, which must be one object and nothing else. What stands before an error is
     /// kept.
     pub(super) fn collect(&mut self, text: &'a str) -> serde_json::Result<()> {
@@ -53,8 +62,8 @@ impl<'a> Visitor<'a> for Collector<'_, 'a> {
     }
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(Key(known)) = map.next_key()? {
-            let Some(field) = known else {
+        while let Some(Key(named)) = map.next_key()? {
+            let Some(field) = named.filter(|field| field.parent() == self.0.within) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };

@@ -14,7 +14,7 @@ use crate::token::Token;
 use crate::vocabulary::{ClientType, Field};
 
 pub(super) fn parse(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
-    let mut fields = Fields::default();
+    let mut fields = Fields::of_frame();
     let outcome = collect_frame(text, &mut fields).and_then(|()| {
         let id = optional(&fields, Field::Id, Expected::Id, Id::new)?;
         let message = Reader { of: client_type(&fields)?, fields: &fields }.message()?;
@@ -146,7 +146,7 @@ impl<'a> Reader<'_, 'a> {
     ) -> Result<T, ParseErrorKind> {
         let object = |raw: &'a RawValue| raw.get().starts_with('{').then_some(raw);
         let raw = self.required(field, Expected::Object, object)?;
-        let mut fields = Fields::default();
+        let mut fields = Fields::within(field);
         // The frame is JSON already; what can fail still is a key that is no Unicode (a lone surrogate).
         fields
             .collect(raw.get())
