@@ -1,0 +1,63 @@
+//! Why a connection ended: a closed set.
+
+use std::time::Duration;
+
+use ws_close_manager::SendableCode;
+
+use crate::error::ProtocolError;
+
+/// The first thing that led to the end of a connection, and whether the closing handshake was
+/// finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What began the end.
+    pub cause: Cause,
+    /// Both close frames have passed.
+    pub acknowledged: bool,
+}
+
+/// What began the end of a connection; the first cause wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer sent the first close frame.
+    ClosedByPeer {
+        /// Its code, if it carried one.
+        code: Option<u16>,
+    },
+    /// We sent the first close frame.
+    ClosedByUs {
+        /// Its code.
+        code: SendableCode,
+    },
+    /// The peer broke a rule.
+    Protocol(ProtocolError),
+    /// The peer answered no ping.
+    PongTimeout {
+        /// The last round trip that was measured.
+        last_round_trip: Option<Duration>,
+    },
+    /// No message either way for too long.
+    Idle,
+    /// The peer's side of the transport ended without a close frame.
+    EndOfStream,
+    /// The transport failed.
+    Io(std::io::ErrorKind),
+    /// The transport was dropped by our side without a closing handshake.
+    Killed,
+}
+
+impl Cause {
+    /// A stable word for logs and metric labels.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::ClosedByPeer { .. } => "closed_by_peer",
+            Self::ClosedByUs { .. } => "closed_by_us",
+            Self::Protocol(_) => "protocol",
+            Self::PongTimeout { .. } => "pong_timeout",
+            Self::Idle => "idle",
+            Self::EndOfStream => "end_of_stream",
+            Self::Io(_) => "io",
+            Self::Killed => "killed",
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The protocol on virtual time and virtual wire: no test here sleeps or opens a socket.
+
+mod close;
+mod compressed;
+mod handshake;
+mod hostile;
+mod liveness;
+mod pair;
+mod properties;
+mod rfc6455;
+mod wire;
