@@ -1,1 +1,3 @@
 //! A WebSocket gateway composed of focused crates
+
+pub mod config;

@@ -1,0 +1,68 @@
+//! A configuration that is complete, with what is to be said about it.
+
+use std::fmt;
+
+use super::origin::Origin;
+use super::resolved::Config;
+use super::setting::{Section, Setting};
+
+/// What the gateway runs with.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the settings mean.
+    pub config: Config,
+    /// What is permitted and probably not meant: a line each, to be logged.
+    pub warnings: Vec<String>,
+    /// Where each value came from, in the order of the table of settings.
+    pub provenance: Vec<Effective>,
+}
+
+/// One setting with the value that counts.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// Its row in the table.
+    pub setting: &'static Setting,
+    /// The value as it was written, a secret as `***`; empty if it is not set.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Loaded {
+    /// Where the value of that variable came from.
+    #[must_use]
+    pub fn effective(&self, env: &str) -> Option<&Effective> {
+        self.provenance.iter().find(|effective| effective.setting.env == env)
+    }
+}
+
+/// What `ws-gateway config` prints: a line for each setting, with its value and its origin.
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.provenance.iter().map(|effective| effective.setting.env.len());
+        let name_width = names.max().unwrap_or_default();
+        let printed = |effective: &Effective| match effective.value.as_str() {
+            "" => "(not set)".to_owned(),
+            value => value.escape_debug().to_string(),
+        };
+        // One long list of origins must not push everybody's column off the screen.
+        let widths = self.provenance.iter().map(|effective| printed(effective).chars().count());
+        let value_width = widths.filter(|width| *width <= 40).max().unwrap_or_default();
+        for section in Section::ALL {
+            writeln!(f, "[{}]", section.name())?;
+            for effective in self.provenance.iter().filter(|one| one.setting.section == section) {
+                let (name, value) = (effective.setting.env, printed(effective));
+                let origin = &effective.origin;
+                writeln!(f, "{name:name_width$}  {value:value_width$}  {origin}")?;
+            }
+            writeln!(f)?;
+        }
+        for (name, tier) in &self.config.limits.tiers {
+            let or_none = |number: Option<u32>| number.unwrap_or_default();
+            writeln!(f, "[tiers.{name}]")?;
+            writeln!(f, "messages_per_minute  {}", or_none(tier.messages_per_minute))?;
+            writeln!(f, "burst                {}\n", or_none(tier.burst))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! What the settings mean: checked values of plain types, grouped by the part that they are for.
+//!
+//! Nothing here remembers how or where a value was written. The `Default` of each group is that of
+//! the table of settings; a test compares the two.
+
+mod access;
+mod traffic;
+
+pub use access::{
+    AdminSettings, AuthMode, AuthSettings, LimitSettings, Supabase, Tier, UpstreamSettings,
+    UpstreamTarget,
+};
+pub use traffic::{
+    CloseSettings, CompressionSettings, FrameSettings, HeartbeatSettings, LogFormat, LogLevel,
+    LogSettings, ServerSettings,
+};
+
+/// Everything that the gateway can be told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `--dev`: for a laptop. A throw-away secret where none is set, a printed token, the console.
+    pub dev: bool,
+    /// Where and how connections are accepted.
+    pub server: ServerSettings,
+    /// When a peer is dead, or has nothing to say.
+    pub heartbeat: HeartbeatSettings,
+    /// permessage-deflate.
+    pub compression: CompressionSettings,
+    /// How large a message may be.
+    pub frames: FrameSettings,
+    /// How connections end.
+    pub close: CloseSettings,
+    /// Who may come in.
+    pub auth: AuthSettings,
+    /// How much of everything.
+    pub limits: LimitSettings,
+    /// Who answers requests.
+    pub upstream: UpstreamSettings,
+    /// Who may look inside.
+    pub admin: AdminSettings,
+    /// What is told about it.
+    pub log: LogSettings,
+}

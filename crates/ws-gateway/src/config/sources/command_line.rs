@@ -1,0 +1,204 @@
+//! The command line: the commands, and a flag for each setting.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+
+use super::Raw;
+use super::environment::{CONFIG_FILE, not_available, read_text};
+use crate::config::fault::Fault;
+use crate::config::origin::{Origin, Written};
+use crate::config::quantity::{DAY, SECOND, parse_duration};
+use crate::config::setting::{Kind, Setting};
+use crate::config::settings::{NOT_AVAILABLE, SETTINGS};
+use crate::config::shown::shown;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Asked {
+    Serve,
+    Token(TokenArgs),
+    CheckConfig,
+    ShowConfig,
+}
+
+/// What is to be in a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenArgs {
+    /// The user. Never empty.
+    pub user: String,
+    /// How long the token is good for. Default 24 h; 1 s to 3650 d.
+    pub ttl: Duration,
+    /// The tier, if any.
+    pub tier: Option<String>,
+}
+
+#[derive(Debug)]
+pub(in crate::config) struct CommandLine {
+    pub(in crate::config) asked: Asked,
+    pub(in crate::config) dev: bool,
+    pub(in crate::config) config_file: Option<PathBuf>,
+    pub(in crate::config) raw: Raw,
+}
+
+const DEV: &str = "dev";
+const CONFIG: &str = "config";
+
+/// Reads the arguments, the program's own name first.
+pub(in crate::config) fn read(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<CommandLine, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    // Flags may stand before the command and after it; the innermost knows them all.
+    let (asked, matches) = match matches.subcommand() {
+        Some(("token", matches)) => (Asked::Token(token_args(matches)), matches),
+        Some(("check-config", matches)) => (Asked::CheckConfig, matches),
+        Some(("config", matches)) => (Asked::ShowConfig, matches),
+        _ => (Asked::Serve, &matches),
+    };
+    let config_file =
+        matches.get_one::<PathBuf>(CONFIG).filter(|path| !path.as_os_str().is_empty());
+    Ok(CommandLine {
+        asked,
+        dev: matches.get_flag(DEV),
+        config_file: config_file.cloned(),
+        raw: settings(matches),
+    })
+}
+
+fn settings(matches: &ArgMatches) -> Raw {
+    let mut raw = Raw::default();
+    for setting in SETTINGS {
+        let Some(values) = matches.get_many::<OsString>(setting.env) else { continue };
+        let source = Origin::Flag(format!("--{}", setting.flag()));
+        let texts: Result<Vec<String>, String> = values.map(|value| read_text(value)).collect();
+        match texts {
+            Ok(texts) => {
+                if setting.is_secret() {
+                    raw.warnings.push(format!(
+                        "{source} shows its secret to everybody on this machine; use {} instead",
+                        Origin::Variable(setting.env.to_owned())
+                    ));
+                }
+                raw.write(setting, Written { text: texts.join(","), origin: source });
+            }
+            Err(accepted) => {
+                let value = Some(shown(setting, "\u{FFFD}"));
+                raw.faults.push(Fault { name: setting.env.to_owned(), value, source, accepted });
+            }
+        }
+    }
+    for (env, what) in NOT_AVAILABLE.iter().filter(|(env, _)| matches.contains_id(env)) {
+        let flag = Origin::Flag(format!("--{}", dashed(env)));
+        raw.faults.push(not_available(env, what, flag));
+    }
+    raw
+}
+
+fn token_args(matches: &ArgMatches) -> TokenArgs {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    TokenArgs {
+        user: text("user").unwrap_or_default(),
+        ttl: matches.get_one("ttl").copied().unwrap_or(Duration::from_millis(DAY)),
+        tier: text("tier"),
+    }
+}
+
+/// The whole command line, for help and for completion.
+#[must_use]
+pub fn command() -> clap::Command {
+    let quiet = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
+    clap::Command::new("ws-gateway")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A WebSocket gateway. Without a command it serves.")
+        .after_help(
+            "Every setting is a flag, a variable and a key of the file; the flag wins over the \
+             variable, the variable over the file. `--help` lists them all.",
+        )
+        .subcommand_value_name("COMMAND")
+        .subcommand(token_command())
+        .subcommand(quiet("check-config", "Check the configuration, and say all that is wrong"))
+        .subcommand(quiet("config", "Print each effective value and where it came from"))
+        .arg(
+            Arg::new(DEV)
+                .long(DEV)
+                .global(true)
+                .action(ArgAction::SetTrue)
+                .help("For a laptop: loopback only, an echo as upstream, a throw-away secret"),
+        )
+        .arg(
+            Arg::new(CONFIG)
+                .long(CONFIG)
+                .global(true)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help(format!("A configuration file in TOML [env: {CONFIG_FILE}]")),
+        )
+        .args(SETTINGS.iter().map(flag))
+        .args(NOT_AVAILABLE.iter().map(|(env, _)| {
+            let flag = Arg::new(*env).long(dashed(env)).global(true).hide(true);
+            flag.value_parser(value_parser!(OsString))
+        }))
+}
+
+fn token_command() -> clap::Command {
+    let user = Arg::new("user").long("user").required(true).value_name("ID").help("The user");
+    let ttl = Arg::new("ttl")
+        .long("ttl")
+        .value_name("TIME")
+        .default_value("24h")
+        .value_parser(parse_ttl)
+        .help("How long the token is good for");
+    let tier = Arg::new("tier").long("tier").value_name("NAME").help("The user's tier");
+    clap::Command::new("token")
+        .about("Print a token that is signed with JWT_SECRET_KEY")
+        .arg(user.value_parser(clap::builder::NonEmptyStringValueParser::new()))
+        .arg(ttl)
+        .arg(tier.value_parser(clap::builder::NonEmptyStringValueParser::new()))
+}
+
+fn parse_ttl(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_millis(SECOND)..=Duration::from_millis(3650 * DAY);
+    parse_duration(text)
+        .filter(|ttl| bounds.contains(ttl))
+        .ok_or_else(|| "1s to 3650d, as milliseconds or with a unit (\"90s\", \"24h\")".to_owned())
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
+    let arg = Arg::new(setting.env)
+        .long(setting.flag())
+        .global(true)
+        .value_parser(value_parser!(OsString))
+        .value_name(placeholder(&setting.kind))
+        .help_heading(setting.section.title())
+        .hide_short_help(true)
+        .help(format!("{}{default} [env: {}]", setting.doc, setting.env));
+    match setting.kind {
+        Kind::Switch(_) => arg.num_args(0..=1).default_missing_value("true"),
+        Kind::List(..) => arg.action(ArgAction::Append),
+        _ => arg,
+    }
+}
+
+fn placeholder(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Duration(..) => "TIME",
+        Kind::Size(..) => "SIZE",
+        Kind::Integer(..) => "NUMBER",
+        Kind::Switch(_) => "on|off",
+        Kind::Word(_) => "WORD",
+        Kind::Secret(_) => "SECRET",
+        Kind::Text(..) => "TEXT",
+        Kind::List(..) => "LIST",
+    }
+}
+
+fn dashed(env: &str) -> String {
+    env.to_ascii_lowercase().replace('_', "-")
+}

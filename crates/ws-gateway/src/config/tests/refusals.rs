@@ -1,0 +1,184 @@
+//! What is not accepted, and how that is said.
+
+use super::*;
+
+/// One bad value of each form, and what its line must say.
+#[test]
+fn each_kind_of_value_is_refused_with_what_would_be_accepted() {
+    for (env, value, accepted) in [
+        ("PING_INTERVAL", "soon", "1ms to 1h, as milliseconds or with a unit"),
+        ("PING_INTERVAL", "0", "1ms to 1h"),
+        ("PING_INTERVAL", "2h", "1ms to 1h"),
+        ("PING_INTERVAL", "-5", "1ms to 1h"),
+        ("PING_INTERVAL", "30000  # 30 seconds", "the comment is part of the value"),
+        ("IDLE_TIMEOUT", "25h", "0 to 1d"),
+        ("MAX_FRAME_SIZE", "1MB", "KiB, MiB, GiB"),
+        ("MAX_FRAME_SIZE", "0", "1B to 1GiB"),
+        ("MAX_FRAME_SIZE", "2GiB", "1B to 1GiB"),
+        ("WEBSOCKET_PORT", "65536", "a whole number from 0 to 65535"),
+        ("WEBSOCKET_PORT", "http", "a whole number from 0 to 65535"),
+        ("WEBSOCKET_PORT", "tcp://10.0.0.1:80", "Kubernetes"),
+        ("COMPRESSION_LEVEL", "10", "from 0 to 9"),
+        ("MAX_MISSED_PONGS", "0", "from 1 to 1000"),
+        ("MAX_CONNECTIONS", "4294967296", "from 0 to 4294967295"),
+        ("COMPRESSION_ENABLED", "maybe", "true or false"),
+        ("COMPRESSION_PROFILE", "best", "one of default, high, fast, disabled"),
+        ("AUTH_MODE", "off", "one of message, upgrade, none"),
+        ("LOG_LEVEL", "verbose", "one of error, warn, info, debug, trace"),
+        ("LOG_FORMAT", "xml", "one of auto, human, json"),
+        ("WEBSOCKET_HOST", "example.com", "an IP address"),
+        ("WEBSOCKET_PATH", "ws", "a path such as /ws"),
+        ("WEBSOCKET_PATH", "/ws?x=1", "a path such as /ws"),
+        ("WEBSOCKET_PATH", "/w s", "a path such as /ws"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33", "networks such as"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "\"proxy\" is not accepted"),
+        ("ALLOWED_ORIGINS", "app.example", "origins such as"),
+        ("ALLOWED_ORIGINS", "https://app.example/", "origins such as"),
+        ("ALLOWED_ORIGINS", "https://*.example", "origins such as"),
+        ("ALLOWED_ORIGINS", "https://me@app.example", "origins such as"),
+        ("ALLOWED_ORIGINS", "https://app.example:99999", "origins such as"),
+        ("AUTH_COOKIE", "to ken", "the name of a cookie"),
+        ("JWKS_URL", "http://issuer.example/keys", "an https address"),
+        ("JWKS_URL", "http://localhost.evil.example/keys", "an https address"),
+        ("JWKS_URL", "https://me:word@issuer.example/keys", "without user and password"),
+        ("JWKS_URL", "file:///keys", "an https address"),
+        ("JWT_ALGORITHMS", "HS256,none", "\"none\" is not accepted"),
+        ("JWT_ALGORITHMS", "hs256", "HS256, HS384"),
+        ("TIER_CLAIM", "a b", "the name of a claim"),
+        ("SUPABASE_AUTH_DOMAIN", "abc supabase", "a host such as"),
+        ("UPSTREAM", "ftp://backend/", "echo, or an http or https address"),
+        ("UPSTREAM", "backend:8080", "echo, or an http or https address"),
+        ("DEFAULT_TIER", "pro", "[tiers.NAME]"),
+    ] {
+        let faults = faults_of(&[(env, value)]);
+        assert_eq!(faults.len(), 1, "{env} = {value}: {faults:?}");
+        let line = &faults[0];
+        assert!(line.starts_with(&format!("{env} = ")), "{line}");
+        assert!(line.contains(&format!("(variable {env})")), "{line}");
+        assert!(line.contains(accepted), "{line}");
+    }
+}
+
+#[test]
+fn values_at_the_edges_are_accepted() {
+    for (env, value) in [
+        ("PING_INTERVAL", "1ms"),
+        ("PING_INTERVAL", "1h"),
+        ("IDLE_TIMEOUT", "0"),
+        ("MAX_FRAME_SIZE", "1GiB"),
+        ("WEBSOCKET_PORT", "0"),
+        ("WEBSOCKET_HOST", "::"),
+        ("WEBSOCKET_HOST", "[::1]"),
+        ("WEBSOCKET_HOST", "localhost"),
+        ("WEBSOCKET_PATH", "/"),
+        ("COMPRESSION_ENABLED", "Off"),
+        ("COMPRESSION_LEVEL", "0"),
+        ("LOG_LEVEL", "DEBUG"),
+        ("TRUSTED_PROXIES", " 10.0.0.0/8 , 192.168.1.1,fd00::/8,"),
+        ("ALLOWED_ORIGINS", "http://localhost:3000,https://yourdomain.com,https://[::1]:8443,null"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("JWKS_URL", "http://127.0.0.1:8080/keys"),
+        ("JWKS_URL", "http://[::1]/keys"),
+        ("JWKS_URL", "https://issuer.example/keys?v=1"),
+        ("JWT_ALGORITHMS", "HS512"),
+        ("UPSTREAM", "http://backend:8080/rpc"),
+    ] {
+        assert_eq!(faults_of(&[(env, value)]), Vec::<String>::new(), "{env} = {value}");
+    }
+}
+
+#[test]
+fn all_faults_of_all_sources_are_told_at_once() {
+    let given = Given {
+        flags: &["--config=gateway.toml", "--close-timeout=never"],
+        variables: &[("PONG_TIMEOUT", "late"), ("AUTH_COOKIE", "session"), ("REDIS_HOST", "redis")],
+        files: &[(
+            "gateway.toml",
+            "[heartbeat]\nping_intervall = 1\n[frames]\nmax_frame_size = 1024\n\
+             frame_warn_threshold = \"2KiB\"\nmax_fragments = \"many\"\n",
+        )],
+    };
+    let faults = given.faults();
+    let starts = [
+        "heartbeat.ping_intervall (gateway.toml:2): not a setting; did you mean ping_interval?",
+        "MAX_FRAGMENTS = \"\\\"many\\\"\" (gateway.toml:6): a number without quotes",
+        "REDIS_HOST (variable REDIS_HOST): not available in this version",
+        "PONG_TIMEOUT = \"late\" (variable PONG_TIMEOUT): 1ms to 1h",
+        "CLOSE_TIMEOUT = \"never\" (flag --close-timeout): 1ms to 1h",
+        "FRAME_WARN_THRESHOLD = \"2KiB\" (gateway.toml:5): at most MAX_FRAME_SIZE, which is 1024",
+        "AUTH_COOKIE = \"session\" (variable AUTH_COOKIE): only with ALLOWED_ORIGINS",
+        "JWT_SECRET_KEY is not set: nobody could be let in; set JWT_SECRET_KEY",
+    ];
+    assert_eq!(faults.len(), starts.len(), "{faults:#?}");
+    for (fault, start) in faults.iter().zip(starts) {
+        assert!(fault.starts_with(start), "{fault}\n{start}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_status_2_and_so_is_a_bad_command_line() {
+    let status = |flags| Given { flags, ..Given::default() }.load().unwrap_err().exit_code();
+    assert_eq!(status(&[]), EXIT_BAD_CONFIGURATION);
+    assert_eq!(status(&["--no-such-flag"]), 2);
+    assert_eq!(status(&["no-such-command"]), 2);
+    assert_eq!(status(&["--help"]), 0);
+    assert_eq!(status(&["--version"]), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_fault_and_hides_no_other() {
+    let given = Given {
+        flags: &["--config=missing.toml"],
+        variables: &[("PING_INTERVAL", "soon")],
+        ..Given::default()
+    };
+    let faults = given.faults();
+    // That there is no secret is not told: it may be in the file.
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[0]
+            .starts_with("WS_GATEWAY_CONFIG = \"missing.toml\" (flag --config): a file that can"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_wherever_it_is_asked_for() {
+    for env in ["REDIS_HOST", "NATS_URL", "BROKER", "DATA_DIR", "API_KEY"] {
+        let faults = faults_of(&[(env, "hunter2")]);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].starts_with(&format!("{env} (variable {env}): not available")),
+            "{faults:?}"
+        );
+        assert!(!faults[0].contains("hunter2"));
+    }
+    let flags = &["--jwt-secret-key", SECRET, "--redis-host=x", "--data-dir=y"];
+    let faults = Given { flags, ..Given::default() }.faults();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("DATA_DIR (flag --data-dir): not available"), "{faults:?}");
+}
+
+#[test]
+fn the_port_of_an_engine_alone_asks_for_nothing() {
+    // Kubernetes sets REDIS_PORT in every pod beside a service named redis.
+    assert_eq!(faults_of(&[("REDIS_PORT", "tcp://10.0.0.1:6379")]), Vec::<String>::new());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_utf_8_is_a_fault() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let bytes = OsString::from_vec(vec![b'/', 0xFF]);
+    let by_variable = [("WEBSOCKET_PATH".into(), bytes.clone())];
+    let flags = ["ws-gateway".into(), "--dev".into(), "--websocket-path".into(), bytes];
+    let no_files = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    for loaded in [
+        load(["ws-gateway".into(), "--dev".into()], by_variable, no_files),
+        load(flags, [], no_files),
+    ] {
+        let fault = loaded.unwrap_err().to_string();
+        assert!(fault.starts_with("WEBSOCKET_PATH = ") && fault.ends_with("UTF-8"), "{fault}");
+    }
+}

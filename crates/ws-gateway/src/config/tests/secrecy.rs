@@ -1,0 +1,51 @@
+//! Secrets are printed by nothing.
+
+use super::*;
+
+const HUNTER: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
+
+#[track_caller]
+fn check_silent(what: &str, printed: &str) {
+    assert!(!printed.contains("hunter2"), "{what}: {printed}");
+}
+
+#[test]
+fn a_good_configuration_prints_no_secret() {
+    let given = Given {
+        flags: &["--admin-key", HUNTER],
+        variables: &[("JWT_SECRET_KEY", HUNTER)],
+        ..Given::default()
+    };
+    let loaded = given.loaded();
+    assert_eq!(loaded.config.auth.secret.as_ref().unwrap().expose(), HUNTER);
+    assert_eq!(loaded.config.admin.key.as_ref().unwrap().expose(), HUNTER);
+    check_silent("config", &loaded.to_string());
+    check_silent("debug", &format!("{loaded:?} {loaded:#?}"));
+    check_silent("warnings", &loaded.warnings.join(" "));
+    // A flag is seen by everybody who can list processes, so that one is warned about.
+    assert!(loaded.warnings.iter().any(|line| line.contains("--admin-key shows its secret")));
+}
+
+#[test]
+fn no_fault_prints_a_secret() {
+    let files = |text| [("f", text)];
+    for (what, variables, text) in [
+        ("too short", &[("JWT_SECRET_KEY", "hunter2")][..], ""),
+        ("a key", &[("JWT_SECRET_KEY", "-----BEGIN hunter2-----")], ""),
+        ("a password in an address", &[("UPSTREAM", "ftp://me:hunter2@host/")], ""),
+        ("the same without a scheme", &[("UPSTREAM", "me:hunter2@host:80")], ""),
+        ("of a wrong type", &[], "[auth]\njwt_secret_key = [\"hunter2\"]"),
+        ("under a mistyped name", &[], "[auth]\njwt_secret_kye = \"hunter2\""),
+        ("under a name of later", &[], "[api]\napi_key = \"hunter2\""),
+        ("in a section of later", &[], "[server]\napi_key = \"hunter2\""),
+        ("in a line that is no TOML", &[], "[auth]\njwt_secret_key = \"hunter2"),
+        ("without quotes", &[], "[auth]\njwt_secret_key = hunter2"),
+    ] {
+        let files = files(text);
+        let given = Given { flags: &["--config=f"], variables, files: &files };
+        let faults = given.faults();
+        assert!(!faults.is_empty(), "{what}");
+        check_silent(what, &faults.join("\n"));
+        check_silent(what, &format!("{:?}", given.load().unwrap_err()));
+    }
+}
