@@ -120,7 +120,7 @@ impl<'a> Checks<'a> {
         }
         if config.dev && !server.address.ip().is_loopback() {
             self.warnings.push(format!(
-                "--dev on {}: whoever reaches this address can use the development set-up",
+                "--dev listens on {}: whoever reaches that can use the development set-up",
                 server.address.ip()
             ));
         }

@@ -74,7 +74,7 @@ pub const SETTINGS: &[Setting] = &[
             c.server.worker_threads = std::num::NonZeroUsize::new(n as usize);
         }),
         default: "0",
-        doc: "How many threads serve connections",
+        doc: "How many threads serve connections; 0 for one a core",
     },
     Setting {
         env: "PING_INTERVAL",
@@ -111,7 +111,7 @@ pub const SETTINGS: &[Setting] = &[
             c.heartbeat.idle_timeout = Some(time).filter(|time| !time.is_zero());
         }),
         default: "300000",
-        doc: "How long a connection may go without a data message",
+        doc: "How long a connection may go without a data message; 0 for ever",
     },
     Setting {
         env: "COMPRESSION_PROFILE",
@@ -124,7 +124,7 @@ pub const SETTINGS: &[Setting] = &[
             ("disabled", |_| ()),
         ]),
         default: "default",
-        doc: "Sets the next three at once; each of them overrides it",
+        doc: "Sets whether, how hard and from what size to deflate; each can be set by itself",
     },
     Setting {
         env: "COMPRESSION_ENABLED",
@@ -138,14 +138,14 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Compression,
         kind: Kind::Integer(0..=9, |c, level| c.compression.level = level as u8),
         default: "6",
-        doc: "How hard to deflate",
+        doc: "How hard to deflate, 0 for not at all to 9",
     },
     Setting {
         env: "COMPRESSION_THRESHOLD",
         section: Section::Compression,
         kind: Kind::Size(0..=GIB, |c, bytes| c.compression.threshold_bytes = bytes as usize),
         default: "1024",
-        doc: "Shorter messages go out plain",
+        doc: "Shorter messages go out plain; 0 tries all",
     },
     Setting {
         env: "COMPRESSION_CONTEXT_TAKEOVER",
@@ -159,7 +159,7 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Compression,
         kind: Kind::Size(0..=64 * GIB, |c, bytes| c.compression.memory_bytes_max = bytes as usize),
         default: "67108864",
-        doc: "What all connections together may remember for that",
+        doc: "What all connections together may remember of earlier messages",
     },
     Setting {
         env: "MAX_FRAME_SIZE",
@@ -173,7 +173,7 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Frames,
         kind: Kind::Size(0..=GIB, |c, bytes| c.frames.warn_bytes = bytes),
         default: "524288",
-        doc: "Larger messages are counted and logged; half of MAX_FRAME_SIZE unless set",
+        doc: "Larger messages are counted and logged; half of MAX_FRAME_SIZE unless set; 0 for none",
     },
     Setting {
         env: "MAX_FRAGMENTS",
@@ -194,7 +194,7 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Close,
         kind: Kind::Integer(0..=10_000_000, |c, n| c.close.per_second = limit(n)),
         default: "0",
-        doc: "How many connections a second are told to go during a drain",
+        doc: "How many connections a second are told to go during a drain; 0 for all at once",
     },
     Setting {
         env: "AUTH_MODE",
@@ -219,7 +219,7 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Auth,
         kind: Kind::Integer(1..=10_000_000, |c, n| c.auth.pending_max = n),
         default: "10000",
-        doc: "How many connections may be waiting for that at once",
+        doc: "How many connections may be waiting for their authentication",
     },
     Setting {
         env: "AUTH_COOKIE",
@@ -322,35 +322,35 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Limits,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.connections_max = limit(n)),
         default: "0",
-        doc: "How many connections at once",
+        doc: "How many connections at once; 0 for no limit",
     },
     Setting {
         env: "MAX_CONNECTIONS_PER_USER",
         section: Section::Limits,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.connections_per_user_max = limit(n)),
         default: "5",
-        doc: "How many connections of one user at once",
+        doc: "How many connections of one user at once; 0 for no limit",
     },
     Setting {
         env: "MESSAGE_RATE_LIMIT",
         section: Section::Limits,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.messages_per_minute = limit(n)),
         default: "6000",
-        doc: "How many messages a minute of one user",
+        doc: "How many messages a minute of one user; 0 for no limit",
     },
     Setting {
         env: "MESSAGE_BURST",
         section: Section::Limits,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.message_burst = limit(n)),
         default: "0",
-        doc: "How many of them may come at once",
+        doc: "How many messages of one user may come at once; 0 for those of a minute",
     },
     Setting {
         env: "CONNECTION_RATE_LIMIT",
         section: Section::Limits,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.connects_per_hour = limit(n)),
         default: "0",
-        doc: "How many connects an hour from one address",
+        doc: "How many connects an hour from one address; 0 for no limit",
     },
     Setting {
         env: "RATE_LIMIT_KEYS_MAX",
@@ -364,7 +364,7 @@ pub const SETTINGS: &[Setting] = &[
         section: Section::Limits,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.pings_per_minute = limit(n)),
         default: "600",
-        doc: "How many control pings a minute of one connection",
+        doc: "How many control pings a minute of one connection; 0 for no limit",
     },
     Setting {
         env: "OUTBOX_BYTES_MAX",
