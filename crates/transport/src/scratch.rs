@@ -1,0 +1,113 @@
+//! What a thread lends to whichever connection it is working for.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use ws_connection::Workspace;
+
+/// Output buffers that grew past this are given back to the allocator.
+const KEEP_BYTES_MAX: usize = 1024 * 1024;
+
+/// The read buffer and the output of one thread.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) workspace: Workspace,
+    pub(crate) output: Output,
+}
+
+/// What is to be written: own bytes, and shared ones that stand between them.
+#[derive(Default)]
+pub(crate) struct Output {
+    pub(crate) bytes: Vec<u8>,
+    /// Shared frames with the position in `bytes` before which each is written, in order.
+    pub(crate) shared: Vec<(usize, Bytes)>,
+}
+
+impl Output {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.shared.is_empty()
+    }
+
+    pub(crate) fn push_shared(&mut self, frame: Bytes) {
+        self.shared.push((self.bytes.len(), frame));
+    }
+
+    /// The pieces in the order in which they are written.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let last = self.shared.last().map_or(0, |(at, _)| *at);
+        let mut from = 0;
+        self.shared
+            .iter()
+            .flat_map(move |(at, frame)| {
+                let own = &self.bytes[from..*at];
+                from = *at;
+                [own, &frame[..]]
+            })
+            .chain(std::iter::once(&self.bytes[last..]))
+            .filter(|piece| !piece.is_empty())
+    }
+
+    /// The same pieces to keep: own bytes are copied, shared ones are referred to.
+    pub(crate) fn kept_pieces(&self) -> Vec<Bytes> {
+        let mut pieces = Vec::with_capacity(2 * self.shared.len() + 1);
+        let mut from = 0;
+        for (at, frame) in &self.shared {
+            pieces.push(Bytes::copy_from_slice(&self.bytes[from..*at]));
+            pieces.push(frame.clone());
+            from = *at;
+        }
+        pieces.push(Bytes::copy_from_slice(&self.bytes[from..]));
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.shared.clear();
+        if self.bytes.capacity() > KEEP_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// Lends the thread's scratch. A nested call, which only an application that drives one connection
+/// from within another could make, gets a fresh one.
+pub(crate) fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
+    let mut scratch = SCRATCH.take().unwrap_or_default();
+    let result = work(&mut scratch);
+    scratch.output.clear();
+    SCRATCH.set(Some(scratch));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::Output;
+
+    #[test]
+    fn pieces_come_in_the_order_in_which_they_were_pushed() {
+        let mut output = Output::default();
+        output.push_shared(Bytes::from_static(b"1"));
+        output.bytes.extend_from_slice(b"ab");
+        output.push_shared(Bytes::from_static(b"2"));
+        output.push_shared(Bytes::from_static(b"3"));
+        output.bytes.extend_from_slice(b"c");
+        let pieces: Vec<_> = output.pieces().collect();
+        assert_eq!(pieces, [&b"1"[..], b"ab", b"2", b"3", b"c"]);
+        assert_eq!(output.kept_pieces(), pieces);
+    }
+
+    #[test]
+    fn output_without_shared_frames_is_one_piece() {
+        let mut output = Output::default();
+        assert_eq!(output.pieces().count(), 0);
+        output.bytes.extend_from_slice(b"ab");
+        assert_eq!(output.pieces().collect::<Vec<_>>(), [b"ab"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! The application's side of one connection.
+
+use std::time::Instant;
+
+use ws_close_manager::SendableCode;
+use ws_connection::{Closed, Connection, End, Event, Timeout};
+
+/// What an application does with a connection. The driver calls it from the connection's own task,
+/// never from two threads at once, and hands it messages borrowed: work that waits for something
+/// else is spawned, with an [`Outbox`](crate::Outbox) for its answer.
+pub trait Session {
+    /// A message or control frame arrived. Replies sent here leave with one write for all that
+    /// arrived in one read.
+    fn handle_event(&mut self, event: Event<'_>, replies: &mut Replies<'_>);
+
+    /// Something other than the peer asks for attention.
+    fn handle_wake(&mut self, wake: Wake, replies: &mut Replies<'_>) {
+        let _ = (wake, replies);
+    }
+
+    /// The next moment at which the session wants [`Wake::Timer`].
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether the session takes events. While it does not, because it waits for something of its
+    /// own, nothing is read: the peer's TCP holds what it sends. A nudge makes the driver ask again.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// The connection is over. Called exactly once, last.
+    fn handle_end(&mut self, end: End);
+}
+
+/// Why a session was woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// A deadline of the connection passed; it has acted on it already.
+    Connection(Timeout),
+    /// The moment of [`Session::poll_timeout`] has come.
+    Timer,
+    /// [`Outbox::nudge`](crate::Outbox::nudge) was called.
+    Nudged,
+}
+
+/// Sends on the connection that an event came from.
+#[derive(Debug)]
+pub struct Replies<'d> {
+    pub(crate) connection: &'d mut Connection,
+    pub(crate) out: &'d mut Vec<u8>,
+    pub(crate) now: Instant,
+}
+
+impl Replies<'_> {
+    /// Sends a text message.
+    pub fn send_text(&mut self, text: &str) -> Result<(), Closed> {
+        self.connection.send_text(text, self.out, self.now)
+    }
+
+    /// Sends a binary message.
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        self.connection.send_binary(bytes, self.out, self.now)
+    }
+
+    /// Sends a text message that `write` appends straight to the output. What it appends must be
+    /// UTF-8, as anything is that was serialized from strings.
+    pub fn send_text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Closed> {
+        self.connection.send_text_with(write, self.out, self.now)
+    }
+
+    /// Starts the closing handshake; `false` if it has started already.
+    pub fn start_close(&mut self, code: SendableCode, reason: &str) -> bool {
+        self.connection.start_close(code, reason, self.out, self.now)
+    }
+
+    /// The time of this round.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The connection, to read its state.
+    pub fn connection(&self) -> &Connection {
+        self.connection
+    }
+}
