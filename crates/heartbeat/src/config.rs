@@ -4,10 +4,10 @@ use crate::ConfigError;
 
 /// The longest interval or timeout. Middleboxes forget an idle connection well before an hour, so
 /// that a longer one could only be a mistake of units.
-pub(crate) const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
+const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// The most pings that may go unanswered before a peer is dead.
-pub(crate) const MISSED_PONGS_MAX: u32 = 1000;
+const MISSED_PONGS_MAX: u32 = 1000;
 
 /// When to ping, how long to wait, and how often: twelve bytes, checked once.
 ///
@@ -20,9 +20,9 @@ pub(crate) const MISSED_PONGS_MAX: u32 = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeartbeatConfig {
     // Milliseconds in 32 bits because every connection carries its own copy.
-    ping_interval_ms: u32,
-    pong_timeout_ms: u32,
-    max_missed_pongs: u32,
+    pub(crate) ping_interval_ms: u32,
+    pub(crate) pong_timeout_ms: u32,
+    pub(crate) max_missed_pongs: u16,
 }
 
 impl HeartbeatConfig {
@@ -54,6 +54,7 @@ impl HeartbeatConfig {
         if max_missed_pongs == 0 || max_missed_pongs > MISSED_PONGS_MAX {
             return Err(ConfigError::MaxMissedPongs { given: max_missed_pongs });
         }
+        let max_missed_pongs = max_missed_pongs as u16;
         Ok(Self { ping_interval_ms, pong_timeout_ms, max_missed_pongs })
     }
 
@@ -72,7 +73,7 @@ impl HeartbeatConfig {
     /// How many misses in a row declare the peer dead.
     #[must_use]
     pub const fn max_missed_pongs(&self) -> u32 {
-        self.max_missed_pongs
+        self.max_missed_pongs as u32
     }
 
     /// How long after its last frame a peer that vanished is declared dead, at the latest:

@@ -39,19 +39,22 @@ pub enum Action {
 /// [`handle_timeout`](Self::handle_timeout) may well return `None`.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
-    // Seventy-two bytes: all times but one are offsets in microseconds from `anchor`.
+    // Eighty bytes, many of which are saved by counting microseconds and milliseconds in 32 bits. The
+    // last frame's time is whole all the same, for it is written with every frame.
+    last_seen: Instant,
+    /// When the phase began.
     anchor: Instant,
-    /// When the last frame came, after `anchor`; `NOTHING_HEARD` if none did.
-    heard_us: u32,
     phase: Phase,
-    config: HeartbeatConfig,
     seed: u64,
+    ping_interval_ms: u32,
+    pong_timeout_ms: u32,
+    max_missed_pongs: u16,
+    missed: u16,
+    pings: u32,
+    pongs: u32,
     latency_last_us: u32,
     latency_smoothed_us: u32,
     latency_max_us: u32,
-    pings: u32,
-    pongs: u32,
-    missed: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +63,12 @@ enum Phase {
     Quiet,
     /// The peer was heard at `anchor`; the last ping left that long before and has no pong yet.
     PongDue { sent_before_us: u32 },
-    /// The `nth` ping in a row left at `anchor`, when the peer had been silent that long.
-    Waiting { nth: u16, silent_us: u32 },
-    /// Declared dead at `anchor`, when the peer had been silent that long.
-    Dead { silent_us: u32 },
+    /// The `nth` ping in a row left at `anchor`. The peer had been silent before, so that a frame of that
+    /// very instant is one that came after.
+    Waiting { nth: u16 },
+    /// Declared dead at `anchor`.
+    Dead,
 }
-
-const NOTHING_HEARD: u32 = u32::MAX;
 
 impl Heartbeat {
     /// Starts the heartbeat of a connection that was established at `now`.
@@ -78,24 +80,26 @@ impl Heartbeat {
     #[must_use]
     pub fn new(config: HeartbeatConfig, now: Instant, seed: u64) -> Self {
         Self {
+            last_seen: now,
             anchor: now,
-            heard_us: NOTHING_HEARD,
             phase: Phase::Quiet,
-            config,
             seed,
+            ping_interval_ms: config.ping_interval_ms,
+            pong_timeout_ms: config.pong_timeout_ms,
+            max_missed_pongs: config.max_missed_pongs,
+            missed: 0,
+            pings: 0,
+            pongs: 0,
             latency_last_us: 0,
             latency_smoothed_us: 0,
             latency_max_us: 0,
-            pings: 0,
-            pongs: 0,
-            missed: 0,
         }
     }
 
-    /// A frame of any kind came: the peer lives. Moves no timer; costs a subtraction and a store.
+    /// A frame of any kind came: the peer lives. Costs a store, and moves no timer.
+    #[inline]
     pub fn handle_frame(&mut self, now: Instant) {
-        // What does not fit (71 minutes) is beyond every deadline anyway.
-        self.heard_us = micros(self.since_anchor(now)).min(NOTHING_HEARD - 1);
+        self.last_seen = now;
     }
 
     /// A pong came. Returns the round trip if it answers the last ping, `None` if it was unsolicited,
@@ -106,15 +110,15 @@ impl Heartbeat {
         let sent_before_us = match self.phase {
             Phase::Waiting { .. } => 0,
             Phase::PongDue { sent_before_us } => sent_before_us,
-            Phase::Quiet | Phase::Dead { .. } => return None,
+            Phase::Quiet | Phase::Dead => return None,
         };
         if payload != self.payload() {
             return None;
         }
-        let round_trip_us = micros(self.since_anchor(now)).saturating_add(sent_before_us);
+        let since_anchor = micros(now.saturating_duration_since(self.anchor));
+        let round_trip_us = since_anchor.saturating_add(sent_before_us);
         self.phase = Phase::Quiet;
         self.anchor = now;
-        self.heard_us = NOTHING_HEARD;
         self.measure(round_trip_us);
         Some(Duration::from_micros(round_trip_us.into()))
     }
@@ -127,8 +131,8 @@ impl Heartbeat {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Quiet | Phase::PongDue { .. } => Some(self.anchor + self.silence_allowed()),
-            Phase::Waiting { .. } => Some(self.anchor + self.config.pong_timeout()),
-            Phase::Dead { .. } => None,
+            Phase::Waiting { .. } => Some(self.anchor + milliseconds(self.pong_timeout_ms)),
+            Phase::Dead => None,
         }
     }
 
@@ -141,28 +145,24 @@ impl Heartbeat {
         if now < self.poll_timeout()? {
             return None;
         }
-        if self.heard_us != NOTHING_HEARD {
+        if self.was_heard() {
             self.settle();
             if now < self.poll_timeout()? {
                 return None;
             }
         }
         match self.phase {
-            Phase::Quiet | Phase::PongDue { .. } => {
-                let silent_us = micros(self.since_anchor(now));
-                Some(self.ping(1, silent_us, now))
-            }
-            Phase::Waiting { nth, silent_us } => {
+            Phase::Quiet | Phase::PongDue { .. } => Some(self.ping(1, now)),
+            Phase::Waiting { nth } => {
                 self.missed = self.missed.saturating_add(1);
-                let silent_us = silent_us.saturating_add(micros(self.since_anchor(now)));
-                if u32::from(nth) >= self.config.max_missed_pongs() {
-                    self.phase = Phase::Dead { silent_us };
-                    self.anchor = now;
-                    return Some(Action::DeclareDead);
+                if nth < self.max_missed_pongs {
+                    return Some(self.ping(nth + 1, now));
                 }
-                Some(self.ping(nth + 1, silent_us, now))
+                self.phase = Phase::Dead;
+                self.anchor = now;
+                Some(Action::DeclareDead)
             }
-            Phase::Dead { .. } => None,
+            Phase::Dead => None,
         }
     }
 
@@ -175,13 +175,17 @@ impl Heartbeat {
     /// Whether the peer was declared dead. A frame that comes later does not bring it back.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        matches!(self.phase, Phase::Dead { .. })
+        self.phase == Phase::Dead
     }
 
     /// The settings that this heartbeat keeps.
     #[must_use]
-    pub fn config(&self) -> &HeartbeatConfig {
-        &self.config
+    pub fn config(&self) -> HeartbeatConfig {
+        HeartbeatConfig {
+            ping_interval_ms: self.ping_interval_ms,
+            pong_timeout_ms: self.pong_timeout_ms,
+            max_missed_pongs: self.max_missed_pongs,
+        }
     }
 
     /// What is known about the peer at `now`.
@@ -196,36 +200,44 @@ impl Heartbeat {
             latency,
             pings: self.pings,
             pongs: self.pongs,
-            missed: self.missed,
+            missed: u32::from(self.missed),
             missed_in_a_row: self.missed_in_a_row(),
-            silent_for: self.silent_for(now),
+            silent_for: now.saturating_duration_since(self.last_seen),
             healthy: self.is_healthy(),
         }
     }
 
-    /// Takes note of what was heard since `anchor`: the peer's last frame becomes the new anchor.
+    /// Whether the peer was heard since the phase began.
+    fn was_heard(&self) -> bool {
+        match self.phase {
+            Phase::Waiting { .. } => self.last_seen >= self.anchor,
+            Phase::Quiet | Phase::PongDue { .. } | Phase::Dead => self.last_seen > self.anchor,
+        }
+    }
+
+    /// The peer's last frame begins a new silence.
     fn settle(&mut self) {
-        debug_assert_ne!(self.heard_us, NOTHING_HEARD);
+        debug_assert!(self.was_heard());
+        let since_anchor = micros(self.last_seen.saturating_duration_since(self.anchor));
         self.phase = match self.phase {
             Phase::Quiet => Phase::Quiet,
-            // A pong that is an hour late is no measure; it is forgotten where the offset ends.
-            Phase::PongDue { sent_before_us } => match sent_before_us.checked_add(self.heard_us) {
+            // A pong that is an hour late is no measure; it is forgotten where 32 bits end.
+            Phase::PongDue { sent_before_us } => match sent_before_us.checked_add(since_anchor) {
                 Some(sent_before_us) => Phase::PongDue { sent_before_us },
                 None => Phase::Quiet,
             },
-            Phase::Waiting { .. } => Phase::PongDue { sent_before_us: self.heard_us },
-            dead @ Phase::Dead { .. } => dead,
+            Phase::Waiting { .. } => Phase::PongDue { sent_before_us: since_anchor },
+            Phase::Dead => Phase::Dead,
         };
-        self.anchor += Duration::from_micros(self.heard_us.into());
-        self.heard_us = NOTHING_HEARD;
+        self.anchor = self.last_seen;
     }
 
-    fn ping(&mut self, nth: u16, silent_us: u32, now: Instant) -> Action {
-        debug_assert!(nth >= 1 && u32::from(nth) <= self.config.max_missed_pongs());
+    fn ping(&mut self, nth: u16, now: Instant) -> Action {
+        debug_assert!((1..=self.max_missed_pongs).contains(&nth));
+        debug_assert!(self.last_seen < now, "nothing is asked of a peer that was heard just now");
         self.pings = self.pings.saturating_add(1);
-        self.phase = Phase::Waiting { nth, silent_us };
+        self.phase = Phase::Waiting { nth };
         self.anchor = now;
-        self.heard_us = NOTHING_HEARD;
         Action::SendPing(self.payload())
     }
 
@@ -255,37 +267,23 @@ impl Heartbeat {
     /// different for each seed; afterwards the pings keep the distance that they got.
     fn silence_allowed(&self) -> Duration {
         if self.pings == 0 {
-            self.config.first_wait(self.seed)
+            self.config().first_wait(self.seed)
         } else {
-            self.config.ping_interval()
+            milliseconds(self.ping_interval_ms)
         }
     }
 
     fn missed_in_a_row(&self) -> u32 {
         match self.phase {
-            Phase::Waiting { nth, .. } if self.heard_us == NOTHING_HEARD => u32::from(nth) - 1,
+            Phase::Waiting { nth } if !self.was_heard() => u32::from(nth) - 1,
             Phase::Quiet | Phase::PongDue { .. } | Phase::Waiting { .. } => 0,
-            Phase::Dead { .. } => self.config.max_missed_pongs(),
+            Phase::Dead => u32::from(self.max_missed_pongs),
         }
     }
+}
 
-    fn silent_for(&self, now: Instant) -> Duration {
-        let since_anchor = self.since_anchor(now);
-        if self.heard_us != NOTHING_HEARD {
-            return since_anchor.saturating_sub(Duration::from_micros(self.heard_us.into()));
-        }
-        match self.phase {
-            Phase::Quiet | Phase::PongDue { .. } => since_anchor,
-            Phase::Waiting { silent_us, .. } | Phase::Dead { silent_us } => {
-                since_anchor + Duration::from_micros(silent_us.into())
-            }
-        }
-    }
-
-    /// Zero if `now` lies before: callers may read the clock once for a batch of events.
-    fn since_anchor(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.anchor)
-    }
+fn milliseconds(count: u32) -> Duration {
+    Duration::from_millis(count.into())
 }
 
 /// Whole microseconds, at most the 71 minutes that fit. (`Duration::as_micros` computes in 128 bits.)

@@ -14,7 +14,7 @@
 //!
 //! # What is here
 //!
-//! - [`Heartbeat`], the machine for one connection (72 bytes), and [`HeartbeatConfig`].
+//! - [`Heartbeat`], the machine for one connection (80 bytes), and [`HeartbeatConfig`].
 //! - [`HeartbeatManager`], a keyed registry of many, with statistics of one, of all, and a summary.
 //! - `HeartbeatStream` (feature `tokio`), which puts a heartbeat into any `Stream + Sink` of
 //!   tungstenite's messages, such as tokio-tungstenite's `WebSocketStream`.

@@ -20,7 +20,7 @@ pub struct HeartbeatStats {
     pub pings: u32,
     /// Pongs that matched their ping.
     pub pongs: u32,
-    /// Pings that no frame followed in time.
+    /// Pings that no frame followed in time; counted up to 65,535.
     pub missed: u32,
     /// Those of them since the peer's last frame.
     pub missed_in_a_row: u32,
