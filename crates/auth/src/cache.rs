@@ -83,6 +83,7 @@ impl VerifiedCache {
         if entries.len() > entries_max {
             entries.pop_lru();
         }
+        debug_assert!(entries.len() <= entries_max);
     }
 
     /// How many tokens are remembered.

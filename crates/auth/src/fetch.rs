@@ -132,7 +132,7 @@ impl Authenticator {
     }
 
     fn wait_max(&self) -> Duration {
-        self.fetch_timeout_max() * 2
+        self.fetch_timeout_max().saturating_mul(2)
     }
 }
 

@@ -107,6 +107,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn an_identity_is_as_small_as_it_says() {
+        assert_eq!(size_of::<Identity>(), 144);
+    }
+
+    #[test]
     fn an_empty_list_is_empty_and_contains_nothing() {
         let names = Names::new([]).expect("no name is bad");
         assert!(names.is_empty());

@@ -29,6 +29,9 @@ const LOOKED_FOR_MAX: usize = 256;
 /// How far two readings of the clock may be out of order before we believe that it was set back.
 const CLOCK_DISORDER: Duration = Duration::from_secs(60);
 
+/// The year 9999 or so.
+const NEVER: Duration = Duration::from_secs(253_402_300_799);
+
 /// Which keys would have been needed, without saying so to anyone: key ids are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyWanted {
@@ -114,6 +117,11 @@ fn elapsed(then: SystemTime, now: SystemTime) -> Duration {
     }
 }
 
+/// `time` plus a setting, which may be absurdly large: then that is never.
+fn later(time: SystemTime, setting: Duration) -> SystemTime {
+    time.checked_add(setting).unwrap_or(UNIX_EPOCH + NEVER)
+}
+
 impl Keyring {
     pub(crate) fn new(settings: JwksSettings, hasher: RandomState) -> Self {
         Self {
@@ -138,7 +146,7 @@ impl Keyring {
         // key that it withdrew would live on for as long as nobody asks.
         let age_max = held.max_age.saturating_add(self.settings.stale_max);
         if age <= held.max_age || (self.failures > 0 && age <= age_max) {
-            let until = held.fetched_at.checked_add(age_max).unwrap_or(now);
+            let until = later(held.fetched_at, age_max);
             Keys::Usable(Arc::clone(&held.keys), until)
         } else {
             Keys::Missing
@@ -180,6 +188,7 @@ impl Keyring {
         if !start {
             return None;
         }
+        debug_assert!(!matches!(self.fetch, Fetch::InFlight { .. }), "one fetch at a time");
         self.tickets += 1;
         self.fetch = Fetch::InFlight { ticket: self.tickets, since: now };
         Some(self.tickets)
@@ -189,13 +198,13 @@ impl Keyring {
     pub(crate) fn poll_timeout(&self) -> SystemTime {
         match self.fetch {
             Fetch::Wanted => UNIX_EPOCH,
-            Fetch::InFlight { since, .. } => since + self.overdue_after(),
+            Fetch::InFlight { since, .. } => later(since, self.overdue_after()),
             Fetch::Idle => {
                 let refresh = self
                     .held
                     .as_ref()
-                    .and_then(|held| held.fetched_at.checked_add(refresh_age(held.max_age)));
-                let cool = self.ended_at.and_then(|at| at.checked_add(self.cool_down()));
+                    .map(|held| later(held.fetched_at, refresh_age(held.max_age)));
+                let cool = self.ended_at.map(|at| later(at, self.cool_down()));
                 refresh.unwrap_or(UNIX_EPOCH).max(cool.unwrap_or(UNIX_EPOCH))
             }
         }
@@ -223,6 +232,7 @@ impl Keyring {
                 if self.unknown.len() > self.settings.unknown_keys_max {
                     self.unknown.pop_lru();
                 }
+                debug_assert!(self.unknown.len() <= self.settings.unknown_keys_max);
             }
         }
         let settings = &self.settings;
@@ -286,7 +296,7 @@ impl Keyring {
     fn cool_down(&self) -> Duration {
         match self.failures {
             0 => self.settings.cool_down,
-            failures => self.settings.failure_cool_down * (1 << (failures - 1).min(4)),
+            failures => self.settings.failure_cool_down.saturating_mul(1 << (failures - 1).min(4)),
         }
     }
 

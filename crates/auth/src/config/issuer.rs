@@ -89,10 +89,10 @@ impl Issuer {
     /// A Supabase project: its auth domain (`abc.supabase.co`), audience (`authenticated`) and
     /// issuer (`https://abc.supabase.co/auth/v1`).
     ///
-    /// Keys come from `https://<domain>/auth/v1/.well-known/jwks.json`, with RS256, ES256 or EdDSA.
-    /// A project that still signs with its shared secret gets that by [`Issuer::secret`]. Tier,
-    /// channels and permissions are looked for at the top level and then in `app_metadata`, which
-    /// users cannot write (they can write `user_metadata`).
+    /// Keys come from `https://<domain>/auth/v1/.well-known/jwks.json` and verify every algorithm of
+    /// their type. A project that still signs with its shared secret gets that by
+    /// [`Issuer::secret`]. Tier, channels and permissions are looked for at the top level and then in
+    /// `app_metadata`, which users cannot write (they can write `user_metadata`).
     ///
     /// A domain may be given as an address, which a local stack needs: `http://127.0.0.1:54321`.
     pub fn supabase(

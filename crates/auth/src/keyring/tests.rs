@@ -229,6 +229,28 @@ fn a_fetch_that_is_never_answered_is_given_up_and_its_answer_dropped() {
 }
 
 #[test]
+fn absurd_settings_overflow_nothing() {
+    let endless = JwksSettings {
+        max_age: Duration::MAX,
+        max_age_max: Duration::MAX,
+        stale_max: Duration::MAX,
+        cool_down: Duration::MAX,
+        failure_cool_down: Duration::MAX,
+        fetch_timeout: Duration::MAX,
+        ..settings()
+    };
+    let mut story = Story(Keyring::new(endless, RandomState::new()));
+    let ticket = story.start(0);
+    assert!(story.0.poll_timeout() > at(1_000_000_000));
+    story.0.handle_keys(ticket, keys(&["a"]), None, at(0));
+    assert!(story.0.poll_timeout() > at(1_000_000_000));
+    assert!(story.serves(1_000_000_000));
+    let mut story = Story(Keyring::new(story.0.settings, RandomState::new()));
+    story.fail(0);
+    assert_eq!(story.want("a", 1_000_000_000), Want::Unavailable);
+}
+
+#[test]
 fn a_clock_that_is_set_back_freezes_nothing() {
     let mut story = Story::holding(&["a"]);
     let long_ago = UNIX_EPOCH + seconds(1000);

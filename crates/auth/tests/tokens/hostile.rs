@@ -177,6 +177,18 @@ async fn an_issuer_that_nobody_listens_for_is_unavailable() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_does_not_prove_who_it_is_gets_no_request() {
+    let server = Server::publishing(&[("a", &P256)]).await;
+    let issuer = Issuer::new("plain").jwks_url(server.url().replace("http://", "https://"));
+    let authenticator = Authenticator::builder().issuer(issuer.any_audience()).build();
+    let authenticator = authenticator.expect("valid");
+    let outcome = authenticate(&authenticator, &token(&P256, "a"), at(0)).await;
+    assert_eq!(outcome.err(), Some(AuthError::KeysUnavailable));
+    assert_eq!(server.requests(), 0);
+    assert_eq!(authenticator.stats().fetch_failures, 1);
+}
+
+#[tokio::test]
 async fn a_caller_who_leaves_does_not_take_the_fetch_along() {
     let server = Server::publishing(&[("a", &P256)]).await;
     let authenticator = authenticator(&server, settings());

@@ -11,3 +11,4 @@ mod issuer;
 mod provider;
 mod rotation;
 mod signer;
+mod spelling;
