@@ -113,8 +113,10 @@ where
     /// Bytes to write before everything else, such as the response to the handshake: they share the
     /// first write.
     pub fn with_first_output(mut self, bytes: impl Into<Bytes>) -> Self {
-        let unsent = self.unsent.get_or_insert_default();
-        unsent.pieces.push_back(bytes.into());
+        let bytes = bytes.into();
+        if !bytes.is_empty() {
+            self.unsent.get_or_insert_default().pieces.push_back(bytes);
+        }
         self
     }
 

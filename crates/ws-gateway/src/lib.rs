@@ -1,3 +1,26 @@
-//! A WebSocket gateway composed of focused crates
+//! A WebSocket gateway composed of focused crates: the binary's library.
+//!
+//! [`Gateway`] composes the components in the order of the README's integration example; the binary
+//! adds configuration, logs and signals. What a picker could want lives in the crates below, not
+//! here.
+#![forbid(unsafe_code)]
 
+pub mod compose;
 pub mod config;
+mod gateway;
+mod http;
+pub mod logging;
+mod metrics;
+mod prefixed;
+mod proxy;
+mod report;
+mod server;
+mod signals;
+mod upstream;
+
+pub use gateway::{Gateway, StartError};
+pub use http::Http;
+pub use metrics::Metrics;
+pub use server::{Server, ServerOptions};
+pub use signals::Signals;
+pub use upstream::{Outcomes, Upstream};

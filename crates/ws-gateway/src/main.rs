@@ -1,2 +1,140 @@
-//! The gateway.
-fn main() {}
+//! The gateway's binary: configuration, components, signals.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
+
+use std::process::ExitCode;
+
+use ws_auth::{Secret, TokenMinter, TokenRequest};
+use ws_gateway::{
+    Gateway, Signals,
+    config::{self, Command, Loaded, TokenArgs},
+    logging,
+};
+
+fn main() -> ExitCode {
+    let loaded = config::load(std::env::args_os(), std::env::vars_os(), |path| {
+        std::fs::read_to_string(path)
+    });
+    match loaded {
+        Ok(Command::Serve(loaded)) => serve(loaded),
+        Ok(Command::Token(arguments, loaded)) => token(&arguments, &loaded),
+        Ok(Command::CheckConfig(loaded)) => check_config(&loaded),
+        Ok(Command::ShowConfig(loaded)) => {
+            print!("{loaded}");
+            ExitCode::SUCCESS
+        }
+        Err(config::LoadError::Usage(usage)) => usage.exit(),
+        Err(faults) => {
+            eprintln!("{faults}");
+            ExitCode::from(faults.exit_code())
+        }
+    }
+}
+
+fn serve(loaded: Loaded) -> ExitCode {
+    let Loaded { config, warnings, .. } = loaded;
+    logging::start(&config.log);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = config.server.worker_threads {
+        runtime.worker_threads(threads.get());
+    }
+    let runtime = match runtime.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start the runtime: {error}")),
+    };
+    runtime.block_on(async {
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => return fail(&format!("cannot listen for signals: {error}")),
+        };
+        let gateway = match Gateway::start(config) {
+            Ok(gateway) => gateway,
+            Err(error) => return fail(&error.to_string()),
+        };
+        announce(&gateway);
+
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut running = std::pin::pin!(gateway.run_until(async {
+            let _ = stopped.await;
+        }));
+        let signal = tokio::select! {
+            report = &mut running => return done(&report),
+            signal = signals.next() => signal,
+        };
+        tracing::info!(signal, "closing all connections; a second signal ends at once");
+        let _ = stop.send(());
+        tokio::select! {
+            report = &mut running => done(&report),
+            signal = signals.next() => {
+                tracing::warn!(signal, "ending at once");
+                ExitCode::from(1)
+            }
+        }
+    })
+}
+
+fn announce(gateway: &Gateway) {
+    let address = gateway.address();
+    tracing::info!(%address, "listening");
+    if let Some(token) = gateway.dev_token() {
+        // For the person who typed `--dev`: on standard output, never in a log.
+        println!("ws://{address}/ws?token={}", token.expose());
+    }
+}
+
+fn done(report: &ws_close_manager::CloseReport) -> ExitCode {
+    tracing::info!(%report, "closed");
+    ExitCode::SUCCESS
+}
+
+fn fail(sentence: &str) -> ExitCode {
+    tracing::error!("{sentence}");
+    ExitCode::FAILURE
+}
+
+fn check_config(loaded: &Loaded) -> ExitCode {
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    println!("the configuration is sound");
+    ExitCode::SUCCESS
+}
+
+fn token(arguments: &TokenArgs, loaded: &Loaded) -> ExitCode {
+    let auth = &loaded.config.auth;
+    let Some(secret) = &auth.secret else {
+        eprintln!("JWT_SECRET_KEY is not set: tokens are signed with it");
+        return ExitCode::from(config::EXIT_BAD_CONFIGURATION);
+    };
+    let mut minter = match TokenMinter::new(&Secret::new(secret.expose())) {
+        Ok(minter) => minter,
+        Err(fault) => {
+            eprintln!("JWT_SECRET_KEY: {fault}");
+            return ExitCode::from(config::EXIT_BAD_CONFIGURATION);
+        }
+    };
+    if let Some(issuer) = auth.issuers.first() {
+        minter = minter.iss(issuer.as_str());
+    }
+    if let Some(audience) = auth.audiences.first() {
+        minter = minter.audience(audience.as_str());
+    }
+    let mut request = TokenRequest::new(arguments.user.as_str()).ttl(arguments.ttl);
+    if let Some(tier) = &arguments.tier {
+        request = request.claim(auth.tier_claim.as_str(), tier.as_str());
+    }
+    #[expect(clippy::disallowed_methods, reason = "the binary's edge")]
+    let now = std::time::SystemTime::now();
+    match minter.mint(&request, now) {
+        Ok(token) => {
+            println!("{}", token.expose());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

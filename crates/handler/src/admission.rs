@@ -1,0 +1,125 @@
+//! The door: everything that is judged before an upgrade is granted.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use http::{HeaderMap, Request, header};
+use ws_auth::{Identity, find_credential_in, select_subprotocol};
+use ws_compression::{PerMessageDeflate, Role};
+use ws_connection::handshake::Upgrade;
+
+use crate::{application::Application, config::AuthMode, handler::Shared, rejection::Rejection};
+
+/// An upgrade that is granted: what the connection starts with.
+#[derive(Debug)]
+pub struct Admission {
+    pub(crate) response: http::Response<()>,
+    pub(crate) address: IpAddr,
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) deflate: Option<PerMessageDeflate>,
+}
+
+impl Admission {
+    /// The 101 response, for servers that write it themselves.
+    pub fn response(&self) -> &http::Response<()> {
+        &self.response
+    }
+
+    /// Who asks, where that is known already.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        self.identity.as_ref()
+    }
+
+    /// Where the client is, proxies that are trusted looked through.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
+impl<A: Application> Shared<A> {
+    /// Cheap judgements first: nothing is verified for an address that is over its limit.
+    pub(crate) async fn admit(
+        &self,
+        request: &Request<()>,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Result<Admission, Rejection> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Rejection::Draining);
+        }
+        let upgrade = Upgrade::from_request(request)?;
+        let headers = request.headers();
+        self.judge_origin(headers)?;
+        let address = self.config.trusted_proxies.client_address(peer, headers);
+        self.judge_room(address, now)?;
+        let identity = self.authenticate_upgrade(request, now).await?;
+
+        let offered = Upgrade::extensions(headers);
+        let accepted = self.config.compression.accept_offer(offered);
+        let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+        let protocol = select_subprotocol(protocols.filter_map(|line| line.to_str().ok()));
+        let extensions = accepted.as_ref().map(|accepted| &*accepted.response);
+        let response = upgrade.response(protocol, extensions);
+        let deflate =
+            accepted.map(|accepted| self.config.compression.codec(Role::Server, accepted.params));
+        Ok(Admission { response, address, identity, deflate })
+    }
+
+    fn judge_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let allowed = match (origins.next(), origins.next()) {
+            (None, _) => self.config.origins.allows(None),
+            // What is not text is nobody's origin, and two origins are nobody's either.
+            (Some(origin), None) => {
+                self.config.origins.allows(Some(origin.to_str().unwrap_or("?")))
+            }
+            (Some(_), Some(_)) => false,
+        };
+        if allowed { Ok(()) } else { Err(Rejection::Origin) }
+    }
+
+    fn judge_room(&self, address: IpAddr, now: Instant) -> Result<(), Rejection> {
+        let limits = &self.config.limits;
+        if let Some(connects) = &limits.connects {
+            let key = ws_rate_limiter::ip_key(address);
+            connects.check(&key, now).map_err(|denied| Rejection::RateLimited {
+                retry_after_secs: denied.retry_after_secs(now),
+            })?;
+        }
+        if limits.connections_max.is_some_and(|max| self.registry.len() >= max.get()) {
+            return Err(Rejection::Full);
+        }
+        Ok(())
+    }
+
+    async fn authenticate_upgrade(
+        &self,
+        request: &Request<()>,
+        now: Instant,
+    ) -> Result<Option<Arc<Identity>>, Rejection> {
+        if self.config.auth_mode == AuthMode::None {
+            return Ok(None);
+        }
+        let cookie = self.config.auth_cookie.as_deref();
+        let credential = find_credential_in(request.headers(), request.uri().query(), cookie)
+            .map_err(|error| Rejection::Credential(error.into()))?;
+        let Some(credential) = credential else {
+            return match self.config.auth_mode {
+                AuthMode::Message { pending_max, .. } => {
+                    if self.pending.load(Ordering::Relaxed) < pending_max {
+                        Ok(None)
+                    } else {
+                        Err(Rejection::Full)
+                    }
+                }
+                AuthMode::Upgrade | AuthMode::None => Err(Rejection::NoCredential),
+            };
+        };
+        let wall = self.clock.wall(now);
+        let verified = self.authenticator.authenticate(credential.token(), wall).await;
+        verified.map(Some).map_err(Rejection::Credential)
+    }
+}

@@ -1,0 +1,175 @@
+//! One connection as the rest of the server sees it.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::RwLock;
+use ws_auth::Identity;
+use ws_close_manager::SendableCode;
+use ws_connection::Prepared;
+use ws_transport::{Outbox, SendError};
+
+/// The server's name for a connection: random, so that nobody guesses another's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(u128);
+
+impl ConnectionId {
+    pub(crate) fn random() -> Self {
+        // Version 4 of RFC 9562.
+        let bits: u128 = rand::random();
+        Self(bits & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62)
+    }
+
+    /// The number behind the name.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    /// As a UUID.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.0;
+        let [a, b, c] = [bits >> 96, bits >> 80 & 0xffff, bits >> 64 & 0xffff];
+        let [d, e] = [bits >> 48 & 0xffff, bits & 0xffff_ffff_ffff];
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A connection: who it is, and the way to it. Shared by its session, the registry and whatever
+/// answers it later.
+#[derive(Debug)]
+pub struct Client {
+    id: ConnectionId,
+    address: IpAddr,
+    connected_at_ms: u64,
+    outbox: Outbox,
+    identity: RwLock<Option<Arc<Identity>>>,
+    /// Microseconds of the last round trip; `u32::MAX` while none is known.
+    latency_micros: AtomicU32,
+    unhealthy: AtomicBool,
+    /// What an asynchronous verification found, until the session takes it.
+    pub(crate) verdict: RwLock<Option<Result<Arc<Identity>, ws_auth::AuthError>>>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        id: ConnectionId,
+        address: IpAddr,
+        connected_at_ms: u64,
+        outbox: Outbox,
+        identity: Option<Arc<Identity>>,
+    ) -> Self {
+        Self {
+            id,
+            address,
+            connected_at_ms,
+            outbox,
+            identity: RwLock::new(identity),
+            latency_micros: AtomicU32::new(u32::MAX),
+            unhealthy: AtomicBool::new(false),
+            verdict: RwLock::new(None),
+        }
+    }
+
+    /// The connection's name.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Where it comes from, proxies that are trusted looked through.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// When it was opened, in ms since 1970.
+    pub fn connected_at_ms(&self) -> u64 {
+        self.connected_at_ms
+    }
+
+    /// Who it is; `None` before it has authenticated, and where nobody has to.
+    pub fn identity(&self) -> Option<Arc<Identity>> {
+        self.identity.read().clone()
+    }
+
+    /// The user's name, as [`Client::identity`] has it.
+    pub fn user_id(&self) -> Option<Arc<str>> {
+        self.identity.read().as_ref().map(|identity| identity.user_id.clone())
+    }
+
+    /// The last round trip of the heartbeat.
+    pub fn latency(&self) -> Option<Duration> {
+        let micros = self.latency_micros.load(Ordering::Relaxed);
+        (micros != u32::MAX).then(|| Duration::from_micros(micros.into()))
+    }
+
+    /// Whether no ping is overdue.
+    pub fn is_healthy(&self) -> bool {
+        !self.unhealthy.load(Ordering::Relaxed)
+    }
+
+    /// Sends a text message.
+    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
+        self.outbox.send(Arc::new(Prepared::text(text)))
+    }
+
+    /// Sends a message that was framed once for many.
+    pub fn send(&self, message: Arc<Prepared>) -> Result<(), SendError> {
+        self.outbox.send(message)
+    }
+
+    /// Starts the closing handshake behind what is queued.
+    pub fn close(&self, code: SendableCode, reason: &str) {
+        self.outbox.close(code, reason);
+    }
+
+    /// The way to the connection.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
+        *self.identity.write() = Some(identity);
+    }
+
+    pub(crate) fn note_latency(&self, latency: Duration) {
+        let micros = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX - 1);
+        self.latency_micros.store(micros.min(u32::MAX - 1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_health(&self, healthy: bool) {
+        // Written when it changes only: the flag is read on each message.
+        if self.is_healthy() != healthy {
+            self.unhealthy.store(!healthy, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ConnectionId;
+
+    #[test]
+    fn a_connection_id_prints_as_a_uuid_of_version_4() {
+        for _ in 0..100 {
+            let text = ConnectionId::random().to_string();
+            let groups: Vec<_> = text.split('-').map(str::len).collect();
+            assert_eq!(groups, [8, 4, 4, 4, 12], "{text}");
+            assert_eq!(text.as_bytes()[14], b'4', "{text}");
+            assert!(matches!(text.as_bytes()[19], b'8'..=b'b'), "{text}");
+        }
+    }
+}

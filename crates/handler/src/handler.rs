@@ -1,0 +1,286 @@
+//! The handler: from an upgrade request to the end of its connection.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use ws_auth::Authenticator;
+use ws_connection::{Connection, encode_header, handshake::encode_response};
+use ws_transport::{Driver, Meter};
+
+use crate::{
+    admission::Admission,
+    application::Application,
+    client::{Client, ConnectionId},
+    clock::WallClock,
+    config::HandlerConfig,
+    drain::Drain,
+    health::Health,
+    registry::Registry,
+    rejection::Rejection,
+    session::GatewaySession,
+    stats::{Counters, HandlerStats},
+};
+
+/// Manages the life of every connection: upgrade, authentication, registration, routing, limits,
+/// health, end. Cheap to clone.
+///
+/// It owns no listener and knows no configuration file: a server gives it sockets and requests.
+#[derive(Debug)]
+pub struct WebSocketHandler<A> {
+    pub(crate) shared: Arc<Shared<A>>,
+}
+
+impl<A> Clone for WebSocketHandler<A> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared<A> {
+    pub(crate) config: HandlerConfig,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) application: A,
+    pub(crate) clock: Arc<WallClock>,
+    pub(crate) registry: Registry,
+    pub(crate) counters: Counters,
+    pub(crate) meter: Arc<Meter>,
+    /// Connections that wait for their authentication.
+    pub(crate) pending: Arc<AtomicUsize>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) drain: Drain,
+    /// Keys of the message limiter are hashes of user names, so that no name is kept there.
+    pub(crate) keys: ahash::RandomState,
+}
+
+impl<A: Application> WebSocketHandler<A> {
+    /// A handler that serves `application` to whom `authenticator` knows.
+    pub fn new(
+        config: HandlerConfig,
+        authenticator: Authenticator,
+        clock: Arc<WallClock>,
+        application: A,
+    ) -> Self {
+        let meter = Arc::new(Meter::new(config.validator.clone()));
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                authenticator,
+                application,
+                clock,
+                registry: Registry::new(),
+                counters: Counters::new(),
+                meter,
+                pending: Arc::default(),
+                draining: AtomicBool::new(false),
+                drain: Drain::default(),
+                keys: ahash::RandomState::new(),
+            }),
+        }
+    }
+
+    /// Serves one upgrade request to the end: answers it, and drives its connection if it is
+    /// granted. `early` is what was read beyond the request.
+    pub async fn handle_upgrade<IO>(
+        &self,
+        io: IO,
+        request: &Request<()>,
+        peer: SocketAddr,
+        early: Bytes,
+    ) where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        match self.admit(request, peer).await {
+            Ok(admission) => self.serve(io, admission, early).await,
+            Err(rejection) => self.reject(io, &rejection).await,
+        }
+    }
+
+    /// Judges an upgrade request. A rejection is counted and logged here; answer with its response.
+    pub async fn admit(
+        &self,
+        request: &Request<()>,
+        peer: SocketAddr,
+    ) -> Result<Admission, Rejection> {
+        let now = tokio::time::Instant::now().into_std();
+        let admission = self.shared.admit(request, peer, now).await;
+        if let Err(rejection) = &admission {
+            self.note_rejection(rejection, peer);
+        }
+        admission
+    }
+
+    /// Counts and logs a rejection that [`WebSocketHandler::admit`] did not make, such as a head
+    /// that could not be read.
+    pub fn note_rejection(&self, rejection: &Rejection, peer: SocketAddr) {
+        self.shared.counters.rejections.add(rejection.index());
+        match rejection {
+            Rejection::Credential(error) => {
+                tracing::info!(%peer, code = rejection.label(), reason = %error, "upgrade refused");
+            }
+            other => {
+                tracing::info!(%peer, code = other.label(), reason = %other, "upgrade refused")
+            }
+        }
+    }
+
+    /// The connection of an admission, to be awaited or spawned: it writes the 101 response, and
+    /// ends with the connection. Must be called within a tokio runtime.
+    pub fn serve<IO>(
+        &self,
+        io: IO,
+        admission: Admission,
+        early: Bytes,
+    ) -> Driver<IO, GatewaySession<A>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        // Has room for the greeting, too: both leave with one write.
+        let mut first = Vec::with_capacity(384);
+        encode_response(&admission.response.clone().map(|()| ""), &mut first);
+        self.drive(io, admission, first).with_early_input(early)
+    }
+
+    /// As [`WebSocketHandler::serve`], on a transport on which the 101 response was written by
+    /// somebody else, such as hyper.
+    pub fn serve_upgraded<IO>(&self, io: IO, admission: Admission) -> Driver<IO, GatewaySession<A>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.drive(io, admission, Vec::new())
+    }
+
+    /// A driver that writes `first`, then the greeting.
+    fn drive<IO>(
+        &self,
+        io: IO,
+        admission: Admission,
+        mut first: Vec<u8>,
+    ) -> Driver<IO, GatewaySession<A>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let shared = &self.shared;
+        let now = tokio::time::Instant::now().into_std();
+        let Admission { address, identity, deflate, .. } = admission;
+        let connection =
+            Connection::new(shared.config.connection.clone(), deflate, rand::random(), now);
+        let outbox_bytes_max = shared.config.limits.outbox_bytes_max;
+        let mut greeting = None;
+        let driver =
+            Driver::new(io, connection, shared.meter.clone(), outbox_bytes_max, |outbox| {
+                let id = ConnectionId::random();
+                let connected_at = shared.clock.wall_ms(now);
+                let client = Arc::new(Client::new(id, address, connected_at, outbox, None));
+                let (session, connected) =
+                    GatewaySession::open(shared.clone(), client, identity, now);
+                greeting = connected;
+                session
+            });
+        // Small, so it is not worth compressing.
+        if let Some(text) = greeting {
+            encode_header(&mut first, true, false, OpCode::Data(Data::Text), text.len(), None);
+            first.extend_from_slice(&text);
+        }
+        driver.with_first_output(first)
+    }
+
+    /// Answers a rejected upgrade and ends the transport.
+    pub async fn reject<IO: AsyncWrite + Unpin>(&self, mut io: IO, rejection: &Rejection) {
+        let mut bytes = Vec::with_capacity(512);
+        encode_response(&rejection.response(), &mut bytes);
+        // A peer that is gone does not hear it, and that is all.
+        if io.write_all(&bytes).await.is_ok() {
+            let _ = io.shutdown().await;
+        }
+    }
+
+    /// How the connections are.
+    pub fn check_connection_health(&self) -> Health {
+        Health::of(&self.shared.registry)
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> HandlerStats {
+        HandlerStats::of(&self.shared)
+    }
+
+    /// Every connection of a user.
+    pub fn connections_by_user_id(&self, user_id: &str) -> Vec<Arc<Client>> {
+        self.shared.registry.of_user(user_id)
+    }
+
+    /// Every connection.
+    pub fn connections(&self) -> Vec<Arc<Client>> {
+        let mut all = Vec::with_capacity(self.shared.registry.len());
+        self.shared.registry.for_each(|client| all.push(client.clone()));
+        all
+    }
+
+    /// One connection, while it lasts.
+    pub fn connection(&self, id: ConnectionId) -> Option<Arc<Client>> {
+        self.shared.registry.get(id)
+    }
+
+    /// How many connections there are.
+    pub fn connection_count(&self) -> usize {
+        self.shared.registry.len()
+    }
+
+    /// Grants no upgrade from now on; established connections are served as before.
+    pub fn start_drain(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`WebSocketHandler::start_drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    /// The application.
+    pub fn application(&self) -> &A {
+        &self.shared.application
+    }
+
+    /// The authenticator.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.shared.authenticator
+    }
+
+    /// What the handler was built with.
+    pub fn config(&self) -> &HandlerConfig {
+        &self.shared.config
+    }
+
+    /// Counts of all traffic.
+    pub fn meter(&self) -> &Meter {
+        &self.shared.meter
+    }
+
+    /// The time on messages.
+    pub fn clock(&self) -> &Arc<WallClock> {
+        &self.shared.clock
+    }
+
+    /// Throws away what limiters know of keys that have their full allowance again.
+    pub fn forget_recovered(&self, now: Instant) {
+        let limits = &self.shared.config.limits;
+        if let Some(connects) = &limits.connects {
+            connects.forget_recovered(now);
+        }
+        if let Some(messages) = &limits.messages {
+            messages.forget_recovered(now);
+        }
+    }
+}

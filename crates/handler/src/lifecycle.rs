@@ -1,0 +1,96 @@
+//! What is logged of a connection's life: who and where, never a token.
+
+use ws_auth::AuthError;
+use ws_connection::{Cause, End, ProtocolError};
+use ws_heartbeat::HeartbeatStats;
+
+use crate::client::Client;
+
+pub(crate) fn connected(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "connected"
+    );
+}
+
+pub(crate) fn authenticated(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "authenticated"
+    );
+}
+
+pub(crate) fn token_refused(client: &Client, error: &AuthError) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        code = error.code(),
+        reason = %error,
+        "token refused"
+    );
+}
+
+pub(crate) fn too_many(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        address = %client.address(),
+        "the user has too many connections"
+    );
+}
+
+pub(crate) fn rate_limit_abuse(client: &Client) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "closed for keeping on above the rate limit"
+    );
+}
+
+pub(crate) fn protocol_violation(client: &Client, error: &ProtocolError) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        code = error.label(),
+        reason = %error,
+        "protocol violation"
+    );
+}
+
+pub(crate) fn dead(client: &Client, stats: Option<HeartbeatStats>) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        missed_pongs = stats.map(|stats| stats.missed_in_a_row),
+        silent_ms = stats.map(|stats| stats.silent_for.as_millis() as u64),
+        last_latency_us = client.latency().map(|latency| latency.as_micros() as u64),
+        "heartbeat timeout"
+    );
+}
+
+pub(crate) fn disconnected(client: &Client, end: &End, lived_ms: u64) {
+    let code = match end.cause {
+        Cause::ClosedByPeer { code } => code,
+        Cause::ClosedByUs { code } => Some(code.u16()),
+        Cause::Protocol(error) => Some(error.close_code().u16()),
+        Cause::PongTimeout { .. } | Cause::Idle => Some(1001),
+        Cause::EndOfStream | Cause::Io(_) | Cause::Killed => None,
+    };
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        cause = end.cause.label(),
+        code,
+        acknowledged = end.acknowledged,
+        lived_ms,
+        "disconnected"
+    );
+}

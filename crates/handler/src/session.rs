@@ -1,0 +1,352 @@
+//! One connection's session: greeting, routing, limits, end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ws_auth::Identity;
+use ws_close_manager::SendableCode;
+use ws_connection::{End, Event, ProtocolError, Timeout};
+use ws_protocol::{ClientMessage, Correlation, ErrorCode, Id, Incoming, ServerMessage};
+use ws_rate_limiter::{Strikes, TierId, Verdict};
+use ws_transport::{Replies, Session, Wake};
+
+use crate::{
+    application::{Application, Responder},
+    client::Client,
+    config::AuthMode,
+    expiry::Expiry,
+    handler::Shared,
+    lifecycle,
+};
+
+mod authentication;
+
+use authentication::{Asked, Pending};
+
+/// The handler's side of one connection; made by
+/// [`WebSocketHandler::serve`](crate::WebSocketHandler::serve).
+#[derive(Debug)]
+pub struct GatewaySession<A: Application> {
+    shared: Arc<Shared<A>>,
+    client: Arc<Client>,
+    state: State,
+    strikes: Strikes,
+    /// The user's key and tier in the message limiter.
+    limit_key: u64,
+    tier: TierId,
+    /// The application knows of the connection, and wants to know of its end.
+    is_started: bool,
+}
+
+/// ```text
+///   ┌─────────┐ auth message   ┌───────────┐ keys fetched   ┌────────┐
+///   │ waiting │ ─────────────▶ │ verifying │ ─────────────▶ │ active │ ◀── token with the upgrade
+///   └────┬────┘ (keys at hand: straight to active)          └───┬────┘
+///        │ deadline, anything else, bad token                   │ close, expiry, limits
+///        ▼                                                      ▼
+///   ┌────────────────────────────────────────────────────────────────┐
+///   │ ending: nothing that arrives is looked at                      │
+///   └────────────────────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug)]
+enum State {
+    /// The first message must authenticate.
+    Waiting {
+        deadline: Instant,
+        pending: Pending,
+    },
+    /// The token's keys are being fetched; nothing is read meanwhile. A deadline and a place among
+    /// those that wait have only first authentications; a refresh has its previous expiry.
+    Verifying {
+        deadline: Option<Instant>,
+        pending: Option<Pending>,
+        previous: Option<Expiry>,
+        asked: Asked,
+    },
+    /// Served. Nobody has to authenticate where there is no identity.
+    Active {
+        expiry: Option<Expiry>,
+    },
+    Ending,
+}
+
+impl<A: Application> GatewaySession<A> {
+    /// Registers the connection and says what its first message is. None for a connection that is
+    /// closed at once: its user has too many.
+    pub(crate) fn open(
+        shared: Arc<Shared<A>>,
+        client: Arc<Client>,
+        identity: Option<Arc<Identity>>,
+        now: Instant,
+    ) -> (Self, Option<Vec<u8>>) {
+        let state = match (shared.config.auth_mode, &identity) {
+            (AuthMode::Message { timeout, .. }, None) => {
+                let pending = Pending::new(&shared.pending);
+                State::Waiting { deadline: now + timeout, pending }
+            }
+            _ => State::Active { expiry: None },
+        };
+        shared.registry.insert(client.clone());
+        // Until it is known who it is, the address is what limits go by.
+        let limit_key = shared.keys.hash_one(ws_rate_limiter::ip_key(client.address()));
+        let tier = TierId::default();
+        let strikes = Strikes::default();
+        let mut session =
+            Self { shared, client, state, strikes, limit_key, tier, is_started: false };
+        if let Some(identity) = identity {
+            if session.register(identity, now).is_err() {
+                lifecycle::too_many(&session.client);
+                session.state = State::Ending;
+                let too_many = ErrorCode::TooManyConnections.sentence();
+                session.client.close(SendableCode::POLICY, too_many);
+                return (session, None);
+            }
+        }
+        lifecycle::connected(&session.client);
+        if matches!(session.state, State::Active { .. }) {
+            session.start();
+        }
+        let greeting = session.greeting(now);
+        (session, Some(greeting))
+    }
+
+    /// Tells the application, once it is known who is there.
+    fn start(&mut self) {
+        self.is_started = true;
+        self.shared.application.handle_connect(&self.client);
+    }
+
+    fn greeting(&self, now: Instant) -> Vec<u8> {
+        let client_id = self.client.id().to_string();
+        let user_id = self.client.user_id();
+        let message = ServerMessage::Connected {
+            client_id: &client_id,
+            user_id: user_id.as_deref(),
+            heartbeat_ms: self.shared.config.heartbeat_ms,
+        };
+        let mut text = Vec::with_capacity(192);
+        message.encode(None, self.shared.clock.wall_ms(now), &mut text);
+        text
+    }
+
+    fn send(&self, message: &ServerMessage<'_>, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
+        let timestamp = self.shared.clock.wall_ms(replies.now());
+        // A connection that is closing has nobody to tell.
+        let _ = replies.send_text_with(|out| message.encode(id, timestamp, out));
+    }
+
+    fn send_error(
+        &self,
+        code: ErrorCode,
+        retry_after: Option<Duration>,
+        id: Option<Id<'_>>,
+        request_id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        self.shared.counters.errors.add(code as usize);
+        let retry_after_ms = retry_after.map(|it| it.as_millis().max(1) as u64);
+        let message = code.sentence().into();
+        let error = ServerMessage::Error { code, message, request_id, retry_after_ms };
+        self.send(&error, id, replies);
+    }
+
+    fn end(&mut self, code: SendableCode, reason: &str, replies: &mut Replies<'_>) {
+        self.state = State::Ending;
+        replies.start_close(code, reason);
+    }
+
+    fn handle_text(&mut self, text: &str, replies: &mut Replies<'_>) {
+        let incoming = match ClientMessage::parse(text) {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                // Nonsense counts like any message: a flood of it is a flood.
+                if self.is_permitted(&error.correlation, replies) {
+                    self.shared.counters.errors.add(error.code() as usize);
+                    let timestamp = self.shared.clock.wall_ms(replies.now());
+                    let _ = replies.send_text_with(|out| error.encode(timestamp, out));
+                }
+                return;
+            }
+        };
+        self.shared.counters.messages.add(incoming.message.client_type() as usize);
+        let is_free = matches!(
+            incoming.message,
+            ClientMessage::Pong | ClientMessage::Ack { .. } | ClientMessage::Unsubscribe { .. }
+        );
+        if !is_free {
+            if !self.is_permitted(&incoming.correlation(), replies) {
+                return;
+            }
+        }
+        self.route(&incoming, replies);
+    }
+
+    fn route(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
+        match &incoming.message {
+            ClientMessage::Ping => self.send(&ServerMessage::Pong, incoming.id, replies),
+            ClientMessage::Pong | ClientMessage::Heartbeat => {}
+            ClientMessage::Auth(auth) => self.handle_auth(auth, incoming.id, replies),
+            _ if matches!(self.state, State::Waiting { .. }) => {
+                let Correlation { id, request_id } = incoming.correlation();
+                self.send_error(ErrorCode::Unauthorized, None, id, request_id, replies);
+                self.end(SendableCode::POLICY, "Authentication required", replies);
+            }
+            ClientMessage::Request { request_id, payload } => {
+                let responder = Responder {
+                    client: &self.client,
+                    clock: &self.shared.clock,
+                    replies,
+                    request_id: *request_id,
+                    id: incoming.id,
+                };
+                self.shared.application.handle_request(&self.client, payload, responder);
+            }
+            _ => {
+                let application = &self.shared.application;
+                if !application.handle_message(&self.client, incoming, replies) {
+                    self.send_error(ErrorCode::Unsupported, None, incoming.id, None, replies);
+                }
+            }
+        }
+    }
+
+    /// The ladder of DESIGN §4.6: dropped and told once, and in the end closed.
+    fn is_permitted(&mut self, correlation: &Correlation<'_>, replies: &mut Replies<'_>) -> bool {
+        let shared = self.shared.clone();
+        let Some(messages) = &shared.config.limits.messages else { return true };
+        let now = replies.now();
+        let outcome = messages.check(self.tier, &self.limit_key, now);
+        match shared.config.limits.ladder.judge(&mut self.strikes, outcome, now) {
+            Verdict::Allow => true,
+            Verdict::Drop { retry_at, first_in_burst } => {
+                shared.counters.rate_limited.add(0);
+                if first_in_burst {
+                    let wait = Some(retry_at.saturating_duration_since(now));
+                    let (id, request_id) = (correlation.id, correlation.request_id);
+                    self.send_error(ErrorCode::RateLimited, wait, id, request_id, replies);
+                }
+                false
+            }
+            Verdict::Close => {
+                shared.counters.rate_limited.add(0);
+                lifecycle::rate_limit_abuse(&self.client);
+                self.end(SendableCode::POLICY, ErrorCode::RateLimited.sentence(), replies);
+                false
+            }
+        }
+    }
+
+    fn handle_failure(&self, error: ProtocolError) {
+        if let ProtocolError::TooLarge(too_large) = error {
+            let user_id = self.client.user_id();
+            let connection_id = self.client.id().to_string();
+            self.shared.config.validator.record_violation(
+                too_large,
+                user_id.as_deref(),
+                &connection_id,
+            );
+        }
+        lifecycle::protocol_violation(&self.client, &error);
+    }
+
+    fn handle_deadline(&mut self, replies: &mut Replies<'_>) {
+        let now = replies.now();
+        match &mut self.state {
+            State::Waiting { deadline, .. } | State::Verifying { deadline: Some(deadline), .. }
+                if now >= *deadline =>
+            {
+                self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
+                self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
+            }
+            State::Active { expiry: Some(expiry) } => {
+                if expiry.is_over(now) {
+                    self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
+                    let reason = ErrorCode::TokenExpired.sentence();
+                    self.end(SendableCode::UNAUTHORIZED, reason, replies);
+                } else if let Some(expires_at) = expiry.take_warning(now) {
+                    self.send(&ServerMessage::TokenExpiring { expires_at }, None, replies);
+                }
+            }
+            State::Waiting { .. }
+            | State::Verifying { .. }
+            | State::Active { expiry: None }
+            | State::Ending => {}
+        }
+    }
+}
+
+impl<A: Application> Session for GatewaySession<A> {
+    fn handle_event(&mut self, event: Event<'_>, replies: &mut Replies<'_>) {
+        if let State::Ending = self.state {
+            return;
+        }
+        self.client.note_health(true);
+        match event {
+            Event::Text(text) => self.handle_text(text, replies),
+            Event::Binary(_) => {
+                if self.is_permitted(&Correlation::default(), replies) {
+                    self.send_error(ErrorCode::BadJson, None, None, None, replies);
+                }
+            }
+            Event::Pong { round_trip: Some(round_trip), .. } => {
+                self.client.note_latency(round_trip);
+                self.shared.counters.note_round_trip(round_trip);
+            }
+            Event::Failed(error) => self.handle_failure(error),
+            Event::Ping(_) | Event::Pong { round_trip: None, .. } | Event::Close(_) => {}
+        }
+    }
+
+    fn handle_wake(&mut self, wake: Wake, replies: &mut Replies<'_>) {
+        match wake {
+            Wake::Connection(Timeout::PingSent) => {
+                self.shared.counters.pings.add(0);
+                self.client.note_health(replies.connection().is_healthy());
+                if self.shared.config.json_ping {
+                    self.send(&ServerMessage::Ping, None, replies);
+                }
+            }
+            Wake::Connection(Timeout::Dead) => {
+                let stats = replies.connection().heartbeat_stats(replies.now());
+                lifecycle::dead(&self.client, stats);
+            }
+            Wake::Connection(Timeout::Idle | Timeout::CloseOverdue) => {}
+            Wake::Timer => self.handle_deadline(replies),
+            Wake::Nudged => self.handle_verdict(replies),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { deadline, .. } => Some(*deadline),
+            State::Verifying { deadline, .. } => *deadline,
+            State::Active { expiry } => expiry.as_ref().map(Expiry::poll_timeout),
+            State::Ending => None,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        !matches!(self.state, State::Verifying { .. })
+    }
+
+    fn handle_end(&mut self, end: End) {
+        self.state = State::Ending;
+        let shared = &self.shared;
+        shared.registry.remove(self.client.id());
+        if let Some(user_id) = self.client.user_id() {
+            shared.registry.remove_user(&user_id, self.client.id());
+        }
+        shared.counters.ends.add(crate::stats::end_index(&end.cause));
+        let lived_ms = shared
+            .clock
+            .wall_ms(tokio::time::Instant::now().into_std())
+            .saturating_sub(self.client.connected_at_ms());
+        lifecycle::disconnected(&self.client, &end, lived_ms);
+        if self.is_started {
+            shared.application.handle_disconnect(&self.client, &end);
+        }
+        shared.drain.note_end(self.client.id(), &end);
+    }
+}

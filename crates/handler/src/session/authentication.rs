@@ -1,0 +1,195 @@
+//! Authentication by message: the first one, and refreshes in place (DESIGN §4.5).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use ws_auth::{AuthError, Identity, VerifyError};
+use ws_close_manager::SendableCode;
+use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
+use ws_transport::Replies;
+
+use super::{GatewaySession, State};
+use crate::{
+    application::Application, clock::millis, config::AuthMode, expiry::Expiry, lifecycle,
+    registry::TooMany,
+};
+
+/// Counts one connection among those that wait for their authentication, while it is held.
+#[derive(Debug)]
+pub(super) struct Pending(Arc<AtomicUsize>);
+
+impl Pending {
+    pub(super) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What an `auth` message asked for, kept while its token is being verified.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    id: Option<Box<serde_json::value::RawValue>>,
+    session_id: Option<Box<str>>,
+    channels: Vec<Box<str>>,
+}
+
+impl<A: Application> GatewaySession<A> {
+    pub(super) fn handle_auth(
+        &mut self,
+        auth: &Auth<'_>,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        if self.shared.config.auth_mode == AuthMode::None {
+            return self.send_error(ErrorCode::Unsupported, None, id, None, replies);
+        }
+        let asked = Asked {
+            id: id.map(|id| id.raw().to_owned()),
+            session_id: auth.session_id.as_deref().map(Box::from),
+            channels: auth.channels.iter().map(|channel| Box::from(&**channel)).collect(),
+        };
+        let wall = self.shared.clock.wall(replies.now());
+        match self.shared.authenticator.verify(auth.token.reveal(), wall) {
+            Ok(identity) => self.accept(identity, &asked, replies),
+            Err(VerifyError::Rejected(error)) => self.refuse(&error, &asked, replies),
+            Err(VerifyError::KeyUnknown(_)) => self.verify_later(auth.token.reveal(), asked),
+        }
+    }
+
+    /// Fetching keys takes a while: reading stops, so that what the client says next waits for the
+    /// verdict without a buffer of ours.
+    fn verify_later(&mut self, token: &str, asked: Asked) {
+        let state = std::mem::replace(&mut self.state, State::Ending);
+        let (deadline, pending, previous) = match state {
+            State::Waiting { deadline, pending } => (Some(deadline), Some(pending), None),
+            State::Active { expiry } => (None, None, expiry),
+            other => return self.state = other,
+        };
+        self.state = State::Verifying { deadline, pending, previous, asked };
+        let (shared, client) = (self.shared.clone(), self.client.clone());
+        let token: Box<str> = token.into();
+        tokio::spawn(async move {
+            let wall = shared.clock.wall(tokio::time::Instant::now().into_std());
+            let verdict = shared.authenticator.authenticate(&token, wall).await;
+            *client.verdict.write() = Some(verdict);
+            client.outbox().nudge();
+        });
+    }
+
+    /// The verdict that [`GatewaySession::verify_later`] waited for.
+    pub(super) fn handle_verdict(&mut self, replies: &mut Replies<'_>) {
+        let Some(verdict) = self.client.verdict.write().take() else { return };
+        let State::Verifying { deadline, pending, previous, asked } =
+            std::mem::replace(&mut self.state, State::Ending)
+        else {
+            return;
+        };
+        self.state = match (deadline, pending) {
+            (Some(deadline), Some(pending)) => State::Waiting { deadline, pending },
+            _ => State::Active { expiry: previous },
+        };
+        match verdict {
+            Ok(identity) => self.accept(identity, &asked, replies),
+            Err(error) => self.refuse(&error, &asked, replies),
+        }
+    }
+
+    fn refuse(&mut self, error: &AuthError, asked: &Asked, replies: &mut Replies<'_>) {
+        lifecycle::token_refused(&self.client, error);
+        let code = match error {
+            AuthError::Expired => ErrorCode::TokenExpired,
+            _ => ErrorCode::InvalidToken,
+        };
+        self.send_error(code, None, asked.id(), None, replies);
+        // A refresh that fails leaves the old token in force; it ends by its own expiry.
+        if let State::Waiting { .. } = self.state {
+            self.end(SendableCode::POLICY, code.sentence(), replies);
+        }
+    }
+
+    fn accept(&mut self, identity: Arc<Identity>, asked: &Asked, replies: &mut Replies<'_>) {
+        let now = replies.now();
+        let first = matches!(self.state, State::Waiting { .. });
+        let code = match self.client.identity() {
+            Some(known) if !known.is_same_user(&identity) => Some(ErrorCode::UserMismatch),
+            Some(_) => {
+                self.renew(identity.clone(), now);
+                None
+            }
+            None => match self.register(identity.clone(), now) {
+                Ok(()) => None,
+                Err(TooMany) => Some(ErrorCode::TooManyConnections),
+            },
+        };
+        if let Some(code) = code {
+            self.send_error(code, None, asked.id(), None, replies);
+            return self.end(SendableCode::POLICY, code.sentence(), replies);
+        }
+        self.send_authenticated(&identity, asked, replies);
+        lifecycle::authenticated(&self.client);
+        if first {
+            self.start();
+        }
+    }
+
+    fn send_authenticated(&self, identity: &Identity, asked: &Asked, replies: &mut Replies<'_>) {
+        let own_id = self.client.id().to_string();
+        let session_id = identity.session_id.as_deref().or(asked.session_id.as_deref());
+        let granted = |channel: &str| {
+            identity.channels.as_ref().is_none_or(|channels| channels.contains(channel))
+        };
+        let available: Vec<&str> =
+            asked.channels.iter().map(|channel| &**channel).filter(|it| granted(it)).collect();
+        let permissions: Vec<&str> =
+            identity.permissions.iter().flat_map(|permissions| permissions.iter()).collect();
+        let message = ServerMessage::Authenticated(SessionInfo {
+            user_id: &identity.user_id,
+            session_id: session_id.unwrap_or(&own_id),
+            available_channels: &available,
+            permissions: &permissions,
+            expires_at: identity.expires_at.map(millis),
+        });
+        self.send(&message, asked.id(), replies);
+    }
+
+    /// Adds the connection to its user's, unless the user has too many.
+    pub(super) fn register(
+        &mut self,
+        identity: Arc<Identity>,
+        now: Instant,
+    ) -> Result<(), TooMany> {
+        let max = self.shared.config.limits.connections_per_user_max.map(usize::from);
+        let registry = &self.shared.registry;
+        registry.insert_user(&identity.user_id, self.client.clone(), max)?;
+        self.limit_key = self.shared.keys.hash_one(&*identity.user_id);
+        self.renew(identity, now);
+        Ok(())
+    }
+
+    /// Puts an identity in force: its tier, and its expiry.
+    fn renew(&mut self, identity: Arc<Identity>, now: Instant) {
+        if let Some(messages) = &self.shared.config.limits.messages {
+            self.tier = messages.tier_id(identity.tier.as_deref());
+        }
+        let expiry = Expiry::of(&identity, &self.shared.clock, now);
+        self.client.set_identity(identity);
+        self.state = State::Active { expiry };
+    }
+}
+
+impl Asked {
+    fn id(&self) -> Option<Id<'_>> {
+        self.id.as_deref().and_then(Id::new)
+    }
+}

@@ -1,0 +1,223 @@
+//! From the configuration to the components, one function for each.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    str::FromStr,
+    sync::Arc,
+};
+
+use ws_auth::{Algorithm, Authenticator, BuildError, Issuer, Origins};
+use ws_close_manager::{CloseOptions, Pace, SendableCode};
+use ws_compression::{CompressionConfig, CompressionManager, Level};
+use ws_connection::{ConnectionConfig, handshake::HeadLimits};
+use ws_frame_validator::{FrameSizeValidator, SizeLimits};
+use ws_handler::{AuthMode, Limits, TrustedProxies};
+use ws_heartbeat::HeartbeatConfig;
+use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
+
+use crate::{
+    config::{self, Config, UpstreamTarget},
+    server::ServerOptions,
+    upstream::Upstream,
+};
+
+/// A component refused its part of the configuration, which the configuration's own checks let pass.
+#[derive(Debug, thiserror::Error)]
+#[error("{component}: {reason}")]
+pub struct ComposeError {
+    component: &'static str,
+    reason: String,
+}
+
+impl ComposeError {
+    fn of<E: std::fmt::Display>(component: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self { component, reason: error.to_string() }
+    }
+}
+
+/// Verifies tokens by the configured keys; the throw-away `dev_secret` joins them with `--dev`.
+pub fn authenticator(
+    config: &Config,
+    dev_secret: Option<&ws_auth::Secret>,
+) -> Result<Authenticator, ComposeError> {
+    let auth = &config.auth;
+    let mut builder = Authenticator::builder();
+    if auth.secret.is_some() || auth.public_key.is_some() || auth.jwks_url.is_some() {
+        builder = builder.issuer(own_issuer(auth)?);
+    }
+    if let Some(supabase) = &auth.supabase {
+        let issuer = Issuer::supabase(&supabase.domain, &*supabase.audience, &*supabase.issuer);
+        builder = builder.issuer(issuer.leeway(auth.leeway));
+    }
+    if let Some(secret) = dev_secret {
+        builder = builder.issuer(Issuer::new("dev").secret(secret.clone()));
+    }
+    builder.build().map_err(|error: BuildError| ComposeError::of("authentication")(error))
+}
+
+fn own_issuer(auth: &config::AuthSettings) -> Result<Issuer, ComposeError> {
+    let mut issuer = Issuer::new("configured").leeway(auth.leeway);
+    if auth.tier_claim != "tier" {
+        issuer = issuer.tier_claims([auth.tier_claim.as_str()]);
+    }
+    if let Some(secret) = &auth.secret {
+        issuer = issuer.secret(ws_auth::Secret::new(secret.expose()));
+    }
+    if let Some(pem) = &auth.public_key {
+        issuer = issuer.pem(pem.as_str());
+    }
+    if let Some(url) = &auth.jwks_url {
+        issuer = issuer.jwks_url(url.to_string());
+    }
+    if !auth.algorithms.is_empty() {
+        let algorithms: Result<Vec<_>, _> =
+            auth.algorithms.iter().map(|name| Algorithm::from_str(name)).collect();
+        issuer = issuer.algorithms(algorithms.map_err(ComposeError::of("JWT_ALGORITHMS"))?);
+    }
+    issuer = auth.issuers.iter().fold(issuer, |issuer, iss| issuer.iss(iss.as_str()));
+    Ok(auth.audiences.iter().fold(issuer, |issuer, aud| issuer.audience(aud.as_str())))
+}
+
+/// When a client must say who it is.
+pub fn auth_mode(config: &Config) -> AuthMode {
+    match config.auth.mode {
+        config::AuthMode::Upgrade => AuthMode::Upgrade,
+        config::AuthMode::None => AuthMode::None,
+        config::AuthMode::Message => AuthMode::Message {
+            timeout: config.auth.timeout,
+            pending_max: config.auth.pending_max as usize,
+        },
+    }
+}
+
+/// The web pages whose browsers may connect.
+pub fn origins(config: &Config) -> Result<Origins, ComposeError> {
+    match &config.server.allowed_origins {
+        None => Ok(Origins::any()),
+        Some(origins) => Origins::new(origins.iter().map(String::as_str))
+            .map_err(ComposeError::of("ALLOWED_ORIGINS")),
+    }
+}
+
+/// How much, how often, how many.
+pub fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    let keys_max = NonZeroUsize::new(limits.keys_max as usize).unwrap_or(NonZeroUsize::MIN);
+    let at_most = |max: Option<u32>| max.and_then(|max| NonZeroUsize::new(max as usize));
+    let connects = limits.connects_per_hour.and_then(NonZeroU32::new).map(TokenBucket::per_hour);
+    let default_tier = limits.default_tier.as_ref().and_then(|name| limits.tiers.get(name));
+    let (per_minute, burst) = match default_tier {
+        Some(tier) => (tier.messages_per_minute, tier.burst),
+        None => (limits.messages_per_minute, limits.message_burst),
+    };
+    let name = limits.default_tier.as_deref().unwrap_or("default");
+    let default_limit = message_limit(per_minute, burst);
+    let mut messages = TieredLimiter::new(name, default_limit, keys_max);
+    for (tier_name, tier) in limits.tiers.iter().filter(|(tier_name, _)| *tier_name != name) {
+        let limit = message_limit(tier.messages_per_minute, tier.burst);
+        messages = messages.with_tier(tier_name, limit);
+    }
+    let is_unlimited = per_minute.is_none() && limits.tiers.is_empty();
+    Limits {
+        connections_max: at_most(limits.connections_max),
+        connections_per_user_max: at_most(limits.connections_per_user_max),
+        connects: connects.map(|limit| KeyedLimiter::new(limit, keys_max)),
+        messages: (!is_unlimited).then_some(messages),
+        ladder: Ladder::default(),
+        outbox_bytes_max: limits.outbox_bytes_max,
+    }
+}
+
+fn message_limit(per_minute: Option<u32>, burst: Option<u32>) -> AnyLimit {
+    let Some(per_minute) = per_minute.and_then(NonZeroU32::new) else { return AnyLimit::Unlimited };
+    let bucket = TokenBucket::per_minute(per_minute);
+    let burst = burst.and_then(NonZeroU32::new);
+    burst.map_or(bucket, |burst| bucket.with_burst(burst)).into()
+}
+
+/// permessage-deflate.
+pub fn compression(config: &Config) -> CompressionManager {
+    let settings = &config.compression;
+    let compression = CompressionConfig::default()
+        .with_enabled(settings.enabled)
+        .with_level(Level::new(settings.level).unwrap_or(Level::BALANCED))
+        .with_threshold_bytes(settings.threshold_bytes)
+        .with_server_context_takeover(settings.context_takeover)
+        .with_client_context_takeover(settings.context_takeover)
+        .with_takeover_budget_bytes(settings.memory_bytes_max);
+    CompressionManager::new(compression)
+}
+
+/// The limit of a message, and what is kept of those that break it.
+pub fn validator(config: &Config) -> Result<Arc<FrameSizeValidator>, ComposeError> {
+    Ok(Arc::new(FrameSizeValidator::new(sizes(config)?)))
+}
+
+fn sizes(config: &Config) -> Result<SizeLimits, ComposeError> {
+    let frames = &config.frames;
+    SizeLimits::new(frames.bytes_max as u64, frames.warn_bytes as u64)
+        .map_err(ComposeError::of("FRAME_WARN_THRESHOLD"))
+}
+
+/// The protocol of each connection: heartbeat, sizes, idle and close deadlines.
+pub fn connection(config: &Config) -> Result<Arc<ConnectionConfig>, ComposeError> {
+    let heartbeat = &config.heartbeat;
+    let heartbeat = HeartbeatConfig::new(
+        heartbeat.ping_interval,
+        heartbeat.pong_timeout,
+        heartbeat.missed_pongs_max,
+    )
+    .map_err(ComposeError::of("heartbeat"))?;
+    let pings = config.limits.pings_per_minute.and_then(NonZeroU32::new);
+    let connection = ConnectionConfig::server()
+        .with_heartbeat(Some(heartbeat))
+        .with_idle_timeout(config.heartbeat.idle_timeout)
+        .with_sizes(sizes(config)?)
+        .with_fragments_max(config.frames.fragments_max)
+        .with_close_timeout(config.close.timeout)
+        .with_ping_rate(pings.map(TokenBucket::per_minute));
+    Ok(Arc::new(connection))
+}
+
+/// Who answers requests.
+pub fn upstream(config: &Config) -> Result<Upstream, ComposeError> {
+    let settings = &config.upstream;
+    match &settings.target {
+        UpstreamTarget::Unset => Ok(Upstream::unset()),
+        UpstreamTarget::Echo => Ok(Upstream::echo()),
+        UpstreamTarget::Http(url) => {
+            let concurrency_max = settings.concurrency_max as usize;
+            let answer_bytes_max = config.frames.bytes_max as usize;
+            Upstream::http(url, settings.timeout, concurrency_max, answer_bytes_max)
+                .map_err(ComposeError::of("UPSTREAM"))
+        }
+    }
+}
+
+/// The proxies whose word on a client's address is taken.
+pub fn trusted_proxies(config: &Config) -> TrustedProxies {
+    TrustedProxies::new(config.server.trusted_proxies.iter().copied())
+}
+
+/// How the listener treats those who connect.
+pub fn server(config: &Config) -> ServerOptions {
+    let head = HeadLimits { bytes_max: config.server.header_bytes_max, ..HeadLimits::default() };
+    ServerOptions {
+        path: config.server.path.clone(),
+        handshake_timeout: config.server.handshake_timeout,
+        head,
+        proxy_protocol: config.server.proxy_protocol.then(|| trusted_proxies(config)),
+    }
+}
+
+/// How everybody is sent away when the gateway restarts.
+pub fn close(config: &Config, seed: u64) -> CloseOptions {
+    let options = CloseOptions::new(SendableCode::RESTART)
+        .reason("Server restart")
+        .timeout(config.close.timeout)
+        .concurrency(NonZeroUsize::MAX);
+    match config.close.per_second.and_then(NonZeroU32::new) {
+        Some(per_second) => options.pace(Pace::new(per_second, seed)),
+        None => options,
+    }
+}

@@ -1,0 +1,152 @@
+//! The gateway: every component, composed.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use ws_auth::{Secret, TokenMinter, TokenRequest};
+use ws_close_manager::CloseReport;
+use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
+
+use crate::{
+    compose::{self, ComposeError},
+    config::{AuthMode, Config},
+    http::Http,
+    metrics::Metrics,
+    server::Server,
+    upstream::Upstream,
+};
+
+/// How often limiters forget who has recovered, and the wall clock is looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// A gateway that is bound to its port and not yet running. Tests start it in-process on port 0.
+#[derive(Debug)]
+pub struct Gateway {
+    config: Config,
+    handler: WebSocketHandler<Upstream>,
+    server: Server<Upstream>,
+    dev_secret: Option<Secret>,
+}
+
+/// The gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A component refused its configuration.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The port could not be opened.
+    #[error("cannot listen on {address}: {error}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+impl Gateway {
+    /// Composes the components and opens the port. Must be called within a tokio runtime.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let needs_secret =
+            config.dev && !config.auth.has_keys() && config.auth.mode != AuthMode::None;
+        let dev_secret = needs_secret.then(throw_away_secret);
+
+        // Create the components.
+        let authenticator = compose::authenticator(&config, dev_secret.as_ref())?;
+        let limits = compose::limits(&config);
+        let compression = compose::compression(&config);
+        let validator = compose::validator(&config)?;
+        let connection = compose::connection(&config)?;
+        let upstream = compose::upstream(&config)?;
+        let outcomes = upstream.outcomes();
+
+        // Create the handler that composes them.
+        let handler = WebSocketHandler::new(
+            HandlerConfig {
+                connection,
+                compression,
+                validator,
+                limits,
+                auth_mode: compose::auth_mode(&config),
+                auth_cookie: config.auth.cookie.as_deref().map(Box::from),
+                origins: compose::origins(&config)?,
+                trusted_proxies: compose::trusted_proxies(&config),
+                json_ping: config.heartbeat.json_ping,
+                heartbeat_ms: config.heartbeat.ping_interval.as_millis() as u64,
+            },
+            authenticator,
+            wall_clock(),
+            upstream,
+        );
+
+        // Serve upgrades, and HTTP beside them.
+        let key = config.admin.key.as_ref().map(|key| key.expose().into());
+        let metrics = Metrics::new(handler.clone(), outcomes);
+        let http = Http::new(handler.clone(), metrics, &config.server.path, key);
+        let address = config.server.address;
+        let server = Server::bind(address, compose::server(&config), handler.clone(), http)
+            .map_err(|error| StartError::Bind { address, error })?;
+        Ok(Self { config, handler, server, dev_secret })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.local_addr().unwrap_or(self.config.server.address)
+    }
+
+    /// The handler, to look at connections and to end them.
+    pub fn handler(&self) -> &WebSocketHandler<Upstream> {
+        &self.handler
+    }
+
+    /// A token for whoever tries `--dev` out; none where the operator has keys.
+    pub fn dev_token(&self) -> Option<Secret> {
+        let minter = TokenMinter::new(self.dev_secret.as_ref()?).ok()?;
+        let day = Duration::from_secs(24 * 3600);
+        let now = self.handler.clock().wall(tokio::time::Instant::now().into_std());
+        minter.mint(&TokenRequest::new("dev-user").ttl(day), now).ok()
+    }
+
+    /// Serves until `stop` resolves, then closes every connection and answers how that went.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
+        let Self { config, handler, server, .. } = self;
+        let serving = tokio::spawn(server.run());
+        let housekeeping = tokio::spawn(keep_house(handler.clone()));
+        stop.await;
+        // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
+        let report = handler.drain(&compose::close(&config, rand::random())).await;
+        housekeeping.abort();
+        serving.abort();
+        report
+    }
+}
+
+/// Keeps keys fresh, limiters lean and the clock right.
+async fn keep_house(handler: WebSocketHandler<Upstream>) {
+    let clock = handler.clock().clone();
+    let wall = move || clock.wall(tokio::time::Instant::now().into_std());
+    let keys = handler.authenticator().keep_keys_fresh(wall);
+    let tidying = async {
+        loop {
+            tokio::time::sleep(HOUSEKEEPING).await;
+            let now = tokio::time::Instant::now().into_std();
+            handler.forget_recovered(now);
+            handler.clock().sync(now, system_time());
+        }
+    };
+    tokio::join!(keys, tidying);
+}
+
+fn wall_clock() -> Arc<WallClock> {
+    Arc::new(WallClock::new(tokio::time::Instant::now().into_std(), system_time()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary's edge: all else derives from this")]
+fn system_time() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+/// A secret that nobody has to know: it lasts as long as the process.
+fn throw_away_secret() -> Secret {
+    let halves: [u128; 2] = rand::random();
+    Secret::new(format!("{:032x}{:032x}", halves[0], halves[1]))
+}

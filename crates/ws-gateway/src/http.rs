@@ -1,0 +1,204 @@
+//! The HTTP beside the WebSockets: health, readiness, statistics, metrics.
+
+use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tower_service::Service;
+use ws_connection::handshake::is_upgrade;
+use ws_handler::{Application, WebSocketHandler};
+
+use crate::{metrics::Metrics, prefixed::Prefixed, report};
+
+/// How long a client may take for each request's head on a connection that is kept.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The routes, and how they are served on a socket.
+pub struct Http<A> {
+    handler: WebSocketHandler<A>,
+    router: Router,
+    path: Arc<str>,
+}
+
+impl<A> fmt::Debug for Http<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+struct Shared<A> {
+    handler: WebSocketHandler<A>,
+    metrics: Metrics<A>,
+    /// What statistics and metrics demand, if anything.
+    key: Option<Box<str>>,
+    path: Arc<str>,
+}
+
+impl<A: Application> Http<A> {
+    /// The routes of a gateway whose upgrades are at `path`. With a key, statistics and metrics are
+    /// for whoever sends it as `Authorization: Bearer`.
+    pub fn new(
+        handler: WebSocketHandler<A>,
+        metrics: Metrics<A>,
+        path: &str,
+        key: Option<Box<str>>,
+    ) -> Self {
+        let path: Arc<str> = path.into();
+        let shared =
+            Arc::new(Shared { handler: handler.clone(), metrics, key, path: path.clone() });
+        let router = Router::new()
+            .route("/health", get(health))
+            .route("/ready", get(ready))
+            .route("/stats", get(stats))
+            .route("/metrics", get(metrics_text))
+            .fallback(not_found)
+            .with_state(shared);
+        Self { handler, router, path }
+    }
+
+    /// Serves a socket from which `read` was read already.
+    pub(crate) async fn serve(&self, socket: TcpStream, read: Bytes, peer: SocketAddr) {
+        let io = TokioIo::new(Prefixed::new(socket, read));
+        let service = hyper::service::service_fn(|request| self.answer(request, peer));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(io, service)
+            .with_upgrades();
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, %peer, "an HTTP connection ended early");
+        }
+    }
+
+    async fn answer(
+        &self,
+        mut request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response, Infallible> {
+        let path = request.uri().path();
+        if is_upgrade(request.headers()) && (path == &*self.path || path == "/") {
+            return Ok(self.upgrade(&mut request, peer).await);
+        }
+        // A router is a handle; cloning it is what axum does for each request, too.
+        self.router.clone().call(request.map(Body::new)).await
+    }
+
+    /// An upgrade on a connection that has carried HTTP before.
+    async fn upgrade(&self, request: &mut hyper::Request<Incoming>, peer: SocketAddr) -> Response {
+        let (parts, ()) = {
+            let mut head = hyper::Request::new(());
+            *head.method_mut() = request.method().clone();
+            *head.uri_mut() = request.uri().clone();
+            *head.version_mut() = request.version();
+            *head.headers_mut() = request.headers().clone();
+            head.into_parts()
+        };
+        let head = hyper::Request::from_parts(parts, ());
+        match self.handler.admit(&head, peer).await {
+            Ok(admission) => {
+                let response = admission.response().clone().map(|()| Body::empty());
+                let on_upgrade = hyper::upgrade::on(request);
+                let handler = self.handler.clone();
+                tokio::spawn(async move {
+                    if let Ok(upgraded) = on_upgrade.await {
+                        handler.serve_upgraded(TokioIo::new(upgraded), admission).await;
+                    }
+                });
+                response
+            }
+            Err(rejection) => rejection.response().map(Body::from),
+        }
+    }
+}
+
+async fn health<A: Application>(State(shared): State<Arc<Shared<A>>>) -> Response {
+    json_response(StatusCode::OK, &report::health(&shared.handler))
+}
+
+async fn ready<A: Application>(State(shared): State<Arc<Shared<A>>>) -> Response {
+    if shared.handler.is_draining() {
+        return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }));
+    }
+    json_response(StatusCode::OK, &json!({ "status": "ready" }))
+}
+
+async fn stats<A: Application>(
+    State(shared): State<Arc<Shared<A>>>,
+    headers: HeaderMap,
+) -> Response {
+    if !shared.admits(&headers) {
+        return key_required();
+    }
+    json_response(StatusCode::OK, &report::stats(&shared.handler))
+}
+
+async fn metrics_text<A: Application>(
+    State(shared): State<Arc<Shared<A>>>,
+    headers: HeaderMap,
+) -> Response {
+    if !shared.admits(&headers) {
+        return key_required();
+    }
+    let text = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, text)], shared.metrics.encode()).into_response()
+}
+
+async fn not_found<A: Application>(
+    State(shared): State<Arc<Shared<A>>>,
+    request: Request,
+) -> Response {
+    let path = request.uri().path();
+    if path == &*shared.path {
+        let sentence = "This path takes WebSocket upgrades";
+        let body = json!({ "error": sentence, "code": "upgrade_required" });
+        let mut response = json_response(StatusCode::UPGRADE_REQUIRED, &body);
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        return response;
+    }
+    let ours = &shared.path;
+    let sentence = format!(
+        "Nothing is here: WebSockets are at {ours}, and there are /health, /ready, /stats and /metrics"
+    );
+    json_response(StatusCode::NOT_FOUND, &json!({ "error": sentence, "code": "not_found" }))
+}
+
+impl<A> Shared<A> {
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = &self.key else { return true };
+        let given = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        given.is_some_and(|given| constant_time_eq(given.as_bytes(), key.as_bytes()))
+    }
+}
+
+/// How long the comparison takes says nothing about where the two differ.
+fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+fn key_required() -> Response {
+    let body = json!({ "error": "The admin key is required", "code": "unauthorized" });
+    let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, format!("{body}\n")).into_response()
+}

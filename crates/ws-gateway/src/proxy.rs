@@ -1,0 +1,74 @@
+//! The PROXY protocol, versions 1 and 2: what a load balancer says about who connects.
+
+use std::{io, net::SocketAddr};
+
+use proxy_header::{Error, ParseConfig, ProxyHeader};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The longest header that is read: version 2 with addresses takes 52 bytes, and what a balancer
+/// adds (TLS details, identifiers) some hundred more.
+const HEADER_BYTES_MAX: usize = 1024;
+
+/// Reads the header that must stand in front of everything else. Answers whom it names, and what
+/// was read beyond it. A header that names nobody (a health check of the balancer's own) leaves the
+/// peer as it is.
+pub(crate) async fn read_header<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    peer: SocketAddr,
+) -> io::Result<(SocketAddr, Vec<u8>)> {
+    let mut held = Vec::with_capacity(256);
+    loop {
+        if io.read_buf(&mut held).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match ProxyHeader::parse(&held, ParseConfig::default()) {
+            Ok((header, len)) => {
+                let named = header.proxied_address().map(|addresses| addresses.source);
+                held.drain(..len);
+                return Ok((named.unwrap_or(peer), held));
+            }
+            Err(Error::BufferTooShort) if held.len() < HEADER_BYTES_MAX => {}
+            Err(_) => {
+                let sentence = "a trusted proxy did not begin with a PROXY header";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = "10.0.0.1:1000";
+
+    async fn check(wire: &[u8], expect: Option<(&str, &[u8])>) {
+        let read = read_header(&mut &wire[..], PEER.parse().unwrap()).await;
+        let expect = expect.map(|(named, rest)| (named.parse().unwrap(), rest.to_vec()));
+        assert_eq!(read.ok(), expect, "{:?}", String::from_utf8_lossy(wire));
+    }
+
+    #[tokio::test]
+    async fn both_versions_name_the_client_and_leave_the_rest() {
+        let v1 = b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 443\r\nGET /";
+        check(v1, Some(("203.0.113.9:5555", b"GET /"))).await;
+        let v1 = b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 443\r\n";
+        check(v1, Some(("[2001:db8::9]:5555", b""))).await;
+        check(b"PROXY UNKNOWN\r\nGET /", Some((PEER, b"GET /"))).await;
+        let mut v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+        v2.extend_from_slice(&[203, 0, 113, 9, 192, 0, 2, 1, 0x15, 0xb3, 1, 0xbb]);
+        v2.extend_from_slice(b"GET /");
+        check(&v2, Some(("203.0.113.9:5555", b"GET /"))).await;
+        let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET /";
+        check(local, Some((PEER, b"GET /"))).await;
+    }
+
+    #[tokio::test]
+    async fn whatever_else_comes_first_is_refused() {
+        check(b"GET / HTTP/1.1\r\n\r\n", None).await;
+        check(b"PROXY TCP4 nonsense\r\n", None).await;
+        check(b"PROXY TCP4 203.0.113.9", None).await;
+        check(&[b'P'; 2000], None).await;
+        check(b"", None).await;
+    }
+}

@@ -1,0 +1,101 @@
+//! What `/health` and `/stats` say.
+
+use serde_json::{Map, Value, json};
+use ws_handler::{Application, WebSocketHandler};
+
+/// The health of the gateway and its connections.
+pub(crate) fn health<A: Application>(handler: &WebSocketHandler<A>) -> Value {
+    let health = handler.check_connection_health();
+    json!({
+        "status": if handler.is_draining() { "draining" } else { "ok" },
+        "connections": health.active_connections,
+        "online_users": health.online_users,
+        // The engine within the process is there as long as the process is.
+        "broker": "ok",
+        "healthyConnections": health.healthy_connections,
+        "unhealthyConnections": health.unhealthy_connections,
+        "averageLatency": health.average_latency.map(milliseconds),
+    })
+}
+
+/// The statistics of every component.
+pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
+    let stats = handler.stats();
+    let compression = handler.config().compression.stats();
+    let sizes = handler.config().validator.stats();
+    let auth = handler.authenticator().stats();
+    let traffic = handler.meter().traffic();
+    let limits = &handler.config().limits;
+    let connects = limits.connects.as_ref().map(|limiter| limiter.stats());
+    let messages = limits.messages.as_ref().map(|limiter| limiter.stats());
+    let limiter = |stats: ws_rate_limiter::LimiterStats| {
+        json!({ "allowed": stats.allowed, "denied": stats.denied,
+                "evicted": stats.evicted, "keys": stats.keys })
+    };
+    json!({
+        "total_connections": stats.connections,
+        "online_users": stats.online_users,
+        "total_rooms": 0,
+        "pending_authentications": stats.pending_authentications,
+        "traffic": {
+            "bytes_received": traffic.bytes_received,
+            "bytes_sent": traffic.bytes_sent,
+            "frames_received": traffic.frames_received,
+            "writes": traffic.writes,
+        },
+        "messages": pairs(&stats.messages),
+        "errors": pairs(&stats.errors),
+        "rejections": pairs(&stats.rejections),
+        "ends": pairs(&stats.ends),
+        "rate_limits": {
+            "messages_dropped": stats.rate_limited,
+            "messages": messages.map(limiter),
+            "connects": connects.map(limiter),
+        },
+        "heartbeat": {
+            "pings": stats.pings,
+            "pongs": stats.round_trips.count,
+            "average_latency_ms": (stats.round_trips.count > 0).then(|| {
+                milliseconds(stats.round_trips.sum) / stats.round_trips.count as f64
+            }),
+        },
+        "compression": {
+            "compressed_messages": compression.compressed_messages,
+            "bytes_before": compression.compressed_bytes_before,
+            "bytes_after": compression.compressed_bytes_after,
+            "ratio_percent": compression.ratio_percent(),
+            "average_bytes_saved": compression.average_bytes_saved(),
+            "errors": compression.deflate_errors + compression.inflate_errors,
+            "summary": compression.to_string(),
+        },
+        "frame_sizes": {
+            "messages": sizes.frames,
+            "bytes": sizes.bytes,
+            "largest": sizes.largest,
+            "average": sizes.average(),
+            "warnings": sizes.warnings,
+            "violations": sizes.violations,
+            "summary": handler.config().validator.summary().to_string(),
+        },
+        "auth": {
+            "verified": auth.verified,
+            "cache_hits": auth.cache_hits,
+            "cached_tokens": auth.cached_tokens,
+            "refused": pairs(&auth.refused),
+            "key_fetches": auth.fetches,
+            "key_fetch_failures": auth.fetch_failures,
+        },
+    })
+}
+
+/// Only what has happened: a list of zeros hides what is not zero.
+fn pairs(counts: &[(&'static str, u64)]) -> Value {
+    let counted = counts.iter().filter(|(_, count)| *count > 0);
+    Value::Object(
+        counted.map(|(label, count)| ((*label).to_owned(), (*count).into())).collect::<Map<_, _>>(),
+    )
+}
+
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,266 @@
+//! Who answers requests: nobody, an echo, or a back-end over HTTP.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use ws_handler::{Application, Client, LateResponder, Responder};
+use ws_protocol::ErrorCode;
+
+/// Requests that may wait for their turn, for each one that may be under way.
+const WAITING_PER_SLOT: usize = 16;
+
+/// The gateway's application.
+#[derive(Debug)]
+pub struct Upstream {
+    target: Target,
+    outcomes: Arc<Outcomes>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Unset,
+    Echo,
+    Http(Arc<HttpUpstream>),
+}
+
+/// What became of requests.
+#[derive(Debug, Default)]
+pub struct Outcomes([AtomicU64; Outcome::LABELS.len()]);
+
+/// How one request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    Timeout,
+    Unavailable,
+    Failed,
+    Busy,
+    Unset,
+}
+
+impl Outcome {
+    const LABELS: [&'static str; 6] =
+        ["answered", "timeout", "unavailable", "failed", "busy", "unset"];
+}
+
+impl Outcomes {
+    /// Label and count of each outcome.
+    pub fn totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Outcome::LABELS.into_iter().zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    fn add(&self, outcome: Outcome) {
+        self.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Upstream {
+    /// Answers each request with an error that says that no upstream is set.
+    pub fn unset() -> Self {
+        Self { target: Target::Unset, outcomes: Arc::default() }
+    }
+
+    /// Answers each request with its own payload.
+    pub fn echo() -> Self {
+        Self { target: Target::Echo, outcomes: Arc::default() }
+    }
+
+    /// Asks a back-end by `POST` of `{requestId, payload, userId, connectionId}`; the JSON that it
+    /// answers is the response's payload.
+    pub fn http(
+        url: &http::Uri,
+        timeout: Duration,
+        concurrency_max: usize,
+        answer_bytes_max: usize,
+    ) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .timeout(timeout)
+            // A back-end is where it was said to be: a redirect is a mistake or an attack.
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(concurrency_max)
+            .build()?;
+        let upstream = HttpUpstream {
+            client,
+            url: url.to_string().into(),
+            timeout,
+            slots: Arc::new(Semaphore::new(concurrency_max)),
+            waiting: Arc::new(Semaphore::new(concurrency_max.saturating_mul(WAITING_PER_SLOT))),
+            answer_bytes_max,
+        };
+        Ok(Self { target: Target::Http(Arc::new(upstream)), outcomes: Arc::default() })
+    }
+
+    /// What became of requests so far.
+    pub fn outcomes(&self) -> Arc<Outcomes> {
+        self.outcomes.clone()
+    }
+}
+
+impl Application for Upstream {
+    fn handle_request(
+        &self,
+        _client: &Arc<Client>,
+        payload: &RawValue,
+        responder: Responder<'_, '_>,
+    ) {
+        match &self.target {
+            Target::Unset => {
+                self.outcomes.add(Outcome::Unset);
+                let sentence = "No upstream is set: set UPSTREAM to echo or to an http:// address";
+                responder.fail(ErrorCode::UpstreamUnavailable, Some(Cow::Borrowed(sentence)));
+            }
+            Target::Echo => {
+                self.outcomes.add(Outcome::Answered);
+                responder.respond(payload);
+            }
+            Target::Http(upstream) => {
+                let Ok(waiting) = upstream.waiting.clone().try_acquire_owned() else {
+                    self.outcomes.add(Outcome::Busy);
+                    return responder.fail(ErrorCode::Overloaded, None);
+                };
+                let (upstream, outcomes) = (upstream.clone(), self.outcomes.clone());
+                let (payload, responder) = (payload.to_owned(), responder.later());
+                tokio::spawn(async move {
+                    let outcome = upstream.answer(&payload, responder).await;
+                    outcomes.add(outcome);
+                    drop(waiting);
+                });
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct HttpUpstream {
+    client: reqwest::Client,
+    url: Box<str>,
+    timeout: Duration,
+    /// Requests under way.
+    slots: Arc<Semaphore>,
+    /// Requests under way or waiting for a slot.
+    waiting: Arc<Semaphore>,
+    answer_bytes_max: usize,
+}
+
+/// What the back-end is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'q> {
+    request_id: &'q RawValue,
+    payload: &'q RawValue,
+    user_id: Option<&'q str>,
+    connection_id: String,
+}
+
+/// Why there is no answer; the sentence is for the client.
+struct Failure {
+    outcome: Outcome,
+    code: ErrorCode,
+    sentence: Option<String>,
+}
+
+impl HttpUpstream {
+    async fn answer(&self, payload: &RawValue, responder: LateResponder) -> Outcome {
+        // One deadline for waiting and asking: the client waits for both.
+        let work = async {
+            let Ok(_slot) = self.slots.acquire().await else {
+                return Err(Failure::new(Outcome::Unavailable, ErrorCode::UpstreamUnavailable));
+            };
+            self.ask(payload, &responder).await
+        };
+        let answer = tokio::time::timeout(self.timeout, work).await;
+        match answer {
+            Ok(Ok(answer)) => {
+                responder.respond(&answer);
+                Outcome::Answered
+            }
+            Ok(Err(failure)) => {
+                responder.fail(failure.code, failure.sentence.map(Cow::Owned));
+                failure.outcome
+            }
+            Err(_) => {
+                responder.fail(ErrorCode::UpstreamTimeout, None);
+                Outcome::Timeout
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        payload: &RawValue,
+        responder: &LateResponder,
+    ) -> Result<Box<RawValue>, Failure> {
+        let user_id = responder.client().user_id();
+        let question = Question {
+            request_id: responder.request_id(),
+            payload,
+            user_id: user_id.as_deref(),
+            connection_id: responder.client().id().to_string(),
+        };
+        let body = serde_json::to_vec(&question)
+            .map_err(|_| Failure::new(Outcome::Failed, ErrorCode::Internal))?;
+        let response = self
+            .client
+            .post(&*self.url)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| Failure::of(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(Failure::said(format!("The upstream answered {status}")));
+        }
+        self.read_answer(response).await
+    }
+
+    /// Reads the answer within its limit: a back-end gone wild must not fill our memory.
+    async fn read_answer(&self, mut response: reqwest::Response) -> Result<Box<RawValue>, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::of(&error))? {
+            if body.len() + chunk.len() > self.answer_bytes_max {
+                let max = self.answer_bytes_max;
+                return Err(Failure::said(format!("The upstream's answer is above {max} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if body.is_empty() {
+            // 204, or a body that was forgotten: there is nothing to say, and that is an answer.
+            body.extend_from_slice(b"null");
+        }
+        serde_json::from_slice(&body)
+            .map_err(|_| Failure::said("The upstream's answer is not JSON".to_owned()))
+    }
+}
+
+impl Failure {
+    fn new(outcome: Outcome, code: ErrorCode) -> Self {
+        Self { outcome, code, sentence: None }
+    }
+
+    fn said(sentence: String) -> Self {
+        let (outcome, code) = (Outcome::Failed, ErrorCode::UpstreamFailed);
+        Self { outcome, code, sentence: Some(sentence) }
+    }
+
+    fn of(error: &reqwest::Error) -> Self {
+        // The address of the back-end is ours to know: the client is told what kind of failure it is.
+        tracing::warn!(%error, "the upstream failed");
+        if error.is_timeout() {
+            Self::new(Outcome::Timeout, ErrorCode::UpstreamTimeout)
+        } else if error.is_connect() {
+            Self::new(Outcome::Unavailable, ErrorCode::UpstreamUnavailable)
+        } else {
+            Self::new(Outcome::Failed, ErrorCode::UpstreamFailed)
+        }
+    }
+}
