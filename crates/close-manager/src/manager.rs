@@ -16,6 +16,8 @@ use entry::{Entry, Stage};
 
 mod book;
 mod entry;
+#[cfg(test)]
+mod properties;
 mod shorthand;
 #[cfg(test)]
 mod tests;

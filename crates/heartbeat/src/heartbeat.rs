@@ -7,6 +7,8 @@ use std::{
 use crate::{HeartbeatConfig, HeartbeatStats, stats::Latency};
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod tests;
 
 /// What the caller must do now.

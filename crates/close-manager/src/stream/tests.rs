@@ -112,3 +112,49 @@ async fn close_frames_that_cross_are_a_clean_close() {
     assert_eq!(outcome.ending, Ending::Acknowledged);
     assert_eq!(outcome.received, FrameStatus::Code(CloseCode::Normal));
 }
+
+/// A stream that answers a close frame and then neither ends nor says more.
+#[derive(Default)]
+struct Lingering {
+    answer: Option<Message>,
+}
+
+impl Stream for Lingering {
+    type Item = Result<Message, ()>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Some(Ok(answer))))
+    }
+}
+
+impl Sink<Message> for Lingering {
+    type Error = ();
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), ()> {
+        self.answer = Some(message);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_answer_only_a_client_waits_for_the_transport_to_end() {
+    for (role, expect) in [(Role::Server, Duration::ZERO), (Role::Client, TIMEOUT)] {
+        let start = time::Instant::now();
+        let mut stream = Lingering::default();
+        let outcome = close_stream(&mut stream, role, SendableCode::NORMAL, "", TIMEOUT).await;
+        assert!(outcome.is_clean(), "{role:?}");
+        assert_eq!(start.elapsed(), expect, "{role:?}");
+    }
+}

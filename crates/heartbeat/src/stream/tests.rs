@@ -1,4 +1,12 @@
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Wake,
+    time::Duration,
+};
 
 use futures_util::{SinkExt, StreamExt, task::noop_waker};
 use tokio::{io::DuplexStream, time};
@@ -118,6 +126,19 @@ async fn a_close_frame_from_the_peer_passes_and_the_stream_ends_as_it_does_witho
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_ping_follows_the_peers_close_frame_though_the_peer_keeps_tcp_open() {
+    let (ours, theirs) = tokio::io::duplex(4096);
+    let client = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
+    let mut peer = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+    let mut client =
+        HeartbeatStream::with_seed(client, HeartbeatConfig::default(), FIRST_AT_INTERVAL);
+    peer.send(Message::Close(None)).await.unwrap();
+    assert!(client.next().await.unwrap().unwrap().is_close());
+    assert!(time::timeout(100 * SECOND, client.next()).await.is_err());
+    assert_eq!(client.stats().pings, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_split_stream_pings_while_the_other_half_writes() {
     let (server, mut client) = pair(64).await;
     let (mut writing, mut reading) = server.split();
@@ -149,6 +170,8 @@ struct Narrow {
     places: usize,
     promised: bool,
     accepted: VecDeque<Message>,
+    /// Of the task that asked last, as a socket keeps it.
+    waiting: Option<Waker>,
 }
 
 impl Stream for Narrow {
@@ -162,9 +185,13 @@ impl Stream for Narrow {
 impl Sink<Message> for Narrow {
     type Error = ();
 
-    fn poll_ready(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
         self.promised = self.places > 0;
-        if self.promised { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.promised {
+            return Poll::Ready(Ok(()));
+        }
+        self.waiting = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), ()> {
@@ -215,4 +242,32 @@ async fn a_ping_that_never_left_is_replaced_by_the_newest() {
     server.get_mut().places = 9;
     assert!(time::timeout(SECOND, server.next()).await.is_err());
     assert_eq!(server.get_ref().accepted.len(), 1);
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writing_task_whose_place_in_the_sink_the_reading_task_took_is_woken() {
+    let woken = Arc::new(Woken::default());
+    let writer = Waker::from(woken.clone());
+    let mut server = HeartbeatStream::with_seed(
+        Narrow::default(),
+        HeartbeatConfig::default(),
+        FIRST_AT_INTERVAL,
+    );
+    assert!(server.poll_ready_unpin(&mut Context::from_waker(&writer)).is_pending());
+    assert!(time::timeout(31 * SECOND, server.next()).await.is_err());
+    assert!(!server.get_ref().waiting.as_ref().unwrap().will_wake(&writer), "the reader's now");
+
+    server.get_mut().places = 2;
+    assert!(time::timeout(SECOND, server.next()).await.is_err());
+    assert!(server.get_ref().accepted[0].is_ping());
+    assert!(woken.0.load(Ordering::Relaxed));
 }
