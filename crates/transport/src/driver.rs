@@ -27,6 +27,8 @@ use crate::{
 
 /// Reads of one wake before other tasks get their turn.
 const READS_MAX: usize = 16;
+/// Writes of one wake while others go on queueing.
+const FLUSHES_MAX: usize = 4;
 /// Replies that the peer does not take before we stop reading from it.
 const UNSENT_REPLIES_MAX: usize = 64 * 1024;
 /// Shared frames up to this size are copied into the output: cheaper than a slice of their own.
@@ -185,8 +187,7 @@ where
         // First: a nudge may be what makes the session ready to read.
         self.drain_outbox(&mut scratch.output);
         self.read(scratch, cx);
-        self.drain_outbox(&mut scratch.output);
-        self.write(&mut scratch.output, cx);
+        self.flush(&mut scratch.output, cx);
         if self.is_finished(cx) {
             let killed = End { cause: Cause::Killed, acknowledged: false };
             self.session.handle_end(self.connection.ended().unwrap_or(killed));
@@ -214,6 +215,19 @@ where
         let now = self.now.into_std();
         let mut replies = Replies { connection, out: &mut output.bytes, now };
         self.session.handle_wake(wake, &mut replies);
+    }
+
+    /// Writes replies and what others queued. While the socket takes everything, what was queued
+    /// meanwhile follows: its sender saw that we are awake and did not wake us.
+    fn flush(&mut self, output: &mut Output, cx: &mut Context<'_>) {
+        for _ in 0..FLUSHES_MAX {
+            self.drain_outbox(output);
+            self.write(output, cx);
+            if self.unsent.is_some() || !self.inbox.is_pending() {
+                return;
+            }
+        }
+        cx.waker().wake_by_ref();
     }
 
     /// Takes what others queued.

@@ -21,7 +21,9 @@ use tungstenite::{
     protocol::CloseFrame,
 };
 use ws_compression::PerMessageDeflate;
-use ws_connection::{Cause, Connection, ConnectionConfig, Event, ProtocolError, Teardown};
+use ws_connection::{
+    Cause, Connection, ConnectionConfig, Event, ProtocolError, Tally, Teardown,
+};
 
 use crate::scratch;
 
@@ -112,6 +114,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
                     Err(error) => self.failure = Some(error),
                 }
             }
+            // Streams have no meter; a driver on this thread must not take these for its own.
+            workspace.tally = Tally::default();
             Poll::Ready(Ok(()))
         })
     }
