@@ -1,3 +1,5 @@
+//! Close codes that may be sent, as a type.
+
 use std::fmt;
 
 use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};

@@ -1,3 +1,5 @@
+//! How to close many: what they are told, by when, how fast.
+
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,

@@ -1,3 +1,5 @@
+//! Closing many on tokio's clock, over anything that can be closed.
+
 use std::{collections::HashMap, hash::Hash, time::Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;

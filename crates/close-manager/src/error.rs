@@ -1,3 +1,5 @@
+//! Why a close code must not be sent.
+
 /// A close code that must not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {

@@ -1,3 +1,5 @@
+//! The closing handshake of one connection as a machine.
+
 use std::time::{Duration, Instant};
 
 use tungstenite::protocol::frame::coding::CloseCode;

@@ -1,3 +1,5 @@
+//! Closing one, several or all, as a machine over keys.
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::Hash,

@@ -1,3 +1,5 @@
+//! Who closed a connection, with what, and how it ended.
+
 use std::time::Instant;
 
 use tungstenite::protocol::frame::coding::CloseCode;

@@ -1,3 +1,5 @@
+//! Reasons that fit into a close frame.
+
 use std::ops::Deref;
 
 use tungstenite::Utf8Bytes;

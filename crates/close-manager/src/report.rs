@@ -1,3 +1,5 @@
+//! How a batch of closes went.
+
 use std::{fmt, time::Duration};
 
 /// How a batch of closes went, or goes.

@@ -1,3 +1,5 @@
+//! When the next of a batch may be told: bound, pace and deadline.
+
 use std::time::{Duration, Instant};
 
 use crate::{CloseOptions, Pace};

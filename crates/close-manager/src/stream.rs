@@ -1,3 +1,5 @@
+//! Closing one stream of tungstenite's messages with the whole handshake.
+
 use std::{
     future::poll_fn,
     pin::Pin,

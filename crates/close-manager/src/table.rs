@@ -1,3 +1,5 @@
+//! The one table of close codes: names, meanings, who sends them, whether clients come back.
+
 use std::ops::RangeInclusive;
 
 /// Whether, and how, a client of ours comes back after a connection ended with some code.

@@ -1,3 +1,5 @@
+//! The three settings of a heartbeat, checked once.
+
 use std::time::Duration;
 
 use crate::ConfigError;

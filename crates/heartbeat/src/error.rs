@@ -1,3 +1,5 @@
+//! Settings that no heartbeat can keep.
+
 use std::time::Duration;
 
 /// A setting that no heartbeat can keep.

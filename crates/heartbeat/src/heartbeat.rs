@@ -1,3 +1,5 @@
+//! The heartbeat of one connection as a machine.
+
 use std::{
     collections::hash_map::DefaultHasher,
     hash::Hasher,

@@ -1,3 +1,5 @@
+//! The heartbeats of many connections behind one deadline.
+
 use std::{
     collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},

@@ -1,3 +1,5 @@
+//! What is known of one peer, and of all.
+
 use std::{fmt, time::Duration};
 
 /// Round trips of one connection, measured by pongs that matched their ping.

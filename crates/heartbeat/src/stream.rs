@@ -1,3 +1,5 @@
+//! A heartbeat for any stream and sink of tungstenite's messages, on tokio's clock.
+
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},

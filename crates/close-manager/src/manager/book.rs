@@ -1,3 +1,5 @@
+//! The counts behind a report.
+
 use std::time::{Duration, Instant};
 
 use super::entry::Stage;

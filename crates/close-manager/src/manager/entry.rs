@@ -1,3 +1,5 @@
+//! What is kept of each connection that is closing.
+
 use std::time::Instant;
 
 use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};

@@ -1,3 +1,5 @@
+//! Single closes by the names of their codes.
+
 use std::{hash::Hash, time::Instant};
 
 use crate::{CloseReason, GracefulCloseManager, SendableCode};
