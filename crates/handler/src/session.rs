@@ -214,28 +214,28 @@ impl<A: Application> GatewaySession<A> {
 
     /// The ladder of DESIGN §4.6: dropped and told once, and in the end closed.
     fn is_permitted(&mut self, correlation: &Correlation<'_>, replies: &mut Replies<'_>) -> bool {
-        let shared = self.shared.clone();
-        let Some(messages) = &shared.config.limits.messages else { return true };
         let now = replies.now();
-        let outcome = messages.check(self.tier, &self.limit_key, now);
-        match shared.config.limits.ladder.judge(&mut self.strikes, outcome, now) {
-            Verdict::Allow => true,
-            Verdict::Drop { retry_at, first_in_burst } => {
-                shared.counters.rate_limited.add(0);
-                if first_in_burst {
-                    let wait = Some(retry_at.saturating_duration_since(now));
-                    let (id, request_id) = (correlation.id, correlation.request_id);
-                    self.send_error(ErrorCode::RateLimited, wait, id, request_id, replies);
-                }
-                false
+        let verdict = {
+            let limits = &self.shared.config.limits;
+            let Some(messages) = &limits.messages else { return true };
+            let outcome = messages.check(self.tier, &self.limit_key, now);
+            limits.ladder.judge(&mut self.strikes, outcome, now)
+        };
+        match verdict {
+            Verdict::Allow => return true,
+            Verdict::Drop { retry_at, first_in_burst: true } => {
+                let wait = Some(retry_at.saturating_duration_since(now));
+                let Correlation { id, request_id } = *correlation;
+                self.send_error(ErrorCode::RateLimited, wait, id, request_id, replies);
             }
+            Verdict::Drop { first_in_burst: false, .. } => {}
             Verdict::Close => {
-                shared.counters.rate_limited.add(0);
                 lifecycle::rate_limit_abuse(&self.client);
                 self.end(SendableCode::POLICY, ErrorCode::RateLimited.sentence(), replies);
-                false
             }
         }
+        self.shared.counters.rate_limited.add(0);
+        false
     }
 
     fn handle_failure(&self, error: ProtocolError) {
