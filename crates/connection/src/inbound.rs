@@ -35,6 +35,15 @@ pub(crate) enum Reading {
     Discarding,
 }
 
+/// A frame whose payload has come in full.
+#[derive(Debug)]
+enum Arrived {
+    /// It lies unmasked in the read buffer.
+    InPlace(FrameHeader, Range<usize>),
+    /// It was copied aside into the assembly.
+    CopiedAside(FrameHeader),
+}
+
 impl Default for Reading {
     fn default() -> Self {
         Self::Header { bytes: [0; HEADER_MAX], have: 0 }
@@ -93,10 +102,12 @@ impl Connection {
                 }
             };
             let parsed = match finished {
-                Some((header, Some(range))) => {
+                Some(Arrived::InPlace(header, range)) => {
                     self.whole_frame(header, range, workspace, out, now)?
                 }
-                Some((header, None)) => self.assembled_frame(header, workspace, out, now)?,
+                Some(Arrived::CopiedAside(header)) => {
+                    self.assembled_frame(header, workspace, out, now)?
+                }
                 None => None,
             };
             match parsed {
@@ -119,11 +130,11 @@ impl Connection {
     ) -> Result<Option<FrameHeader>, ProtocolError> {
         let Reading::Header { bytes, have } = &mut self.reading else { return Ok(None) };
         let role = self.config.role;
-        if *have == 0 {
-            if let Some((header, len)) = FrameHeader::parse(workspace.input(), role)? {
-                workspace.take(len);
-                return Ok(Some(header));
-            }
+        if *have == 0
+            && let Some((header, len)) = FrameHeader::parse(workspace.input(), role)?
+        {
+            workspace.take(len);
+            return Ok(Some(header));
         }
         while workspace.available() > 0 {
             let at = workspace.take(1).start;
@@ -170,18 +181,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Starts on a payload. What lies whole in the read buffer stays there; `Some` with a range.
+    /// Starts on a payload. What lies whole in the read buffer stays there.
     fn begin_payload(
         &mut self,
         header: FrameHeader,
         workspace: &mut Workspace,
-    ) -> Result<Option<(FrameHeader, Option<Range<usize>>)>, ProtocolError> {
+    ) -> Result<Option<Arrived>, ProtocolError> {
         if header.len <= workspace.available() as u64 {
             let range = workspace.take(header.len as usize);
             if let Some(key) = header.mask {
                 apply_mask(&mut workspace.read[range.clone()], key, 0);
             }
-            return Ok(Some((header, Some(range))));
+            return Ok(Some(Arrived::InPlace(header, range)));
         }
         self.note_fragment(&header, workspace);
         self.continue_payload(header, header.len, workspace)
@@ -193,7 +204,7 @@ impl Connection {
         header: FrameHeader,
         remaining: u64,
         workspace: &mut Workspace,
-    ) -> Result<Option<(FrameHeader, Option<Range<usize>>)>, ProtocolError> {
+    ) -> Result<Option<Arrived>, ProtocolError> {
         let len = usize::try_from(remaining).unwrap_or(usize::MAX).min(workspace.available());
         let range = workspace.take(len);
         let piece = &mut workspace.read[range];
@@ -212,7 +223,7 @@ impl Connection {
             return Ok(None);
         }
         self.reading = Reading::default();
-        Ok(Some((header, None)))
+        Ok(Some(Arrived::CopiedAside(header)))
     }
 
     /// Makes room for a payload to be copied aside, and counts the fragment.

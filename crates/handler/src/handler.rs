@@ -130,7 +130,7 @@ impl<A: Application> WebSocketHandler<A> {
                 tracing::info!(%peer, code = rejection.label(), reason = %error, "upgrade refused");
             }
             other => {
-                tracing::info!(%peer, code = other.label(), reason = %other, "upgrade refused")
+                tracing::info!(%peer, code = other.label(), reason = %other, "upgrade refused");
             }
         }
     }

@@ -17,12 +17,14 @@ use crate::client::{Client, ConnectionId};
 /// More than threads that a server is likely to have, so that connects rarely wait for each other.
 const SHARDS: usize = 32;
 
+type Sharded<K, V> = Box<[Mutex<HashMap<K, V, RandomState>>]>;
+
 /// Touched when a connection comes or goes and when somebody looks for one; never for a message.
 #[derive(Debug)]
 pub(crate) struct Registry {
     hasher: RandomState,
-    connections: Box<[Mutex<HashMap<ConnectionId, Arc<Client>, RandomState>>]>,
-    users: Box<[Mutex<HashMap<Arc<str>, Vec<Arc<Client>>, RandomState>>]>,
+    connections: Sharded<ConnectionId, Arc<Client>>,
+    users: Sharded<Arc<str>, Vec<Arc<Client>>>,
     count: AtomicUsize,
     user_count: AtomicUsize,
 }
@@ -79,9 +81,8 @@ impl Registry {
                 if max == Some(0) {
                     return Err(TooMany);
                 }
-                let mut clients = Vec::with_capacity(1);
-                clients.push(client);
-                entry.insert(clients);
+                // Most users have one: `vec!` allocates for just that.
+                entry.insert(vec![client]);
                 self.user_count.fetch_add(1, Ordering::Relaxed);
             }
         }

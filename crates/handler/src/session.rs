@@ -95,14 +95,14 @@ impl<A: Application> GatewaySession<A> {
         let strikes = Strikes::default();
         let mut session =
             Self { shared, client, state, strikes, limit_key, tier, is_started: false };
-        if let Some(identity) = identity {
-            if session.register(identity, now).is_err() {
-                lifecycle::too_many(&session.client);
-                session.state = State::Ending;
-                let too_many = ErrorCode::TooManyConnections.sentence();
-                session.client.close(SendableCode::POLICY, too_many);
-                return (session, None);
-            }
+        if let Some(identity) = identity
+            && session.register(identity, now).is_err()
+        {
+            lifecycle::too_many(&session.client);
+            session.state = State::Ending;
+            let too_many = ErrorCode::TooManyConnections.sentence();
+            session.client.close(SendableCode::POLICY, too_many);
+            return (session, None);
         }
         lifecycle::connected(&session.client);
         if matches!(session.state, State::Active { .. }) {
@@ -175,10 +175,8 @@ impl<A: Application> GatewaySession<A> {
             incoming.message,
             ClientMessage::Pong | ClientMessage::Ack { .. } | ClientMessage::Unsubscribe { .. }
         );
-        if !is_free {
-            if !self.is_permitted(&incoming.correlation(), replies) {
-                return;
-            }
+        if !is_free && !self.is_permitted(&incoming.correlation(), replies) {
+            return;
         }
         self.route(&incoming, replies);
     }

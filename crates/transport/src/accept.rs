@@ -161,7 +161,7 @@ impl Acceptor {
     pub async fn accept_if<IO>(
         &self,
         mut io: IO,
-        judge: impl FnOnce(&Request<()>) -> Result<(), Response<String>>,
+        judge: impl FnOnce(&Request<()>) -> Result<(), Box<Response<String>>>,
     ) -> Result<WebSocketStream<IO>, AcceptError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
@@ -196,7 +196,7 @@ impl Acceptor {
         };
         if let Err(response) = judge(&request) {
             let status = response.status();
-            refuse(&mut io, response).await;
+            refuse(&mut io, *response).await;
             return Err(AcceptError::Rejected(status));
         }
         let offered = Upgrade::extensions(request.headers());

@@ -1,22 +1,20 @@
 //! One task for one connection: socket, connection machine, session, outbox, one timer.
 
 use std::{
-    collections::VecDeque,
     future::Future,
-    io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep},
 };
-use ws_connection::{Cause, Connection, End, Teardown, Wire, Workspace};
+use ws_connection::{Cause, Connection, End, Teardown, Wire};
 
 use crate::{
     meter::Meter,
@@ -25,16 +23,13 @@ use crate::{
     session::{Replies, Session, Wake},
 };
 
-/// Reads of one wake before other tasks get their turn.
-const READS_MAX: usize = 16;
-/// Writes of one wake while others go on queueing.
-const FLUSHES_MAX: usize = 4;
-/// Replies that the peer does not take before we stop reading from it.
-const UNSENT_REPLIES_MAX: usize = 64 * 1024;
+mod reading;
+mod writing;
+
+use writing::Unsent;
+
 /// Shared frames up to this size are copied into the output: cheaper than a slice of their own.
 const COPY_BYTES_MAX: usize = 4096;
-/// Slices in one vectored write.
-const SLICES_MAX: usize = 64;
 /// The timer's deadline when nothing is due: far enough never to come.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -67,14 +62,6 @@ enum Phase {
         until: Instant,
         write_shut: bool,
     },
-}
-
-/// Pieces in the order in which they are written.
-#[derive(Default)]
-struct Unsent {
-    pieces: VecDeque<Bytes>,
-    /// How much of it is replies to what the peer sent: while that is much, reading waits.
-    replies: usize,
 }
 
 /// Whether the driver goes on.
@@ -217,19 +204,6 @@ where
         self.session.handle_wake(wake, &mut replies);
     }
 
-    /// Writes replies and what others queued. While the socket takes everything, what was queued
-    /// meanwhile follows: its sender saw that we are awake and did not wake us.
-    fn flush(&mut self, output: &mut Output, cx: &mut Context<'_>) {
-        for _ in 0..FLUSHES_MAX {
-            self.drain_outbox(output);
-            self.write(output, cx);
-            if self.unsent.is_some() || !self.inbox.is_pending() {
-                return;
-            }
-        }
-        cx.waker().wake_by_ref();
-    }
-
     /// Takes what others queued.
     fn drain_outbox(&mut self, output: &mut Output) {
         if !self.inbox.is_pending() {
@@ -257,135 +231,6 @@ where
         if nudged {
             self.wake_session(Wake::Nudged, output);
         }
-    }
-
-    /// Reads and works off what has come; replies collect in the output until it pays to write.
-    fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
-        self.work_off_early(scratch);
-        for _ in 0..READS_MAX {
-            if !self.session.is_ready()
-                || self.unsent.as_ref().is_some_and(|it| it.replies >= UNSENT_REPLIES_MAX)
-            {
-                return;
-            }
-            match self.poll_read(&mut scratch.workspace, cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(0)) => return self.connection.handle_eof(self.now.into_std()),
-                Poll::Ready(Ok(len)) => scratch.workspace.filled(len),
-                Poll::Ready(Err(error)) => {
-                    return self.connection.handle_io_error(error.kind(), self.now.into_std());
-                }
-            }
-            let before = scratch.output.bytes.len();
-            self.handle_events(scratch);
-            let replies = scratch.output.bytes.len() - before;
-            if let Some(unsent) = self.unsent {
-                unsent.replies += replies;
-            }
-            if scratch.output.bytes.len() >= UNSENT_REPLIES_MAX {
-                self.write(&mut scratch.output, cx);
-            }
-        }
-        // There is more, and others wait.
-        cx.waker().wake_by_ref();
-    }
-
-    /// What came with the handshake, or was left when the session became busy.
-    fn work_off_early(&mut self, scratch: &mut Scratch) {
-        while self.session.is_ready()
-            && let Some(mut early) = self.early.take()
-        {
-            let len = scratch.workspace.load(&early);
-            early.advance(len);
-            *self.early = (!early.is_empty()).then_some(early);
-            self.handle_events(scratch);
-        }
-    }
-
-    fn poll_read(
-        &mut self,
-        workspace: &mut Workspace,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(workspace.read_buffer());
-        ready!(Pin::new(&mut *self.io).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
-    }
-
-    fn handle_events(&mut self, scratch: &mut Scratch) {
-        let now = self.now.into_std();
-        let out = &mut scratch.output.bytes;
-        while let Some(event) = self.connection.poll_event(&mut scratch.workspace, out, now) {
-            let mut replies = Replies { connection: self.connection, out, now };
-            self.session.handle_event(event, &mut replies);
-            if !self.session.is_ready() {
-                self.set_aside(scratch);
-                return;
-            }
-        }
-    }
-
-    /// Keeps what the session is not ready for: at most one read, since nothing is read meanwhile.
-    fn set_aside(&mut self, scratch: &mut Scratch) {
-        let mut rest = scratch.workspace.take_rest().to_vec();
-        if !rest.is_empty() {
-            if let Some(later) = self.early.take() {
-                rest.extend_from_slice(&later);
-            }
-            *self.early = Some(Bytes::from(rest));
-        }
-    }
-
-    /// Writes the output behind what is unsent; what the socket does not take becomes unsent.
-    fn write(&mut self, output: &mut Output, cx: &mut Context<'_>) {
-        if let Err(error) = self.try_write(output, cx) {
-            self.connection.handle_io_error(error.kind(), self.now.into_std());
-            *self.unsent = None;
-        }
-        output.clear();
-    }
-
-    fn try_write(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
-        if let Some(unsent) = self.unsent {
-            // In order: what is unsent goes first, and takes the new output with it.
-            unsent.pieces.extend(output.kept_pieces());
-            output.clear();
-            while !unsent.pieces.is_empty() {
-                let slices: Vec<_> =
-                    unsent.pieces.iter().take(SLICES_MAX).map(|it| io::IoSlice::new(it)).collect();
-                let Poll::Ready(len) = Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
-                else {
-                    return Ok(());
-                };
-                let len = nonzero(len?)?;
-                self.meter.note_write(len);
-                unsent.advance(len);
-                self.connection.handle_write_progress(self.now.into_std());
-            }
-            *self.unsent = None;
-            return Ok(());
-        }
-        if output.is_empty() {
-            return Ok(());
-        }
-        let mut written = 0;
-        let total: usize = output.pieces().map(<[u8]>::len).sum();
-        while written < total {
-            let poll = if output.shared.is_empty() {
-                Pin::new(&mut *self.io).poll_write(cx, &output.bytes[written..])
-            } else {
-                let slices = slices_from(output, written);
-                Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
-            };
-            let Poll::Ready(len) = poll else {
-                *self.unsent = Some(Box::new(Unsent::rest_of(output, written)));
-                return Ok(());
-            };
-            let len = nonzero(len?)?;
-            self.meter.note_write(len);
-            written += len;
-        }
-        Ok(())
     }
 
     /// Follows the connection's teardown; `true` once nothing is left to do.
@@ -433,44 +278,4 @@ where
             }
         }
     }
-}
-
-impl Unsent {
-    fn rest_of(output: &Output, written: usize) -> Self {
-        let mut unsent = Self {
-            pieces: output.kept_pieces().into(),
-            replies: output.bytes.len().saturating_sub(written),
-        };
-        unsent.advance(written);
-        unsent
-    }
-
-    fn advance(&mut self, mut len: usize) {
-        while let Some(piece) = self.pieces.front_mut() {
-            if len < piece.len() {
-                piece.advance(len);
-                return;
-            }
-            len -= piece.len();
-            self.pieces.pop_front();
-        }
-    }
-}
-
-/// The pieces behind the first `written` bytes, as many as one call takes.
-fn slices_from(output: &Output, written: usize) -> Vec<io::IoSlice<'_>> {
-    let mut skip = written;
-    output
-        .pieces()
-        .filter_map(|piece| {
-            let from = skip.min(piece.len());
-            skip -= from;
-            (from < piece.len()).then(|| io::IoSlice::new(&piece[from..]))
-        })
-        .take(SLICES_MAX)
-        .collect()
-}
-
-fn nonzero(len: usize) -> io::Result<usize> {
-    if len == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(len) }
 }

@@ -70,7 +70,7 @@ struct Shared {
 /// common case, needs none either.
 #[derive(Debug, Default)]
 struct Queue {
-    urgent: Option<Box<VecDeque<Arc<Prepared>>>>,
+    urgent: VecDeque<Arc<Prepared>>,
     first: Option<Arc<Prepared>>,
     rest: VecDeque<Arc<Prepared>>,
     farewell: Option<Farewell>,
@@ -120,7 +120,7 @@ impl Outbox {
         if queue.closed || queue.farewell.is_some() {
             return Err(SendError::Closed(message));
         }
-        queue.urgent.get_or_insert_default().push_back(message);
+        queue.urgent.push_back(message);
         self.shared.notify(queue);
         Ok(())
     }
@@ -217,13 +217,13 @@ impl Inbox {
         }
         self.shared.pending.store(false, Ordering::Relaxed);
         self.shared.bytes.store(0, Ordering::Relaxed);
-        let urgent = queue.urgent.take();
+        let urgent = std::mem::take(&mut queue.urgent);
         let first = queue.first.take();
         let rest = std::mem::take(&mut queue.rest);
         let farewell = queue.farewell.clone();
         queue.closed |= farewell.is_some();
         drop(queue);
-        urgent.into_iter().flat_map(|urgent| *urgent).chain(first).chain(rest).for_each(&mut each);
+        urgent.into_iter().chain(first).chain(rest).for_each(&mut each);
         Drained { nudged, farewell }
     }
 }
@@ -233,7 +233,7 @@ impl Drop for Inbox {
         let mut queue = self.shared.queue.lock();
         queue.closed = true;
         queue.waker = None;
-        let urgent = queue.urgent.take();
+        let urgent = std::mem::take(&mut queue.urgent);
         let first = queue.first.take();
         let rest = std::mem::take(&mut queue.rest);
         drop(queue);

@@ -21,9 +21,7 @@ use tungstenite::{
     protocol::CloseFrame,
 };
 use ws_compression::PerMessageDeflate;
-use ws_connection::{
-    Cause, Connection, ConnectionConfig, Event, ProtocolError, Tally, Teardown,
-};
+use ws_connection::{Cause, Connection, ConnectionConfig, Event, ProtocolError, Tally, Teardown};
 
 use crate::scratch;
 

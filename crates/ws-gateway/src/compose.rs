@@ -155,7 +155,7 @@ pub fn validator(config: &Config) -> Result<Arc<FrameSizeValidator>, ComposeErro
 
 fn sizes(config: &Config) -> Result<SizeLimits, ComposeError> {
     let frames = &config.frames;
-    SizeLimits::new(frames.bytes_max as u64, frames.warn_bytes as u64)
+    SizeLimits::new(frames.bytes_max, frames.warn_bytes)
         .map_err(ComposeError::of("FRAME_WARN_THRESHOLD"))
 }
 

@@ -133,8 +133,8 @@ impl<A: Application> Snapshots<A> {
 
     fn limits(&self, page: &mut Page<'_>) -> fmt::Result {
         let limits = &self.handler.config().limits;
-        let connects = limits.connects.as_ref().map(|limiter| limiter.stats());
-        let messages = limits.messages.as_ref().map(|limiter| limiter.stats());
+        let connects = limits.connects.as_ref().map(ws_rate_limiter::KeyedLimiter::stats);
+        let messages = limits.messages.as_ref().map(ws_rate_limiter::TieredLimiter::stats);
         let all = [("connects", connects), ("messages", messages)];
         let each = |pick: fn(&ws_rate_limiter::LimiterStats) -> u64| -> Vec<_> {
             all.iter().filter_map(|(name, stats)| Some((*name, pick(stats.as_ref()?)))).collect()
@@ -179,7 +179,7 @@ impl Page<'_> {
         label: &'static str,
         counts: &[(&'static str, u64)],
     ) -> fmt::Result {
-        self.family(name, help, label, counts, |count| ConstCounter::new(count))
+        self.family(name, help, label, counts, ConstCounter::new)
     }
 
     fn gauges(

@@ -26,8 +26,8 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
     let auth = handler.authenticator().stats();
     let traffic = handler.meter().traffic();
     let limits = &handler.config().limits;
-    let connects = limits.connects.as_ref().map(|limiter| limiter.stats());
-    let messages = limits.messages.as_ref().map(|limiter| limiter.stats());
+    let connects = limits.connects.as_ref().map(ws_rate_limiter::KeyedLimiter::stats);
+    let messages = limits.messages.as_ref().map(ws_rate_limiter::TieredLimiter::stats);
     let limiter = |stats: ws_rate_limiter::LimiterStats| {
         json!({ "allowed": stats.allowed, "denied": stats.denied,
                 "evicted": stats.evicted, "keys": stats.keys })

@@ -61,7 +61,7 @@ impl<A: Application> GatewaySession<A> {
         };
         let wall = self.shared.clock.wall(replies.now());
         match self.shared.authenticator.verify(auth.token.reveal(), wall) {
-            Ok(identity) => self.accept(identity, &asked, replies),
+            Ok(identity) => self.accept(&identity, &asked, replies),
             Err(VerifyError::Rejected(error)) => self.refuse(&error, &asked, replies),
             Err(VerifyError::KeyUnknown(_)) => self.verify_later(auth.token.reveal(), asked),
         }
@@ -100,7 +100,7 @@ impl<A: Application> GatewaySession<A> {
             _ => State::Active { expiry: previous },
         };
         match verdict {
-            Ok(identity) => self.accept(identity, &asked, replies),
+            Ok(identity) => self.accept(&identity, &asked, replies),
             Err(error) => self.refuse(&error, &asked, replies),
         }
     }
@@ -118,11 +118,11 @@ impl<A: Application> GatewaySession<A> {
         }
     }
 
-    fn accept(&mut self, identity: Arc<Identity>, asked: &Asked, replies: &mut Replies<'_>) {
+    fn accept(&mut self, identity: &Arc<Identity>, asked: &Asked, replies: &mut Replies<'_>) {
         let now = replies.now();
         let first = matches!(self.state, State::Waiting { .. });
         let code = match self.client.identity() {
-            Some(known) if !known.is_same_user(&identity) => Some(ErrorCode::UserMismatch),
+            Some(known) if !known.is_same_user(identity) => Some(ErrorCode::UserMismatch),
             Some(_) => {
                 self.renew(identity.clone(), now);
                 None
@@ -136,7 +136,7 @@ impl<A: Application> GatewaySession<A> {
             self.send_error(code, None, asked.id(), None, replies);
             return self.end(SendableCode::POLICY, code.sentence(), replies);
         }
-        self.send_authenticated(&identity, asked, replies);
+        self.send_authenticated(identity, asked, replies);
         lifecycle::authenticated(&self.client);
         if first {
             self.start();
@@ -152,7 +152,7 @@ impl<A: Application> GatewaySession<A> {
         let available: Vec<&str> =
             asked.channels.iter().map(|channel| &**channel).filter(|it| granted(it)).collect();
         let permissions: Vec<&str> =
-            identity.permissions.iter().flat_map(|permissions| permissions.iter()).collect();
+            identity.permissions.iter().flat_map(ws_auth::Names::iter).collect();
         let message = ServerMessage::Authenticated(SessionInfo {
             user_id: &identity.user_id,
             session_id: session_id.unwrap_or(&own_id),

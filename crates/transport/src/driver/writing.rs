@@ -1,0 +1,138 @@
+//! The driver's way out: one write for all that is there, and what the socket did not take.
+
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Turn;
+use crate::{scratch::Output, session::Session};
+
+/// Writes of one wake while others go on queueing.
+const FLUSHES_MAX: usize = 4;
+/// Slices in one vectored write.
+const SLICES_MAX: usize = 64;
+
+/// Pieces in the order in which they are written.
+#[derive(Default)]
+pub(super) struct Unsent {
+    pub(super) pieces: VecDeque<Bytes>,
+    /// How much of it is replies to what the peer sent: while that is much, reading waits.
+    pub(super) replies: usize,
+}
+
+impl<IO, S> Turn<'_, IO, S>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Session,
+{
+    /// Writes replies and what others queued. While the socket takes everything, what was queued
+    /// meanwhile follows: its sender saw that we are awake and did not wake us.
+    pub(super) fn flush(&mut self, output: &mut Output, cx: &mut Context<'_>) {
+        for _ in 0..FLUSHES_MAX {
+            self.drain_outbox(output);
+            self.write(output, cx);
+            if self.unsent.is_some() || !self.inbox.is_pending() {
+                return;
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    /// Writes the output behind what is unsent; what the socket does not take becomes unsent.
+    pub(super) fn write(&mut self, output: &mut Output, cx: &mut Context<'_>) {
+        if let Err(error) = self.try_write(output, cx) {
+            self.connection.handle_io_error(error.kind(), self.now.into_std());
+            *self.unsent = None;
+        }
+        output.clear();
+    }
+
+    fn try_write(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
+        if let Some(unsent) = self.unsent {
+            // In order: what is unsent goes first, and takes the new output with it.
+            unsent.pieces.extend(output.kept_pieces());
+            output.clear();
+            while !unsent.pieces.is_empty() {
+                let slices: Vec<_> =
+                    unsent.pieces.iter().take(SLICES_MAX).map(|it| io::IoSlice::new(it)).collect();
+                let Poll::Ready(len) = Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
+                else {
+                    return Ok(());
+                };
+                let len = nonzero(len?)?;
+                self.meter.note_write(len);
+                unsent.advance(len);
+                self.connection.handle_write_progress(self.now.into_std());
+            }
+            *self.unsent = None;
+            return Ok(());
+        }
+        if output.is_empty() {
+            return Ok(());
+        }
+        let mut written = 0;
+        let total: usize = output.pieces().map(<[u8]>::len).sum();
+        while written < total {
+            let poll = if output.shared.is_empty() {
+                Pin::new(&mut *self.io).poll_write(cx, &output.bytes[written..])
+            } else {
+                let slices = slices_from(output, written);
+                Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
+            };
+            let Poll::Ready(len) = poll else {
+                *self.unsent = Some(Box::new(Unsent::rest_of(output, written)));
+                return Ok(());
+            };
+            let len = nonzero(len?)?;
+            self.meter.note_write(len);
+            written += len;
+        }
+        Ok(())
+    }
+}
+
+impl Unsent {
+    fn rest_of(output: &Output, written: usize) -> Self {
+        let mut unsent = Self {
+            pieces: output.kept_pieces().into(),
+            replies: output.bytes.len().saturating_sub(written),
+        };
+        unsent.advance(written);
+        unsent
+    }
+
+    fn advance(&mut self, mut len: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            if len < piece.len() {
+                piece.advance(len);
+                return;
+            }
+            len -= piece.len();
+            self.pieces.pop_front();
+        }
+    }
+}
+
+/// The pieces behind the first `written` bytes, as many as one call takes.
+fn slices_from(output: &Output, written: usize) -> Vec<io::IoSlice<'_>> {
+    let mut skip = written;
+    output
+        .pieces()
+        .filter_map(|piece| {
+            let from = skip.min(piece.len());
+            skip -= from;
+            (from < piece.len()).then(|| io::IoSlice::new(&piece[from..]))
+        })
+        .take(SLICES_MAX)
+        .collect()
+}
+
+fn nonzero(len: usize) -> io::Result<usize> {
+    if len == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(len) }
+}
