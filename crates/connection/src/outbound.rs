@@ -40,32 +40,37 @@ impl Connection {
             return Err(Closed);
         }
         self.note_message(now);
-        let start = out.len();
-        if self.deflate.is_some() || self.config.role == Role::Client {
-            write(out);
-            let payload = out.split_off(start);
-            self.write_data(Data::Text, &payload, out);
-            return Ok(());
-        }
         // Most messages are short: their header is, and nothing moves.
-        out.resize(start + header_len(0, false), 0);
-        let body = out.len();
+        let masked = self.config.role == Role::Client;
+        let start = out.len();
+        let room = header_len(0, masked);
+        out.resize(start + room, 0);
+        let body = start + room;
         write(out);
         debug_assert!(std::str::from_utf8(&out[body..]).is_ok(), "text is UTF-8");
+        // Allocates only if the deflated form is what travels: what it is written from lies in `out`.
+        let mut deflated = Vec::new();
+        let outcome = match &mut self.deflate {
+            Some(deflate) => deflate.compress(&out[body..], &mut deflated),
+            None => Outcome::Plain,
+        };
+        if outcome == Outcome::Compressed {
+            out.truncate(body);
+            out.extend_from_slice(&deflated);
+        }
         let len = out.len() - body;
-        let grow = header_len(len, false) - header_len(0, false);
+        let grow = header_len(len, masked) - room;
         if grow > 0 {
             out.resize(out.len() + grow, 0);
             out.copy_within(body..body + len, body + grow);
         }
-        write_header(
-            &mut out[start..body + grow],
-            true,
-            false,
-            OpCode::Data(Data::Text),
-            len,
-            None,
-        );
+        let mask = masked.then(self.config.masks);
+        if let Some(key) = mask {
+            apply_mask(&mut out[body + grow..], key, 0);
+        }
+        let rsv1 = outcome == Outcome::Compressed;
+        let header = &mut out[start..body + grow];
+        write_header(header, true, rsv1, OpCode::Data(Data::Text), len, mask);
         Ok(())
     }
 

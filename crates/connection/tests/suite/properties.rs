@@ -50,6 +50,31 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
+    fn text_that_is_written_in_place_is_the_same_as_text_that_is_handed_over(
+        compression in compression(),
+        texts in proptest::collection::vec((any::<bool>(), "[a-d]{0,200}", 1usize..400), 1..4),
+    ) {
+        let mut pair = match &compression {
+            Some(config) => Pair::compressed(config),
+            None => Pair::new(ConnectionConfig::server(), client()),
+        };
+        for (from_client, text, n) in &texts {
+            let now = pair.now;
+            let end = if *from_client { &mut pair.client } else { &mut pair.server };
+            let text = text.repeat(*n);
+            let write = |out: &mut Vec<u8>| out.extend_from_slice(text.as_bytes());
+            end.connection.send_text_with(write, &mut end.out, now).expect("open");
+        }
+        pair.run(Duration::from_secs(1));
+        let sent_by = |client: bool| -> Vec<Seen> {
+            let sent = texts.iter().filter(|it| it.0 == client);
+            sent.map(|(_, text, n)| Seen::Text(text.repeat(*n))).collect()
+        };
+        prop_assert_eq!(pair.server.messages(), sent_by(true));
+        prop_assert_eq!(pair.client.messages(), sent_by(false));
+    }
+
+    #[test]
     fn any_message_any_chunking_any_parameters_comes_out_as_it_went_in(
         compression in compression(),
         messages in proptest::collection::vec((any::<bool>(), message()), 1..6),
