@@ -134,21 +134,18 @@ impl Pair {
     fn flush(&mut self) {
         let at = self.now + self.latency;
         let (client, server) = (&mut self.client, &mut self.server);
-        for (from, to) in [(&mut *client, &mut *server)] {
-            pass(from, to, at, self.cut);
-        }
+        pass(client, server, at, self.cut);
         pass(server, client, at, self.cut);
-        let over = |end: &End| !matches!(end.connection.teardown(), Teardown::KeepOpen);
-        for (from, to) in [(&self.client, &mut self.server)] {
-            if over(from) && !to.eof && !self.cut {
-                to.eof = true;
-                to.incoming.push_back((at, Vec::new()));
-            }
-        }
-        if over(&self.server) && !self.client.eof && !self.cut {
-            self.client.eof = true;
-            self.client.incoming.push_back((at, Vec::new()));
-        }
+        end_wire(client, server, at, self.cut);
+        end_wire(server, client, at, self.cut);
+    }
+}
+
+/// A side that is done, or shut its half, is the end of the stream for the other.
+fn end_wire(from: &End, to: &mut End, at: Instant, cut: bool) {
+    if from.connection.teardown() != Teardown::KeepOpen && !to.eof && !cut {
+        to.eof = true;
+        to.incoming.push_back((at, Vec::new()));
     }
 }
 
