@@ -61,6 +61,7 @@ pub struct Client {
     /// Microseconds of the last round trip; `u32::MAX` while none is known.
     latency_micros: AtomicU32,
     unhealthy: AtomicBool,
+    closing: AtomicBool,
     /// What an asynchronous verification found, until the session takes it.
     pub(crate) verdict: RwLock<Option<Result<Arc<Identity>, ws_auth::AuthError>>>,
 }
@@ -81,6 +82,7 @@ impl Client {
             identity: RwLock::new(identity),
             latency_micros: AtomicU32::new(u32::MAX),
             unhealthy: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             verdict: RwLock::new(None),
         }
     }
@@ -133,7 +135,13 @@ impl Client {
 
     /// Starts the closing handshake behind what is queued.
     pub fn close(&self, code: SendableCode, reason: &str) {
+        self.note_closing();
         self.outbox.close(code, reason);
+    }
+
+    /// Whether we have started to close it.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// The way to the connection.
@@ -143,6 +151,10 @@ impl Client {
 
     pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
         *self.identity.write() = Some(identity);
+    }
+
+    pub(crate) fn note_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn note_latency(&self, latency: Duration) {

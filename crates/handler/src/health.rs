@@ -13,6 +13,8 @@ pub struct Health {
     pub healthy_connections: usize,
     /// Those that have missed a pong.
     pub unhealthy_connections: usize,
+    /// Those that we have started to close.
+    pub closing_connections: usize,
     /// Users with at least one connection.
     pub online_users: usize,
     /// The mean of their last round trips, over those that have one.
@@ -21,11 +23,12 @@ pub struct Health {
 
 impl Health {
     pub(crate) fn of(registry: &Registry) -> Self {
-        let (mut active, mut healthy) = (0, 0);
+        let (mut active, mut healthy, mut closing) = (0, 0, 0);
         let (mut measured, mut sum) = (0, Duration::ZERO);
         registry.for_each(|client| {
             active += 1;
             healthy += usize::from(client.is_healthy());
+            closing += usize::from(client.is_closing());
             if let Some(latency) = client.latency() {
                 measured += 1;
                 sum += latency;
@@ -35,6 +38,7 @@ impl Health {
             active_connections: active,
             healthy_connections: healthy,
             unhealthy_connections: active - healthy,
+            closing_connections: closing,
             online_users: registry.user_count(),
             average_latency: (measured > 0).then(|| sum / measured),
         }

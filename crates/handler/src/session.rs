@@ -154,6 +154,7 @@ impl<A: Application> GatewaySession<A> {
 
     fn end(&mut self, code: SendableCode, reason: &str, replies: &mut Replies<'_>) {
         self.state = State::Ending;
+        self.client.note_closing();
         replies.start_close(code, reason);
     }
 
@@ -310,7 +311,8 @@ impl<A: Application> Session for GatewaySession<A> {
                 let stats = replies.connection().heartbeat_stats(replies.now());
                 lifecycle::dead(&self.client, stats);
             }
-            Wake::Connection(Timeout::Idle | Timeout::CloseOverdue) => {}
+            Wake::Connection(Timeout::Idle) => self.client.note_closing(),
+            Wake::Connection(Timeout::CloseOverdue) => {}
             Wake::Timer => self.handle_deadline(replies),
             Wake::Nudged => self.handle_verdict(replies),
         }

@@ -76,6 +76,10 @@ impl<A: Application> Snapshots<A> {
         page.gauge("online_users", "Users with at least one connection", stats.online_users)?;
         let pending = stats.pending_authentications;
         page.gauge("pending_authentications", "Connections that have not authenticated", pending)?;
+        let health = self.handler.check_connection_health();
+        let unhealthy = health.unhealthy_connections;
+        page.gauge("unhealthy_connections", "Connections that have missed a pong", unhealthy)?;
+        page.gauge("closing", "Connections that are being closed", health.closing_connections)?;
         let draining = usize::from(self.handler.is_draining());
         page.gauge("draining", "1 while the gateway is on its way out", draining)?;
         page.counters("rejections", "Upgrades refused", "cause", &stats.rejections)?;
