@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use ws_auth::{Algorithm, Authenticator, BuildError, Issuer, Origins};
+use ws_auth::{Algorithm, Authenticator, BuildError, Issuer, Origins, TokenMinter};
 use ws_close_manager::{CloseOptions, Pace, SendableCode};
 use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
@@ -53,6 +53,18 @@ pub fn authenticator(
         builder = builder.issuer(Issuer::new("dev").secret(secret.clone()));
     }
     builder.build().map_err(|error: BuildError| ComposeError::of("authentication")(error))
+}
+
+/// Signs tokens that this gateway accepts, with a secret that it verifies with.
+pub fn minter(config: &Config, secret: &ws_auth::Secret) -> Result<TokenMinter, ComposeError> {
+    let mut minter = TokenMinter::new(secret).map_err(ComposeError::of("JWT_SECRET_KEY"))?;
+    if let Some(issuer) = config.auth.issuers.first() {
+        minter = minter.iss(issuer.as_str());
+    }
+    if let Some(audience) = config.auth.audiences.first() {
+        minter = minter.audience(audience.as_str());
+    }
+    Ok(minter)
 }
 
 fn own_issuer(auth: &config::AuthSettings) -> Result<Issuer, ComposeError> {

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use ws_auth::{Secret, TokenMinter, TokenRequest};
+use ws_auth::{Secret, TokenRequest};
 use ws_close_manager::CloseReport;
 use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
 
@@ -98,12 +98,20 @@ impl Gateway {
         &self.handler
     }
 
-    /// A token for whoever tries `--dev` out; none where the operator has keys.
-    pub fn dev_token(&self) -> Option<Secret> {
-        let minter = TokenMinter::new(self.dev_secret.as_ref()?).ok()?;
+    /// The address for whoever tries `--dev` out, with a token that is good for a day. None without
+    /// `--dev`, and where only somebody else can sign tokens.
+    pub fn dev_address(&self) -> Option<String> {
+        if !self.config.dev {
+            return None;
+        }
+        let configured = self.config.auth.secret.as_ref().map(|it| Secret::new(it.expose()));
+        let secret = self.dev_secret.clone().or(configured)?;
+        let minter = compose::minter(&self.config, &secret).ok()?;
         let day = Duration::from_secs(24 * 3600);
         let now = self.handler.clock().wall(tokio::time::Instant::now().into_std());
-        minter.mint(&TokenRequest::new("dev-user").ttl(day), now).ok()
+        let token = minter.mint(&TokenRequest::new("dev-user").ttl(day), now).ok()?;
+        let (address, path) = (self.address(), &self.config.server.path);
+        Some(format!("ws://{address}{path}?token={}", token.expose()))
     }
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.

@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use ws_auth::{Secret, TokenMinter, TokenRequest};
+use ws_auth::{Secret, TokenRequest};
 use ws_gateway::{
-    Gateway, Signals,
+    Gateway, Signals, compose,
     config::{self, Command, Loaded, TokenArgs},
     logging,
 };
@@ -76,11 +76,10 @@ fn serve(loaded: Loaded) -> ExitCode {
 }
 
 fn announce(gateway: &Gateway) {
-    let address = gateway.address();
-    tracing::info!(%address, "listening");
-    if let Some(token) = gateway.dev_token() {
+    tracing::info!(address = %gateway.address(), "listening");
+    if let Some(address) = gateway.dev_address() {
         // For the person who typed `--dev`: on standard output, never in a log.
-        println!("ws://{address}/ws?token={}", token.expose());
+        println!("{address}");
     }
 }
 
@@ -108,19 +107,13 @@ fn token(arguments: &TokenArgs, loaded: &Loaded) -> ExitCode {
         eprintln!("JWT_SECRET_KEY is not set: tokens are signed with it");
         return ExitCode::from(config::EXIT_BAD_CONFIGURATION);
     };
-    let mut minter = match TokenMinter::new(&Secret::new(secret.expose())) {
+    let minter = match compose::minter(&loaded.config, &Secret::new(secret.expose())) {
         Ok(minter) => minter,
         Err(fault) => {
-            eprintln!("JWT_SECRET_KEY: {fault}");
+            eprintln!("{fault}");
             return ExitCode::from(config::EXIT_BAD_CONFIGURATION);
         }
     };
-    if let Some(issuer) = auth.issuers.first() {
-        minter = minter.iss(issuer.as_str());
-    }
-    if let Some(audience) = auth.audiences.first() {
-        minter = minter.audience(audience.as_str());
-    }
     let mut request = TokenRequest::new(arguments.user.as_str()).ttl(arguments.ttl);
     if let Some(tier) = &arguments.tier {
         request = request.claim(auth.tier_claim.as_str(), tier.as_str());
