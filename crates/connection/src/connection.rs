@@ -154,6 +154,13 @@ impl Connection {
         }
     }
 
+    /// Our side did not look at what the peer sent: a peer that is not heard is not silent.
+    pub fn handle_pause(&mut self, now: Instant) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.handle_frame(now);
+        }
+    }
+
     /// The driver was told to drop the transport.
     pub fn handle_kill(&mut self, now: Instant) {
         self.end(Cause::Killed);

@@ -46,6 +46,8 @@ pin_project! {
         meter: Arc<Meter>,
         // What the socket did not take; none while the peer keeps up.
         unsent: Option<Box<Unsent>>,
+        // Whether the transport may hold back what it took, as a TLS stream does.
+        unflushed: bool,
         // Bytes that came with the handshake; worked off first.
         early: Option<Bytes>,
         phase: Phase,
@@ -93,6 +95,7 @@ where
             inbox,
             meter,
             unsent: None,
+            unflushed: false,
             early: None,
             phase: Phase::Open,
             sleep: tokio::time::sleep(NEVER),
@@ -133,6 +136,7 @@ where
             inbox: this.inbox,
             meter: this.meter,
             unsent: this.unsent,
+            unflushed: this.unflushed,
             early: this.early,
             phase: this.phase,
             sleep: this.sleep,
@@ -157,6 +161,7 @@ struct Turn<'d, IO, S> {
     inbox: &'d mut Inbox,
     meter: &'d Meter,
     unsent: &'d mut Option<Box<Unsent>>,
+    unflushed: &'d mut bool,
     early: &'d mut Option<Bytes>,
     phase: &'d mut Phase,
     sleep: Pin<&'d mut Sleep>,
@@ -170,8 +175,12 @@ where
 {
     fn run(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> Progress {
         self.inbox.register(cx.waker());
+        // First of all: while the socket is blocked, nothing is taken from the outbox and little read.
+        if self.is_blocked() || *self.unflushed {
+            self.write(&mut scratch.output, cx);
+        }
         self.fire_deadlines(&mut scratch.output);
-        // First: a nudge may be what makes the session ready to read.
+        // Before reading: a nudge may be what makes the session ready to read.
         self.drain_outbox(&mut scratch.output);
         self.read(scratch, cx);
         self.flush(&mut scratch.output, cx);
@@ -179,6 +188,9 @@ where
             let killed = End { cause: Cause::Killed, acknowledged: false };
             self.session.handle_end(self.connection.ended().unwrap_or(killed));
             return Progress::Finished;
+        }
+        if self.connection.is_closing() {
+            self.inbox.close();
         }
         self.arm(cx);
         Progress::Working
@@ -189,6 +201,10 @@ where
             return;
         }
         let now = self.now.into_std();
+        if !self.session.is_ready() {
+            // Nobody looks at what the peer sends: the silence is ours.
+            self.connection.handle_pause(now);
+        }
         while let Some(timeout) = self.connection.handle_timeout(&mut output.bytes, now) {
             self.wake_session(Wake::Connection(timeout), output);
         }
@@ -210,8 +226,9 @@ where
             return;
         }
         let now = self.now.into_std();
+        let is_blocked = self.is_blocked();
         let connection = &mut *self.connection;
-        let Drained { nudged, farewell } = self.inbox.drain(self.unsent.is_some(), |message| {
+        let Drained { nudged, farewell } = self.inbox.drain(is_blocked, |message| {
             match connection.send_prepared(&message, &mut output.bytes, now) {
                 Ok(Wire::Shared(frame)) if frame.len() <= COPY_BYTES_MAX => {
                     output.bytes.extend_from_slice(&frame);

@@ -9,7 +9,7 @@ use std::{
     task::Waker,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use ws_close_manager::SendableCode;
 use ws_connection::Prepared;
 
@@ -125,11 +125,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// Wakes the connection's session, which is told [`Wake::Nudged`](crate::Wake::Nudged).
+    /// Wakes the connection's session, which is told [`Wake::Nudged`](crate::Wake::Nudged) once for
+    /// all nudges since it was told last.
     pub fn nudge(&self) {
         let mut queue = self.shared.queue.lock();
-        queue.nudged = true;
-        self.shared.notify(queue);
+        if !std::mem::replace(&mut queue.nudged, true) {
+            self.shared.wake(queue);
+        }
     }
 
     /// Starts the closing handshake once what is queued has been written. The first close wins.
@@ -142,7 +144,7 @@ impl Outbox {
         self.farewell(Farewell::Close(code, reason.into()), true);
     }
 
-    /// Drops the transport without a closing handshake.
+    /// Drops the transport without a closing handshake, or without waiting for its end.
     pub fn kill(&self) {
         self.farewell(Farewell::Kill, true);
     }
@@ -160,7 +162,7 @@ impl Outbox {
 
     fn farewell(&self, farewell: Farewell, discard: bool) {
         let mut queue = self.shared.queue.lock();
-        if queue.closed {
+        if queue.closed && farewell != Farewell::Kill {
             return;
         }
         match (&queue.farewell, &farewell) {
@@ -174,15 +176,23 @@ impl Outbox {
             queue.rest = VecDeque::new();
             self.shared.bytes.store(0, Ordering::Relaxed);
         }
-        self.shared.notify(queue);
+        self.shared.wake(queue);
     }
 }
 
 impl Shared {
-    /// Wakes the driver unless it has been woken for what is queued already.
-    fn notify(&self, queue: parking_lot::MutexGuard<'_, Queue>) {
-        let was_pending = self.pending.swap(true, Ordering::Release);
-        let waker = if was_pending { None } else { queue.waker.clone() };
+    /// Wakes the driver for a message, unless it has been woken for what is queued already.
+    fn notify(&self, queue: MutexGuard<'_, Queue>) {
+        if !self.pending.load(Ordering::Relaxed) {
+            self.wake(queue);
+        }
+    }
+
+    /// Wakes the driver. A blocked one leaves messages where they are and waits for its socket
+    /// alone, so that what is no message must not be taken for announced because something is queued.
+    fn wake(&self, queue: MutexGuard<'_, Queue>) {
+        self.pending.store(true, Ordering::Release);
+        let waker = queue.waker.clone();
         drop(queue);
         if let Some(waker) = waker {
             waker.wake();
@@ -228,15 +238,23 @@ impl Inbox {
     }
 }
 
-impl Drop for Inbox {
-    fn drop(&mut self) {
+impl Inbox {
+    /// Takes no more messages, and drops what is queued: it has nowhere to go.
+    pub(crate) fn close(&self) {
         let mut queue = self.shared.queue.lock();
         queue.closed = true;
-        queue.waker = None;
+        self.shared.bytes.store(0, Ordering::Relaxed);
         let urgent = std::mem::take(&mut queue.urgent);
         let first = queue.first.take();
         let rest = std::mem::take(&mut queue.rest);
         drop(queue);
         drop((urgent, first, rest));
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.close();
+        self.shared.queue.lock().waker = None;
     }
 }

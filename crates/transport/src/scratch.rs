@@ -21,6 +21,8 @@ pub(crate) struct Output {
     pub(crate) bytes: Vec<u8>,
     /// Shared frames with the position in `bytes` before which each is written, in order.
     pub(crate) shared: Vec<(usize, Bytes)>,
+    /// How much of `bytes` answers what the peer sent.
+    pub(crate) replies: usize,
 }
 
 impl Output {
@@ -64,6 +66,7 @@ impl Output {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.shared.clear();
+        self.replies = 0;
         if self.bytes.capacity() > KEEP_BYTES_MAX {
             self.bytes = Vec::new();
         }

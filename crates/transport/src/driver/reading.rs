@@ -8,11 +8,11 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_connection::Workspace;
+use ws_connection::{Teardown, Workspace};
 
 use super::Turn;
 use crate::{
-    scratch::Scratch,
+    scratch::{Output, Scratch},
     session::{Replies, Session},
 };
 
@@ -28,11 +28,9 @@ where
 {
     /// Reads and works off what has come; replies collect in the output until it pays to write.
     pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
-        self.work_off_early(scratch);
+        self.work_off_early(scratch, cx);
         for _ in 0..READS_MAX {
-            if !self.session.is_ready()
-                || self.unsent.as_ref().is_some_and(|it| it.replies >= UNSENT_REPLIES_MAX)
-            {
+            if !self.takes_events(&scratch.output) {
                 return;
             }
             match self.poll_read(&mut scratch.workspace, cx) {
@@ -43,29 +41,29 @@ where
                     return self.connection.handle_io_error(error.kind(), self.now.into_std());
                 }
             }
-            let before = scratch.output.bytes.len();
-            self.handle_events(scratch);
-            let replies = scratch.output.bytes.len() - before;
-            if let Some(unsent) = self.unsent {
-                unsent.replies += replies;
-            }
-            if scratch.output.bytes.len() >= UNSENT_REPLIES_MAX {
-                self.write(&mut scratch.output, cx);
-            }
+            self.handle_events(scratch, cx);
         }
         // There is more, and others wait.
         cx.waker().wake_by_ref();
     }
 
-    /// What came with the handshake, or was left when the session became busy.
-    fn work_off_early(&mut self, scratch: &mut Scratch) {
-        while self.session.is_ready()
+    /// Whether somebody works off what is read, and few answers wait for the peer to take them.
+    pub(super) fn takes_events(&self, output: &Output) -> bool {
+        let waiting = self.unsent.as_ref().map_or(0, |unsent| unsent.replies + output.replies);
+        waiting < UNSENT_REPLIES_MAX
+            && self.session.is_ready()
+            && self.connection.teardown() != Teardown::Abandon
+    }
+
+    /// What came with the handshake, or was set aside.
+    fn work_off_early(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
+        while self.takes_events(&scratch.output)
             && let Some(mut early) = self.early.take()
         {
             let len = scratch.workspace.load(&early);
             early.advance(len);
             *self.early = (!early.is_empty()).then_some(early);
-            self.handle_events(scratch);
+            self.handle_events(scratch, cx);
         }
     }
 
@@ -79,22 +77,32 @@ where
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn handle_events(&mut self, scratch: &mut Scratch) {
+    fn handle_events(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
         let now = self.now.into_std();
-        let out = &mut scratch.output.bytes;
-        while let Some(event) = self.connection.poll_event(&mut scratch.workspace, out, now) {
+        let Scratch { workspace, output } = scratch;
+        loop {
+            let before = output.bytes.len();
+            let Some(event) = self.connection.poll_event(workspace, &mut output.bytes, now) else {
+                return;
+            };
+            let out = &mut output.bytes;
             let mut replies = Replies { connection: self.connection, out, now };
             self.session.handle_event(event, &mut replies);
-            if !self.session.is_ready() {
-                self.set_aside(scratch);
-                return;
+            output.replies += output.bytes.len() - before;
+            // Not only once for a read: short requests may have long answers, and a read holds
+            // thousands of them.
+            if output.bytes.len() >= UNSENT_REPLIES_MAX {
+                self.write(output, cx);
+            }
+            if !self.takes_events(output) {
+                return self.set_aside(workspace);
             }
         }
     }
 
-    /// Keeps what the session is not ready for: at most one read, since nothing is read meanwhile.
-    fn set_aside(&mut self, scratch: &mut Scratch) {
-        let mut rest = scratch.workspace.take_rest().to_vec();
+    /// Keeps what is not to be handled now: at most one read, since nothing is read meanwhile.
+    fn set_aside(&mut self, workspace: &mut Workspace) {
+        let mut rest = workspace.take_rest().to_vec();
         if !rest.is_empty() {
             if let Some(later) = self.early.take() {
                 rest.extend_from_slice(&later);

@@ -24,6 +24,8 @@ pub(super) struct Unsent {
     pub(super) pieces: VecDeque<Bytes>,
     /// How much of it is replies to what the peer sent: while that is much, reading waits.
     pub(super) replies: usize,
+    /// Whether the socket was asked and took no more. It was not asked yet for the first output.
+    is_blocked: bool,
 }
 
 impl<IO, S> Turn<'_, IO, S>
@@ -44,9 +46,14 @@ where
         cx.waker().wake_by_ref();
     }
 
+    /// Whether the socket takes no more for now.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.unsent.as_ref().is_some_and(|unsent| unsent.is_blocked)
+    }
+
     /// Writes the output behind what is unsent; what the socket does not take becomes unsent.
     pub(super) fn write(&mut self, output: &mut Output, cx: &mut Context<'_>) {
-        if let Err(error) = self.try_write(output, cx) {
+        if let Err(error) = self.try_write(output, cx).and_then(|()| self.try_flush(cx)) {
             self.connection.handle_io_error(error.kind(), self.now.into_std());
             *self.unsent = None;
         }
@@ -57,15 +64,18 @@ where
         if let Some(unsent) = self.unsent {
             // In order: what is unsent goes first, and takes the new output with it.
             unsent.pieces.extend(output.kept_pieces());
+            unsent.replies += output.replies;
             output.clear();
             while !unsent.pieces.is_empty() {
                 let slices: Vec<_> =
                     unsent.pieces.iter().take(SLICES_MAX).map(|it| io::IoSlice::new(it)).collect();
                 let Poll::Ready(len) = Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
                 else {
+                    unsent.is_blocked = true;
                     return Ok(());
                 };
                 let len = nonzero(len?)?;
+                *self.unflushed = true;
                 self.meter.note_write(len);
                 unsent.advance(len);
                 self.connection.handle_write_progress(self.now.into_std());
@@ -90,8 +100,22 @@ where
                 return Ok(());
             };
             let len = nonzero(len?)?;
+            *self.unflushed = true;
             self.meter.note_write(len);
             written += len;
+        }
+        Ok(())
+    }
+
+    /// Lets go what the transport holds back. A socket holds nothing and answers without a call; a
+    /// TLS stream may have taken more than its socket did.
+    fn try_flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if *self.unflushed
+            && self.unsent.is_none()
+            && let Poll::Ready(flushed) = Pin::new(&mut *self.io).poll_flush(cx)
+        {
+            *self.unflushed = false;
+            return flushed;
         }
         Ok(())
     }
@@ -99,10 +123,8 @@ where
 
 impl Unsent {
     fn rest_of(output: &Output, written: usize) -> Self {
-        let mut unsent = Self {
-            pieces: output.kept_pieces().into(),
-            replies: output.bytes.len().saturating_sub(written),
-        };
+        let mut unsent =
+            Self { pieces: output.kept_pieces().into(), replies: output.replies, is_blocked: true };
         unsent.advance(written);
         unsent
     }
