@@ -26,6 +26,7 @@ pub struct ConnectionConfig {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) close_timeout: Duration,
     pub(crate) ping_rate: Option<TokenBucket>,
+    pub(crate) late_messages: bool,
 }
 
 impl ConnectionConfig {
@@ -40,13 +41,20 @@ impl ConnectionConfig {
             idle_timeout: Some(Duration::from_secs(300)),
             close_timeout: Duration::from_secs(5),
             ping_rate: None,
+            late_messages: false,
         }
     }
 
     /// A client's side. `masks` yields the masking key of each frame and must be unpredictable
     /// (RFC 6455 §5.3): pass a function over the system's random source.
     pub fn client(masks: fn() -> [u8; 4]) -> Self {
-        Self { role: Role::Client, masks, idle_timeout: None, ..Self::server() }
+        Self {
+            role: Role::Client,
+            masks,
+            idle_timeout: None,
+            late_messages: true,
+            ..Self::server()
+        }
     }
 
     /// The limit of a message, for its declared length, the sum of its fragments and its inflated
@@ -94,6 +102,15 @@ impl ConnectionConfig {
     #[must_use]
     pub fn with_ping_rate(mut self, ping_rate: Option<TokenBucket>) -> Self {
         self.ping_rate = ping_rate;
+        self
+    }
+
+    /// Whether messages that arrive between our close frame and the peer's are told. Default: not to
+    /// a server, for whoever was told to go is not listened to; to a client, whose answers may still
+    /// be on their way.
+    #[must_use]
+    pub fn with_late_messages(mut self, late_messages: bool) -> Self {
+        self.late_messages = late_messages;
         self
     }
 

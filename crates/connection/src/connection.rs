@@ -43,6 +43,8 @@ pub struct Connection {
     cause: Option<Cause>,
     /// The peer is gone or did not keep to a deadline: nothing is worth waiting for.
     abandoned: bool,
+    /// Messages that were told wait for their answers: a close frame behind them has to wait, too.
+    pub(crate) holds_close: bool,
 }
 
 /// What the driver must now do with the transport, once the output is written.
@@ -84,6 +86,7 @@ impl Connection {
             pings: config.ping_rate.as_ref().map(|rate| rate.new_state(now)),
             cause: None,
             abandoned: false,
+            holds_close: false,
             config,
         }
     }
@@ -159,6 +162,14 @@ impl Connection {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.handle_frame(now);
         }
+    }
+
+    /// Makes [`Connection::poll_event`] stop before a close frame, or go on.
+    ///
+    /// For a driver that hands on all messages of a read before any of them is answered: no answer
+    /// could follow the echo of a close frame that lies behind them.
+    pub fn hold_close(&mut self, hold: bool) {
+        self.holds_close = hold;
     }
 
     /// The driver was told to drop the transport.

@@ -51,7 +51,8 @@ impl Default for Reading {
 }
 
 impl Connection {
-    /// The next event of what was read, or `None` once the workspace is worked off.
+    /// The next event of what was read, or `None` once the workspace is worked off (or a close frame
+    /// is next, and [held](Connection::hold_close)).
     ///
     /// Answers (pongs, the echo of a close frame) are appended to `out`. The event borrows from the
     /// workspace alone: the driver may send on this connection while it looks at it.
@@ -89,6 +90,9 @@ impl Connection {
                     return Ok(None);
                 }
                 Reading::Header { .. } => {
+                    if self.holds_close && self.is_before_close(workspace) {
+                        return Ok(None);
+                    }
                     let Some(header) = self.parse_header(workspace)? else { return Ok(None) };
                     workspace.tally.frames_received += 1;
                     self.judge_header(&header)?;
@@ -111,9 +115,9 @@ impl Connection {
                 None => None,
             };
             match parsed {
-                // Whoever was told to go is not listened to: messages after our close frame end here.
+                // Messages after our close frame end here, unless they are asked for.
                 Some(Parsed::Text(_) | Parsed::AssembledText | Parsed::Binary(_))
-                    if self.closing.is_closing() =>
+                    if self.closing.is_closing() && !self.config.late_messages =>
                 {
                     workspace.release();
                 }
@@ -121,6 +125,13 @@ impl Connection {
                 None => {}
             }
         }
+    }
+
+    /// Whether the next frame is a close frame.
+    fn is_before_close(&self, workspace: &Workspace) -> bool {
+        let next = workspace.input().first().map(|first| OpCode::from(first & 0x0f));
+        matches!(self.reading, Reading::Header { have: 0, .. })
+            && next == Some(OpCode::Control(Control::Close))
     }
 
     /// The next header; its bytes are kept in the connection if they came in pieces.

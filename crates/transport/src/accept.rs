@@ -4,7 +4,7 @@ use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::ready, time::Duration}
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ws_compression::{CompressionConfig, CompressionManager, Role};
 use ws_connection::{
     ConnectionConfig,
@@ -12,6 +12,9 @@ use ws_connection::{
 };
 
 use crate::{scratch, stream::WebSocketStream};
+
+/// How long a client that was refused may take to hear it and to go.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A request's head could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +210,7 @@ impl Acceptor {
             upgrade.response(protocol, accepted.as_ref().map(|accepted| &*accepted.response));
         let mut bytes = Vec::with_capacity(256);
         encode_response(&response.map(|()| ""), &mut bytes);
-        io.write_all(&bytes).await.map_err(ReadHeadError::Io)?;
+        answer(&mut io, &bytes, self.timeout).await.map_err(ReadHeadError::Io)?;
         let deflate =
             accepted.map(|accepted| self.compression.codec(Role::Server, accepted.params));
         Ok(WebSocketStream::after_handshake(io, self.connection.clone(), deflate, early))
@@ -226,15 +229,40 @@ fn plain(status: http::StatusCode, sentence: &dyn std::fmt::Display) -> Response
     response
 }
 
+/// Writes the whole answer, however the transport takes it, within the deadline.
+async fn answer<IO: AsyncWrite + Unpin>(
+    io: &mut IO,
+    bytes: &[u8],
+    timeout: Duration,
+) -> io::Result<()> {
+    let write = async {
+        io.write_all(bytes).await?;
+        // A TLS stream may hold it back.
+        io.flush().await
+    };
+    tokio::time::timeout(timeout, write).await?
+}
+
 /// Answers and ends the transport; a peer that is gone does not hear it, and that is all.
-async fn refuse<IO: AsyncWrite + Unpin>(io: &mut IO, mut response: Response<String>) {
+///
+/// What the peer is still sending is read and forgotten for a moment: to close over unread bytes
+/// resets the connection, and the answer could be lost with it.
+async fn refuse<IO>(io: &mut IO, mut response: Response<String>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
     let close = http::HeaderValue::from_static("close");
     if !response.headers().contains_key(http::header::CONNECTION) {
         response.headers_mut().insert(http::header::CONNECTION, close);
     }
     let mut bytes = Vec::with_capacity(256);
     encode_response(&response, &mut bytes);
-    if io.write_all(&bytes).await.is_ok() {
-        let _ = io.shutdown().await;
-    }
+    let linger = async {
+        io.write_all(&bytes).await?;
+        io.shutdown().await?;
+        let mut forgotten = vec![0; 4096];
+        while io.read(&mut forgotten).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, linger).await;
 }

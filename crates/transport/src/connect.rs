@@ -160,6 +160,8 @@ impl Connector {
         let mut bytes = Vec::with_capacity(512);
         handshake.encode_request(&mut bytes);
         io.write_all(&bytes).await?;
+        // A TLS stream may hold it back.
+        io.flush().await?;
         bytes.clear();
         let (response, head_len) = loop {
             if io.read_buf(&mut bytes).await? == 0 {

@@ -23,10 +23,16 @@ use tungstenite::{
 use ws_compression::PerMessageDeflate;
 use ws_connection::{Cause, Connection, ConnectionConfig, Event, ProtocolError, Tally, Teardown};
 
+use self::tasks::Tasks;
 use crate::scratch;
+
+mod tasks;
 
 /// How much may wait in the stream's own buffer before the sink asks to be flushed.
 const OUT_BYTES_MAX: usize = 128 * 1024;
+/// Messages of one read that are turned into values at once: compressed ones may be a thousand times
+/// what was read.
+const INCOMING_BYTES_MAX: usize = 128 * 1024;
 
 /// A WebSocket that yields and takes [`Message`]s, as tokio-tungstenite's stream of the same name
 /// does, and compresses where that was negotiated.
@@ -40,10 +46,12 @@ pub struct WebSocketStream<IO> {
     /// Messages of the last read that were not asked for yet.
     incoming: VecDeque<Message>,
     failure: Option<Error>,
+    /// What came with the handshake, or was set aside; worked off before the next read.
     early: Bytes,
     out: Vec<u8>,
     written: usize,
     sleep: Option<Pin<Box<Sleep>>>,
+    tasks: Tasks,
     ended: bool,
 }
 
@@ -66,6 +74,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
             out: Vec::new(),
             written: 0,
             sleep: None,
+            tasks: Tasks::default(),
             ended: false,
         }
     }
@@ -106,11 +115,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
                 self.early.advance(len);
             }
             let now = Instant::now().into_std();
+            let mut bytes = 0;
             while let Some(event) = self.connection.poll_event(workspace, &mut self.out, now) {
                 match into_message(event) {
-                    Ok(message) => self.incoming.push_back(message),
+                    Ok(message) => {
+                        bytes += message.len();
+                        self.incoming.push_back(message);
+                        // Its answer must go before that to a close frame in the same read.
+                        self.connection.hold_close(true);
+                    }
                     Err(error) => self.failure = Some(error),
                 }
+                if bytes >= INCOMING_BYTES_MAX {
+                    break;
+                }
+            }
+            self.connection.hold_close(false);
+            let rest = workspace.take_rest();
+            if !rest.is_empty() {
+                self.early = [rest, &self.early[..]].concat().into();
             }
             // Streams have no meter; a driver on this thread must not take these for its own.
             workspace.tally = Tally::default();
@@ -120,9 +143,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
 
     /// Writes what waits; the buffer is given back once it is out.
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let both = self.tasks.both();
+        let cx = &mut Context::from_waker(both.as_ref().unwrap_or(cx.waker()));
         while self.written < self.out.len() {
             let rest = &self.out[self.written..];
-            match ready!(Pin::new(&mut self.io).poll_write(cx, rest))? {
+            let Poll::Ready(len) = Pin::new(&mut self.io).poll_write(cx, rest) else {
+                self.forget_written();
+                return Poll::Pending;
+            };
+            match len? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 len => self.written += len,
             }
@@ -130,6 +159,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         self.out = Vec::new();
         self.written = 0;
         Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// A buffer that is never quite empty must not grow with everything that has left.
+    fn forget_written(&mut self) {
+        if self.written >= OUT_BYTES_MAX {
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
     }
 
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
@@ -166,6 +203,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
 
     fn failed(&mut self, error: io::Error) -> Error {
         self.ended = true;
+        self.tasks.wake_reader();
         self.connection.handle_io_error(error.kind(), Instant::now().into_std());
         Error::Io(error)
     }
@@ -176,6 +214,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<IO> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        this.tasks.note_reader(cx.waker());
         loop {
             if let Some(message) = this.incoming.pop_front() {
                 return Poll::Ready(Some(Ok(message)));
@@ -203,6 +242,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<IO> {
             if let Err(error) = ready!(this.poll_incoming(cx)) {
                 return Poll::Ready(Some(Err(this.failed(error))));
             }
+            // Whoever stops at a close message or an error has answered the peer all the same. What
+            // does not leave now, or cannot, shows when the stream is polled again.
+            if this.connection.is_closing() {
+                let _ = this.poll_out(cx);
+            }
         }
     }
 }
@@ -216,24 +260,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocketStream<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<IO> {
     type Error = Error;
 
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.out.len() - self.written < OUT_BYTES_MAX {
             return Poll::Ready(Ok(()));
         }
-        match ready!(self.poll_out(cx)) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(self.failed(error))),
-        }
+        self.poll_flush(cx)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         let this = &mut *self;
         let now = Instant::now().into_std();
         let sent = this.connection.send_message(&message, &mut this.out, now);
+        if message.is_close() {
+            // The deadline of the closing handshake is the reader's to keep.
+            this.tasks.wake_reader();
+        }
         sent.map_err(|_| Error::ConnectionClosed)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.tasks.note_writer(cx.waker());
         match ready!(self.poll_out(cx)) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(self.failed(error))),

@@ -75,6 +75,23 @@ fn messages_that_come_after_our_close_frame_are_not_listened_to() {
 }
 
 #[test]
+fn a_client_that_has_said_its_last_word_still_hears_the_answers() {
+    let mut pair = Pair::new(ConnectionConfig::server(), client());
+    let now = pair.now;
+    pair.server.connection.send_text("answer", &mut pair.server.out, now).expect("open");
+    pair.client.connection.start_close(SendableCode::NORMAL, "", &mut pair.client.out, now);
+    pair.run(Duration::from_secs(1));
+    let closed = Seen::Close(Some((1000, String::new())));
+    assert_eq!(pair.client.seen(), [Seen::Text("answer".to_owned()), closed]);
+
+    let mut pair = Pair::new(ConnectionConfig::server(), client().with_late_messages(false));
+    pair.server.connection.send_text("answer", &mut pair.server.out, now).expect("open");
+    pair.client.connection.start_close(SendableCode::NORMAL, "", &mut pair.client.out, now);
+    pair.run(Duration::from_secs(1));
+    assert!(pair.client.messages().is_empty());
+}
+
+#[test]
 fn a_close_frame_between_fragments_ends_the_connection_cleanly() {
     let wire =
         [frame(0x01, b"begun"), frame(0x88, &1000u16.to_be_bytes()), frame(0x80, b"x")].concat();

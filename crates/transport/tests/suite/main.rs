@@ -1,12 +1,15 @@
-//! The driver's stories on paused time, over a transport that does what a test tells it to.
+//! Stories of the driver, the streams and the handshakes on paused time, over transports that do what a
+//! test tells them to.
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod backlog;
 mod closing;
+mod handshakes;
 mod liveness;
 mod outbox;
 mod peer;
 mod readiness;
 mod scripted;
+mod stream;
 mod stress;
 mod writes;
