@@ -35,11 +35,30 @@ pub(crate) fn token_refused(client: &Client, error: &AuthError) {
     );
 }
 
-pub(crate) fn too_many(client: &Client) {
+pub(crate) fn too_many(client: &Client, user_id: &str) {
     tracing::info!(
         connection = %client.id(),
+        user = user_id,
         address = %client.address(),
         "the user has too many connections"
+    );
+}
+
+pub(crate) fn user_mismatch(client: &Client) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "a refreshed token belongs to another user"
+    );
+}
+
+pub(crate) fn rate_limited(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "messages above the rate limit are dropped"
     );
 }
 
@@ -52,6 +71,17 @@ pub(crate) fn rate_limit_abuse(client: &Client) {
     );
 }
 
+pub(crate) fn large_message(client: &Client, bytes: usize, bytes_max: u64) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        bytes,
+        bytes_max,
+        "large message"
+    );
+}
+
 pub(crate) fn protocol_violation(client: &Client, error: &ProtocolError) {
     tracing::warn!(
         connection = %client.id(),
@@ -60,6 +90,32 @@ pub(crate) fn protocol_violation(client: &Client, error: &ProtocolError) {
         code = error.label(),
         reason = %error,
         "protocol violation"
+    );
+}
+
+pub(crate) fn auth_timeout(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        address = %client.address(),
+        "no authentication in time"
+    );
+}
+
+pub(crate) fn token_expired(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "token expired"
+    );
+}
+
+pub(crate) fn idle(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "idle timeout"
     );
 }
 

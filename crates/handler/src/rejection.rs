@@ -138,7 +138,7 @@ impl Rejection {
 }
 
 /// What the client is told: no more than that the token is not taken, or that it is our fault.
-fn credential_sentence(error: &AuthError) -> &'static str {
+pub(crate) fn credential_sentence(error: &AuthError) -> &'static str {
     match error.fault() {
         Fault::Token => error.public_reason(),
         Fault::Keys => "The token cannot be verified now",

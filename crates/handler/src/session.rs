@@ -1,7 +1,7 @@
 //! One connection's session: greeting, routing, limits, end.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod authentication;
+mod ending;
 
 use authentication::{Asked, Pending};
 
@@ -38,6 +39,8 @@ pub struct GatewaySession<A: Application> {
     tier: TierId,
     /// The application knows of the connection, and wants to know of its end.
     is_started: bool,
+    /// The end has been told to whoever wants to know of it.
+    is_over: bool,
 }
 
 /// ```text
@@ -93,15 +96,27 @@ impl<A: Application> GatewaySession<A> {
         let limit_key = shared.keys.hash_one(ws_rate_limiter::ip_key(client.address()));
         let tier = TierId::default();
         let strikes = Strikes::default();
-        let mut session =
-            Self { shared, client, state, strikes, limit_key, tier, is_started: false };
+        let mut session = Self {
+            shared,
+            client,
+            state,
+            strikes,
+            limit_key,
+            tier,
+            is_started: false,
+            is_over: false,
+        };
+        // After the registration: a drain lists whoever is registered when it starts, and whoever
+        // registers later sees here that it has.
+        if session.shared.draining.load(Ordering::Relaxed) {
+            session.turn_away(SendableCode::RESTART, ErrorCode::ShuttingDown);
+            return (session, None);
+        }
         if let Some(identity) = identity
-            && session.register(identity, now).is_err()
+            && session.register(identity.clone(), now).is_err()
         {
-            lifecycle::too_many(&session.client);
-            session.state = State::Ending;
-            let too_many = ErrorCode::TooManyConnections.sentence();
-            session.client.close(SendableCode::POLICY, too_many);
+            lifecycle::too_many(&session.client, &identity.user_id);
+            session.turn_away(SendableCode::POLICY, ErrorCode::TooManyConnections);
             return (session, None);
         }
         lifecycle::connected(&session.client);
@@ -110,6 +125,12 @@ impl<A: Application> GatewaySession<A> {
         }
         let greeting = session.greeting(now);
         (session, Some(greeting))
+    }
+
+    /// Closes a connection that was accepted only to be told why it is not served.
+    fn turn_away(&mut self, code: SendableCode, why: ErrorCode) {
+        self.state = State::Ending;
+        self.client.close(code, why.sentence());
     }
 
     /// Tells the application, once it is known who is there.
@@ -223,6 +244,7 @@ impl<A: Application> GatewaySession<A> {
         match verdict {
             Verdict::Allow => return true,
             Verdict::Drop { retry_at, first_in_burst: true } => {
+                lifecycle::rate_limited(&self.client);
                 let wait = Some(retry_at.saturating_duration_since(now));
                 let Correlation { id, request_id } = *correlation;
                 self.send_error(ErrorCode::RateLimited, wait, id, request_id, replies);
@@ -235,6 +257,14 @@ impl<A: Application> GatewaySession<A> {
         }
         self.shared.counters.rate_limited.add(0);
         false
+    }
+
+    /// The limit is elsewhere: this is the line in the log that says who comes near it.
+    fn note_size(&self, len: usize) {
+        let sizes = self.shared.config.connection.sizes();
+        if len as u64 > sizes.warn() {
+            lifecycle::large_message(&self.client, len, sizes.max());
+        }
     }
 
     fn handle_failure(&self, error: ProtocolError) {
@@ -256,11 +286,13 @@ impl<A: Application> GatewaySession<A> {
             State::Waiting { deadline, .. } | State::Verifying { deadline: Some(deadline), .. }
                 if now >= *deadline =>
             {
+                lifecycle::auth_timeout(&self.client);
                 self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
                 self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
             }
             State::Active { expiry: Some(expiry) } => {
                 if expiry.is_over(now) {
+                    lifecycle::token_expired(&self.client);
                     self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
                     let reason = ErrorCode::TokenExpired.sentence();
                     self.end(SendableCode::UNAUTHORIZED, reason, replies);
@@ -283,8 +315,12 @@ impl<A: Application> Session for GatewaySession<A> {
         }
         self.client.note_health(true);
         match event {
-            Event::Text(text) => self.handle_text(text, replies),
-            Event::Binary(_) => {
+            Event::Text(text) => {
+                self.note_size(text.len());
+                self.handle_text(text, replies);
+            }
+            Event::Binary(bytes) => {
+                self.note_size(bytes.len());
                 if self.is_permitted(&Correlation::default(), replies) {
                     self.send_error(ErrorCode::BadJson, None, None, None, replies);
                 }
@@ -311,7 +347,10 @@ impl<A: Application> Session for GatewaySession<A> {
                 let stats = replies.connection().heartbeat_stats(replies.now());
                 lifecycle::dead(&self.client, stats);
             }
-            Wake::Connection(Timeout::Idle) => self.client.note_closing(),
+            Wake::Connection(Timeout::Idle) => {
+                lifecycle::idle(&self.client);
+                self.client.note_closing();
+            }
             Wake::Connection(Timeout::CloseOverdue) => {}
             Wake::Timer => self.handle_deadline(replies),
             Wake::Nudged => self.handle_verdict(replies),
@@ -332,21 +371,6 @@ impl<A: Application> Session for GatewaySession<A> {
     }
 
     fn handle_end(&mut self, end: End) {
-        self.state = State::Ending;
-        let shared = &self.shared;
-        shared.registry.remove(self.client.id());
-        if let Some(user_id) = self.client.user_id() {
-            shared.registry.remove_user(&user_id, self.client.id());
-        }
-        shared.counters.ends.add(crate::stats::end_index(&end.cause));
-        let lived_ms = shared
-            .clock
-            .wall_ms(tokio::time::Instant::now().into_std())
-            .saturating_sub(self.client.connected_at_ms());
-        lifecycle::disconnected(&self.client, &end, lived_ms);
-        if self.is_started {
-            shared.application.handle_disconnect(&self.client, &end);
-        }
-        shared.drain.note_end(self.client.id(), &end);
+        self.finish(&end);
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use ws_auth::{AuthError, Identity, VerifyError};
+use ws_auth::{AuthError, Fault, Identity, VerifyError};
 use ws_close_manager::SendableCode;
 use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
 use ws_transport::Replies;
@@ -16,7 +16,7 @@ use ws_transport::Replies;
 use super::{GatewaySession, State};
 use crate::{
     application::Application, clock::millis, config::AuthMode, expiry::Expiry, lifecycle,
-    registry::TooMany,
+    registry::TooMany, rejection::credential_sentence,
 };
 
 /// Counts one connection among those that wait for their authentication, while it is held.
@@ -107,14 +107,23 @@ impl<A: Application> GatewaySession<A> {
 
     fn refuse(&mut self, error: &AuthError, asked: &Asked, replies: &mut Replies<'_>) {
         lifecycle::token_refused(&self.client, error);
-        let code = match error {
-            AuthError::Expired => ErrorCode::TokenExpired,
-            _ => ErrorCode::InvalidToken,
+        // A token that we cannot judge is no reason never to come back.
+        let (code, close) = match error.fault() {
+            Fault::Token if *error == AuthError::Expired => {
+                (ErrorCode::TokenExpired, SendableCode::POLICY)
+            }
+            Fault::Token => (ErrorCode::InvalidToken, SendableCode::POLICY),
+            Fault::Keys => (ErrorCode::Internal, SendableCode::TRY_AGAIN),
         };
-        self.send_error(code, None, asked.id(), None, replies);
+        let sentence = credential_sentence(error);
+        let message = sentence.into();
+        self.shared.counters.errors.add(code as usize);
+        let refusal =
+            ServerMessage::Error { code, message, request_id: None, retry_after_ms: None };
+        self.send(&refusal, asked.id(), replies);
         // A refresh that fails leaves the old token in force; it ends by its own expiry.
         if let State::Waiting { .. } = self.state {
-            self.end(SendableCode::POLICY, code.sentence(), replies);
+            self.end(close, sentence, replies);
         }
     }
 
@@ -122,14 +131,20 @@ impl<A: Application> GatewaySession<A> {
         let now = replies.now();
         let first = matches!(self.state, State::Waiting { .. });
         let code = match self.client.identity() {
-            Some(known) if !known.is_same_user(identity) => Some(ErrorCode::UserMismatch),
+            Some(known) if !known.is_same_user(identity) => {
+                lifecycle::user_mismatch(&self.client);
+                Some(ErrorCode::UserMismatch)
+            }
             Some(_) => {
                 self.renew(identity.clone(), now);
                 None
             }
             None => match self.register(identity.clone(), now) {
                 Ok(()) => None,
-                Err(TooMany) => Some(ErrorCode::TooManyConnections),
+                Err(TooMany) => {
+                    lifecycle::too_many(&self.client, &identity.user_id);
+                    Some(ErrorCode::TooManyConnections)
+                }
             },
         };
         if let Some(code) = code {

@@ -1,0 +1,38 @@
+//! The end of a session, however it comes about.
+
+use ws_connection::{Cause, End};
+
+use super::{GatewaySession, State};
+use crate::{application::Application, lifecycle, stats::end_index};
+
+impl<A: Application> GatewaySession<A> {
+    /// Gives back whatever the connection held, and tells of its end: once.
+    pub(super) fn finish(&mut self, end: &End) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.state = State::Ending;
+        let shared = &self.shared;
+        shared.registry.remove(self.client.id());
+        if let Some(user_id) = self.client.user_id() {
+            shared.registry.remove_user(&user_id, self.client.id());
+        }
+        shared.counters.ends.add(end_index(&end.cause));
+        let now = tokio::time::Instant::now().into_std();
+        let lived_ms = shared.clock.wall_ms(now).saturating_sub(self.client.connected_at_ms());
+        lifecycle::disconnected(&self.client, end, lived_ms);
+        // Before the application, whose fault must not hold up a drain.
+        shared.drain.note_end(self.client.id(), end);
+        if self.is_started {
+            shared.application.handle_disconnect(&self.client, end);
+        }
+    }
+}
+
+impl<A: Application> Drop for GatewaySession<A> {
+    /// A driver that is dropped before its end was not heard of: its task was aborted, or a hook of
+    /// the application panicked. Its user's place and its entry must not stay behind.
+    fn drop(&mut self) {
+        self.finish(&End { cause: Cause::Killed, acknowledged: false });
+    }
+}
