@@ -1,0 +1,72 @@
+//! The application of these tests: does what a request's payload says, and notes who comes and goes.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+use ws_connection::{Cause, End};
+use ws_handler::{Application, Client, ConnectionId, LateResponder, Responder};
+use ws_protocol::{ClientMessage, ErrorCode, Incoming};
+use ws_transport::Replies;
+
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    pub(crate) notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) connected: Vec<ConnectionId>,
+    pub(crate) disconnected: Vec<(ConnectionId, Cause)>,
+    /// The payloads of requests in the order in which they came.
+    pub(crate) requests: Vec<String>,
+    /// Responders of requests whose payload was `"keep"`.
+    pub(crate) kept: Vec<LateResponder>,
+}
+
+impl Application for Desk {
+    fn handle_connect(&self, client: &Arc<Client>) {
+        self.notes.lock().connected.push(client.id());
+    }
+
+    fn handle_request(
+        &self,
+        _client: &Arc<Client>,
+        payload: &RawValue,
+        responder: Responder<'_, '_>,
+    ) {
+        self.notes.lock().requests.push(payload.get().to_owned());
+        match payload.get() {
+            "\"fail\"" => responder.fail(ErrorCode::Forbidden, None),
+            "\"say why\"" => responder.fail(ErrorCode::Forbidden, Some("Not on Sundays".into())),
+            "\"later\"" => {
+                let (later, payload) = (responder.later(), payload.to_owned());
+                tokio::spawn(async move {
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    later.respond(&payload);
+                });
+            }
+            "\"keep\"" => self.notes.lock().kept.push(responder.later()),
+            "\"forget\"" => drop(responder.later()),
+            "\"panic\"" => panic!("the application has a bug"),
+            _ => responder.respond(payload),
+        }
+    }
+
+    fn handle_message(
+        &self,
+        client: &Arc<Client>,
+        message: &Incoming<'_>,
+        replies: &mut Replies<'_>,
+    ) -> bool {
+        // Serves `publish` alone, so that a test sees both answers.
+        let ClientMessage::Publish(publication) = &message.message else { return false };
+        assert_eq!(client.is_healthy(), replies.connection().is_healthy());
+        let _ = replies.send_text(publication.data.get());
+        true
+    }
+
+    fn handle_disconnect(&self, client: &Arc<Client>, end: &End) {
+        self.notes.lock().disconnected.push((client.id(), end.cause));
+    }
+}

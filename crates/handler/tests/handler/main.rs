@@ -1,0 +1,19 @@
+//! The life of a connection, told over in-memory transports on paused time: what a server built on
+//! the handler promises to those who connect. The sections are those of the design.
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
+mod address;
+mod client_codes;
+mod credentials;
+mod desk;
+mod expiry;
+mod first_message;
+mod house;
+mod keys;
+mod limits;
+mod liveness;
+mod logs;
+mod per_user;
+mod raw;
+mod routing;
+mod tracking;
