@@ -62,7 +62,7 @@ async fn replay(transcript: &[&str]) -> Result<(), String> {
         match line.split_once(' ') {
             Some(("→", said)) => peer.say(said).await.map_err(fault)?,
             Some(("←", expected)) => peer.hear(expected).await.map_err(fault)?,
-            _ if *line == "(SIGTERM)" => drop(stop.take()),
+            _ if line.starts_with("(SIGTERM") => drop(stop.take()),
             _ if line.starts_with('(') => {}
             _ => return Err(fault("neither said nor heard".to_owned())),
         }
@@ -124,14 +124,20 @@ impl Peer {
         path: &str,
         headers: &[&str],
     ) -> Result<Self, String> {
-        let mut request = format!("GET {path} HTTP/1.1\r\n");
-        for (name, value) in [
+        const UPGRADE: [(&str, &str); 5] = [
             ("Host", "gateway"),
-            ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ] {
+        ];
+        const PLAIN: [(&str, &str); 2] = [("Host", "gateway"), ("Connection", "close")];
+        let (path, always) = match path.strip_suffix(" (no upgrade)") {
+            Some(path) => (path, &PLAIN[..]),
+            None => (path, &UPGRADE[..]),
+        };
+        let mut request = format!("GET {path} HTTP/1.1\r\n");
+        for (name, value) in always {
             if !headers.iter().any(|header| header.starts_with(&format!("{name}: "))) {
                 request += &format!("{name}: {value}\r\n");
             }
