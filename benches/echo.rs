@@ -140,7 +140,8 @@ fn echo(criterion: &mut Criterion) {
     }
 }
 
-/// Inflated and deflated on the way; tungstenite knows no permessage-deflate.
+/// Inflated and deflated on the way, beside the same messages plain; tungstenite knows no
+/// permessage-deflate.
 fn echo_deflated(criterion: &mut Criterion) {
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let _guard = runtime.enter();
@@ -149,21 +150,33 @@ fn echo_deflated(criterion: &mut Criterion) {
     let offer = manager.offer().unwrap();
     let params = manager.accept_offer([offer.as_str()]).unwrap().params;
     for (name, len) in [("16 of 300 B", 300), ("16 of 1 KiB", KIB)] {
+        let texts: Vec<_> = (0..16).map(|seed| json(len, seed)).collect();
+        let plain = |text: &String| client_frame(TEXT, text.as_bytes(), 1);
         let mut client = manager.codec(Role::Client, params);
-        let frame = |seed| {
+        let deflated = |text: &String| {
             let mut payload = Vec::new();
-            let outcome = client.compress(json(len, seed).as_bytes(), &mut payload);
-            assert_eq!(outcome, Outcome::Compressed);
-            client_frame(0x40 | TEXT, &payload, seed)
+            assert_eq!(client.compress(text.as_bytes(), &mut payload), Outcome::Compressed);
+            client_frame(0x40 | TEXT, &payload, 1)
         };
-        let wire = Bytes::from((0..16).flat_map(frame).collect::<Vec<_>>());
-        let mut connection = Echoing::driver(Some(manager.codec(Role::Server, params)));
-        let written = connection.echo(&wire);
-        assert!((1..16 * len).contains(&written), "deflated again: {written} bytes");
-        group.throughput(Throughput::Elements(16));
-        group.bench_function(BenchmarkId::new("ours", name), |bencher| {
-            bencher.iter(|| connection.echo(&wire));
-        });
+        let wires = [
+            ("ours", texts.iter().flat_map(plain).collect::<Vec<_>>(), None),
+            (
+                "ours, deflated",
+                texts.iter().flat_map(deflated).collect(),
+                Some(manager.codec(Role::Server, params)),
+            ),
+        ];
+        for (who, wire, codec) in wires {
+            let is_plain = codec.is_none();
+            let wire = Bytes::from(wire);
+            let mut connection = Echoing::driver(codec);
+            let written = connection.echo(&wire);
+            assert_eq!(is_plain, written > 16 * len, "deflated again: {written} bytes");
+            group.throughput(Throughput::Elements(16));
+            group.bench_function(BenchmarkId::new(who, name), |bencher| {
+                bencher.iter(|| connection.echo(&wire));
+            });
+        }
     }
 }
 

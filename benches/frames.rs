@@ -137,10 +137,12 @@ fn encode(criterion: &mut Criterion) {
     ];
     for (role, config, peer_role) in roles {
         let config = Arc::new(config);
-        for (size, len) in [("20 B", 20), ("1 KiB", KIB), ("64 KiB", 64 * KIB)] {
-            let name = format!("{role}, 16 of {size}");
+        for (size, len, messages) in
+            [("16 of 20 B", 20, BATCH), ("16 of 1 KiB", KIB, BATCH), ("1 of 64 KiB", 64 * KIB, 1)]
+        {
+            let name = format!("{role}, {size}");
             let payload = Bytes::from(vec![0x5a; len]);
-            group.throughput(Throughput::Elements(BATCH as u64));
+            group.throughput(Throughput::Elements(messages as u64));
             let mut written = Vec::new();
             group.bench_function(BenchmarkId::new("ours", &name), |bencher| {
                 let now = now();
@@ -148,7 +150,7 @@ fn encode(criterion: &mut Criterion) {
                 let mut out = Vec::new();
                 let mut write = || {
                     out.clear();
-                    for _ in 0..BATCH {
+                    for _ in 0..messages {
                         let sent = connection.send_binary(black_box(&payload), &mut out, now);
                         debug_assert!(sent.is_ok());
                     }
@@ -161,7 +163,7 @@ fn encode(criterion: &mut Criterion) {
                 let memory = Memory::default();
                 let mut socket = WebSocket::from_raw_socket(memory.clone(), peer_role, None);
                 let mut write = || {
-                    for _ in 0..BATCH {
+                    for _ in 0..messages {
                         let sent = socket.write(Message::Binary(black_box(&payload).clone()));
                         debug_assert!(sent.is_ok());
                     }

@@ -5,7 +5,8 @@
 //! cargo run -p ws-gateway-benches --features ratios --example ratios
 //! ```
 //!
-//! A row for each figure of ours that has a peer in the same run. Criterion keeps the results of
+//! A row for each figure of ours that has a peer in the same run, or another figure of ours to be held
+//! against. Criterion keeps the results of
 //! benches that are gone; remove `target/criterion` before a run that is to be published.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -41,16 +42,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     for ((group, case), figures) in &questions {
         let (ours, peers): (Vec<_>, Vec<_>) =
             figures.iter().partition(|figure| figure.who.starts_with("ours"));
-        for our in &ours {
-            for peer in &peers {
-                let ratio = our.median_ns / peer.median_ns;
-                let spread = 100.0 * our.spread.hypot(peer.spread);
-                let (our, peer) = (&our.who, &peer.who);
-                println!("| {group} | {case} | {our} | {peer} | {ratio:.2} | ± {spread:.0} % |");
-            }
+        if peers.is_empty() {
+            // Where nobody else does it: a variant of ours beside the plain one.
+            let (plain, variants): (Vec<_>, Vec<_>) =
+                ours.into_iter().partition(|figure| figure.who == "ours");
+            print_rows(group, case, &variants, &plain);
+        } else {
+            print_rows(group, case, &ours, &peers);
         }
     }
     Ok(())
+}
+
+fn print_rows(group: &str, case: &str, ours: &[&Figure], peers: &[&Figure]) {
+    for our in ours {
+        for peer in peers {
+            let ratio = our.median_ns / peer.median_ns;
+            let spread = 100.0 * our.spread.hypot(peer.spread);
+            let (our, peer) = (&our.who, &peer.who);
+            println!("| {group} | {case} | {our} | {peer} | {ratio:.2} | ± {spread:.0} % |");
+        }
+    }
 }
 
 /// Every folder below `folder` that holds a result.
