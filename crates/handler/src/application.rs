@@ -7,7 +7,7 @@ use ws_connection::{End, Prepared};
 use ws_protocol::{ErrorCode, Id, Incoming, ServerMessage};
 use ws_transport::Replies;
 
-use crate::{client::Client, clock::WallClock};
+use crate::{client::Client, clock::WallClock, stats::Counters};
 
 /// The application behind the handler.
 ///
@@ -52,6 +52,7 @@ pub trait Application: Send + Sync + 'static {
 pub struct Responder<'r, 'd> {
     pub(crate) client: &'r Arc<Client>,
     pub(crate) clock: &'r Arc<WallClock>,
+    pub(crate) counters: &'r Arc<Counters>,
     pub(crate) replies: &'r mut Replies<'d>,
     pub(crate) request_id: Id<'r>,
     pub(crate) id: Option<Id<'r>>,
@@ -66,6 +67,7 @@ impl Responder<'_, '_> {
 
     /// Answers with an error now. `None` says the sentence that the code stands for.
     pub fn fail(self, code: ErrorCode, message: Option<Cow<'_, str>>) {
+        self.counters.errors.add(code as usize);
         let message = message.unwrap_or(Cow::Borrowed(code.sentence()));
         let request_id = Some(self.request_id);
         self.send(&ServerMessage::Error { code, message, request_id, retry_after_ms: None });
@@ -76,6 +78,7 @@ impl Responder<'_, '_> {
         LateResponder {
             client: self.client.clone(),
             clock: self.clock.clone(),
+            counters: self.counters.clone(),
             request_id: self.request_id.raw().to_owned(),
             id: self.id.map(|id| id.raw().to_owned()),
             answered: false,
@@ -95,6 +98,7 @@ impl Responder<'_, '_> {
 pub struct LateResponder {
     client: Arc<Client>,
     clock: Arc<WallClock>,
+    counters: Arc<Counters>,
     request_id: Box<RawValue>,
     id: Option<Box<RawValue>>,
     answered: bool,
@@ -125,6 +129,7 @@ impl LateResponder {
     }
 
     fn send_error(&self, code: ErrorCode, message: Option<Cow<'_, str>>) {
+        self.counters.errors.add(code as usize);
         let message = message.unwrap_or(Cow::Borrowed(code.sentence()));
         let request_id = Id::new(&self.request_id);
         self.send(&ServerMessage::Error { code, message, request_id, retry_after_ms: None });

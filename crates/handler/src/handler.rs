@@ -54,7 +54,7 @@ pub(crate) struct Shared<A> {
     pub(crate) application: A,
     pub(crate) clock: Arc<WallClock>,
     pub(crate) registry: Registry,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) meter: Arc<Meter>,
     /// Connections that wait for their authentication.
     pub(crate) pending: Arc<AtomicUsize>,
@@ -80,7 +80,7 @@ impl<A: Application> WebSocketHandler<A> {
                 application,
                 clock,
                 registry: Registry::new(),
-                counters: Counters::new(),
+                counters: Arc::new(Counters::new()),
                 meter,
                 pending: Arc::default(),
                 draining: AtomicBool::new(false),

@@ -217,6 +217,7 @@ impl<A: Application> GatewaySession<A> {
                 let responder = Responder {
                     client: &self.client,
                     clock: &self.shared.clock,
+                    counters: &self.shared.counters,
                     replies,
                     request_id: *request_id,
                     id: incoming.id,
