@@ -1,6 +1,6 @@
 //! The HTTP beside the WebSockets: health, readiness, statistics, metrics.
 
-use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -19,10 +19,10 @@ use tower_service::Service;
 use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
-use crate::{metrics::Metrics, prefixed::Prefixed, report};
+use crate::{metrics::Metrics, prefixed::Prefixed, report, server::ServerOptions};
 
-/// How long a client may take for each request's head on a connection that is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The least that hyper takes as the bound of its buffer.
+const BUFFER_BYTES_MIN: usize = 8192;
 
 /// The routes, and how they are served on a socket.
 pub struct Http<A> {
@@ -68,12 +68,20 @@ impl<A: Application> Http<A> {
     }
 
     /// Serves a socket from which `read` was read already.
-    pub(crate) async fn serve(&self, socket: TcpStream, read: Bytes, peer: SocketAddr) {
+    pub(crate) async fn serve(
+        &self,
+        socket: TcpStream,
+        read: Bytes,
+        peer: SocketAddr,
+        options: &ServerOptions,
+    ) {
         let io = TokioIo::new(Prefixed::new(socket, read));
         let service = hyper::service::service_fn(|request| self.answer(request, peer));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(options.handshake_timeout)
+            .max_buf_size(options.head.bytes_max.max(BUFFER_BYTES_MIN))
+            .max_headers(options.head.headers_max)
             .serve_connection(io, service)
             .with_upgrades();
         if let Err(error) = connection.await {

@@ -7,6 +7,7 @@
 
 pub mod compose;
 pub mod config;
+mod framing;
 mod gateway;
 mod http;
 pub mod logging;

@@ -1,9 +1,11 @@
 //! The PROXY protocol, versions 1 and 2: what a load balancer says about who connects.
 
-use std::{io, net::SocketAddr};
+use std::net::SocketAddr;
 
 use proxy_header::{Error, ParseConfig, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use ws_connection::handshake::HeadError;
+use ws_transport::ReadHeadError;
 
 /// The longest header that is read: version 2 with addresses takes 52 bytes, and what a balancer
 /// adds (TLS details, identifiers) some hundred more.
@@ -11,15 +13,15 @@ const HEADER_BYTES_MAX: usize = 1024;
 
 /// Reads the header that must stand in front of everything else. Answers whom it names, and what
 /// was read beyond it. A header that names nobody (a health check of the balancer's own) leaves the
-/// peer as it is.
+/// peer as it is. Anything else than a header is a malformed head.
 pub(crate) async fn read_header<IO: AsyncRead + Unpin>(
     io: &mut IO,
     peer: SocketAddr,
-) -> io::Result<(SocketAddr, Vec<u8>)> {
+) -> Result<(SocketAddr, Vec<u8>), ReadHeadError> {
     let mut held = Vec::with_capacity(256);
     loop {
         if io.read_buf(&mut held).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(ReadHeadError::EndOfStream);
         }
         match ProxyHeader::parse(&held, ParseConfig::default()) {
             Ok((header, len)) => {
@@ -29,8 +31,8 @@ pub(crate) async fn read_header<IO: AsyncRead + Unpin>(
             }
             Err(Error::BufferTooShort) if held.len() < HEADER_BYTES_MAX => {}
             Err(_) => {
-                let sentence = "a trusted proxy did not begin with a PROXY header";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+                let what = "a trusted proxy must begin with a PROXY header";
+                return Err(HeadError::Malformed(what).into());
             }
         }
     }

@@ -3,23 +3,29 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
+    io::AsyncReadExt,
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use ws_connection::handshake::{HeadLimits, is_upgrade};
+use ws_connection::handshake::{HeadError, HeadLimits, is_upgrade};
 use ws_handler::{Application, Rejection, TrustedProxies, WebSocketHandler};
 use ws_transport::{ReadHeadError, RequestHead, read_request};
 
-use crate::{http::Http, proxy};
+use crate::{framing, http::Http, proxy};
+
+/// How long a client that was refused within its head may take to notice.
+const LINGER: Duration = Duration::from_secs(1);
+/// Reads of a KiB of what such a client still sends.
+const DISCARDED_READS_MAX: usize = 256;
 
 /// How the listener treats those who connect.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Where upgrades are accepted, besides `/`.
     pub path: String,
-    /// How long a request may take from the connect.
+    /// How long a request may take: the first from the connect, another from the answer before it.
     pub handshake_timeout: Duration,
-    /// How much of a head a client may send.
+    /// How much of a head a client may send. Heads behind the first may have 8 KiB in any case.
     pub head: HeadLimits,
     /// Proxies that start each connection with a PROXY header; none expects one of nobody.
     pub proxy_protocol: Option<TrustedProxies>,
@@ -100,8 +106,12 @@ impl<A: Application> Shared<A> {
             Ok(Err(error)) => return self.refuse_head(socket, error, peer).await,
             Err(_) => return self.refuse(socket, &Rejection::TimedOut, peer).await,
         };
+        if framing::is_ambiguous(head.request.headers()) {
+            let error = HeadError::Malformed("the length of the body is said twice");
+            return self.refuse(socket, &error.into(), peer).await;
+        }
         if !self.is_ours(&head) {
-            return self.http.serve(socket, head.bytes, peer).await;
+            return self.http.serve(socket, head.bytes, peer, &self.options).await;
         }
         match self.handler.admit(&head.request, peer).await {
             // A task of its own: it holds the connection and nothing of the way here.
@@ -143,8 +153,22 @@ impl<A: Application> Shared<A> {
         }
     }
 
-    async fn refuse(&self, socket: TcpStream, rejection: &Rejection, peer: SocketAddr) {
+    async fn refuse(&self, mut socket: TcpStream, rejection: &Rejection, peer: SocketAddr) {
         self.handler.note_rejection(rejection, peer);
-        self.handler.reject(socket, rejection).await;
+        self.handler.reject(&mut socket, rejection).await;
+        // The client may be sending still. Closing on what is unread would reset the connection, and
+        // the answer could be lost on its way.
+        let _ = timeout(LINGER, discard(&mut socket)).await;
     }
+}
+
+/// Reads on until the peer has finished, or has sent more than anybody means by a request.
+async fn discard(socket: &mut TcpStream) -> io::Result<()> {
+    let mut unread = [0; 1024];
+    for _ in 0..DISCARDED_READS_MAX {
+        if socket.read(&mut unread).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
