@@ -1,0 +1,17 @@
+//! The gateway from outside, in one process: started on port 0 from variables as an operator writes
+//! them, spoken to over TCP by three clients: ours, tungstenite's, and bytes.
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
+mod authentication;
+mod client;
+mod exchange;
+mod house;
+mod http;
+mod limits;
+mod metrics;
+mod paths;
+mod proxies;
+mod smuggling;
+mod stopping;
+mod upstream;
+mod wire;
