@@ -44,7 +44,7 @@ fn serve(loaded: Loaded) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
@@ -72,7 +72,10 @@ fn serve(loaded: Loaded) -> ExitCode {
                 ExitCode::from(1)
             }
         }
-    })
+    });
+    // At once: a name that is being looked up in a thread of its own would be waited for otherwise.
+    runtime.shutdown_background();
+    code
 }
 
 fn announce(gateway: &Gateway) {
