@@ -1,5 +1,5 @@
 //! The life of a connection, told over in-memory transports on paused time: what a server built on
-//! the handler promises to those who connect. The sections are those of the design.
+//! the handler promises to those who connect. The sections are those of `docs/requirements.md`.
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod address;

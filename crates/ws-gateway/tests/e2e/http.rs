@@ -39,7 +39,7 @@ async fn section_6_health_has_the_fields_of_the_design_and_no_other() {
 }
 
 #[tokio::test]
-async fn requirement_health_tells_the_average_latency_in_milliseconds_and_who_is_unhealthy() {
+async fn section_6_health_tells_the_average_latency_in_milliseconds_and_who_is_unhealthy() {
     let house = House::open(&[("PING_INTERVAL", "60"), ("PONG_TIMEOUT", "200")]);
     let mut client = house.visit("ada").await;
     let mut mute = Exchange::open(house.address).await;

@@ -154,7 +154,7 @@ async fn a_head_beyond_the_limits_is_answered_431_on_a_first_and_on_a_later_requ
 }
 
 #[tokio::test]
-async fn requirement_handshake_deadline_a_client_that_dribbles_is_answered_408() {
+async fn a_client_that_dribbles_its_request_is_answered_408() {
     let house = House::open(&[("HANDSHAKE_TIMEOUT", "300")]);
     let mut exchange = Exchange::open(house.address).await;
     let started = Instant::now();

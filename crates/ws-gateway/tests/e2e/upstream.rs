@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
+    body::Bytes,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::post,
@@ -37,8 +38,9 @@ impl Backend {
         let asked = Arc::<Mutex<Vec<(HeaderMap, Value)>>>::default();
         let (gate, arrived) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
         let shared = (asked.clone(), gate.clone(), arrived.clone());
-        let answer = move |headers: HeaderMap, Json(question): Json<Value>| async move {
+        let answer = move |headers: HeaderMap, body: Bytes| async move {
             let (asked, gate, arrived) = shared;
+            let question: Value = serde_json::from_slice(&body).expect("JSON");
             let payload = question["payload"].clone();
             asked.lock().push((headers, question));
             arrived.notify_one();
@@ -49,7 +51,7 @@ impl Backend {
         };
         let router = Router::new()
             .route("/answer", post(answer))
-            .route("/elsewhere", post(|| async { Json(json!("an answer from elsewhere")) }));
+            .route("/elsewhere", post(|| async { "\"an answer from elsewhere\"" }));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, asked, gate, arrived }
     }
@@ -83,9 +85,9 @@ fn respond(payload: &Value) -> Response {
         Some("half") => raw(r#"{"a":"#),
         Some("nothing") => StatusCode::NO_CONTENT.into_response(),
         Some("spaced") => raw("\n { \"a\" : 1 }\r\n"),
-        Some("large") => Json(json!("x".repeat(5000))).into_response(),
+        Some("large") => json!("x".repeat(5000)).to_string().into_response(),
         Some("redirect") => Redirect::temporary("/elsewhere").into_response(),
-        _ => Json(json!({ "heard": payload })).into_response(),
+        _ => json!({ "heard": payload }).to_string().into_response(),
     }
 }
 

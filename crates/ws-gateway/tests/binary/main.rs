@@ -1,0 +1,8 @@
+//! The binary as an operator runs it: commands, signals, exit codes, what it prints and what it logs.
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
+mod commands;
+mod logs;
+mod process;
+mod signals;
+mod start;

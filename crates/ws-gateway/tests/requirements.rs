@@ -1,0 +1,76 @@
+//! `docs/requirements.md` names tests: each of them exists, and each test that names a requirement or
+//! a section of the design is there.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const PAGE: &str = include_str!("../../../docs/requirements.md");
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The folder that a name of the first table stands for.
+fn folder(name: &str) -> PathBuf {
+    let folder = match name {
+        "handler" => "handler/tests/handler",
+        "e2e" | "binary" | "hostile" => &format!("ws-gateway/tests/{name}"),
+        of_a_crate => of_a_crate,
+    };
+    crates().join(folder)
+}
+
+/// Every `place/file.rs::test` of the page.
+fn named() -> BTreeSet<&'static str> {
+    let quoted = PAGE.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted.filter(|quoted| quoted.contains("::")).collect()
+}
+
+/// The names of the tests in a source: functions whose attributes say that they are.
+fn tests_in(source: &str) -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    let mut is_test = false;
+    for line in source.lines().map(str::trim_start) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some(rest) = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")
+            && std::mem::take(&mut is_test)
+        {
+            let name: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            tests.insert(name);
+        }
+    }
+    tests
+}
+
+#[test]
+fn every_test_that_the_page_of_requirements_names_exists() {
+    let named = named();
+    assert!(named.len() > 100, "{}", named.len());
+    for reference in named {
+        let (file, test) = reference.split_once("::").expect("a file and a test");
+        let (place, file) = file.split_once('/').expect("a place and a file");
+        let path = folder(place).join(file);
+        let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        assert!(tests_in(&source).contains(test), "{reference} is no test");
+    }
+}
+
+#[test]
+fn every_test_that_names_a_requirement_is_on_the_page() {
+    for place in ["handler", "e2e", "binary", "hostile"] {
+        for entry in fs::read_dir(folder(place)).expect("a folder of tests") {
+            let path = entry.expect("readable").path();
+            let file = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+            for test in tests_in(&fs::read_to_string(&path).expect("a source")) {
+                let names_one = ["section_", "requirement_"].iter().any(|it| test.starts_with(it));
+                let reference = format!("{place}/{file}::{test}");
+                assert!(!names_one || named().contains(&*reference), "{reference} is missing");
+            }
+        }
+    }
+}
