@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
+use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::protocol::Role as PeerRole;
 use ws_compression::{CompressionConfig, CompressionManager, Role};
 use ws_connection::Prepared;
 
-use crate::peer::{Setup, drive, frame, frames, pass, prepared, settle, text};
+use crate::{
+    peer::{Setup, drive, frame, frames, pass, prepared, settle, text},
+    scripted::{Control, scripted},
+};
 
 #[tokio::test(start_paused = true)]
 async fn sixteen_pipelined_frames_cost_one_read_and_one_write() {
@@ -20,6 +26,35 @@ async fn sixteen_pipelined_frames_cost_one_read_and_one_write() {
     assert_eq!((traffic.frames_received, traffic.writes), (16, 1));
     assert_eq!(traffic.bytes_sent, 16 * 22);
     assert_eq!(traffic.bytes_received, 16 * 26);
+}
+
+/// What an echo costs is mostly calls of the kernel, and those can be counted on any machine, busy or
+/// not: the share of tokio-tungstenite's cost is bounded here by the share of its calls, and measured in
+/// microseconds by `examples/echo_cost.rs`.
+#[tokio::test(start_paused = true)]
+async fn an_echo_of_sixteen_in_flight_makes_an_eighth_of_tokio_tungstenites_calls() {
+    let wire = text("twenty bytes of text").repeat(16);
+    let calls = |wire: &Control| wire.with(|script| script.reads + script.writes);
+
+    let (io, theirs) = scripted();
+    let mut stream = WebSocketStream::from_raw_socket(io, PeerRole::Server, None).await;
+    let echo = tokio::spawn(async move {
+        while let Some(Ok(message)) = stream.next().await {
+            stream.send(message).await.expect("open");
+        }
+    });
+    let ours = drive();
+    for round in 1..=10 {
+        theirs.send(wire.clone());
+        ours.wire.send(wire.clone());
+        settle().await;
+        let echoed = theirs.with(|script| frames(&script.written).0.len());
+        assert_eq!((echoed, ours.frames().len()), (16 * round, 16 * round));
+    }
+    echo.abort();
+    let (theirs, ours) = (calls(&theirs), calls(&ours.wire));
+    assert_eq!(ours, 20, "one read and one write for each round");
+    assert!(ours * 8 <= theirs, "{ours} beside {theirs}");
 }
 
 #[tokio::test(start_paused = true)]
