@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use ws_close_manager::{CloseHandshake, SendableCode};
 use ws_compression::PerMessageDeflate;
+use ws_frame_validator::SizeLimits;
 use ws_heartbeat::{Action, Heartbeat, HeartbeatStats};
 use ws_rate_limiter::{Limit, TokenBucket};
 
@@ -32,6 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) config: Arc<ConnectionConfig>,
+    pub(crate) sizes: SizeLimits,
     pub(crate) reading: Reading,
     /// Present only while a frame or message is unfinished.
     pub(crate) assembly: Option<Box<Assembly>>,
@@ -77,6 +79,7 @@ impl Connection {
             Role::Client => ws_close_manager::Role::Client,
         };
         Self {
+            sizes: config.sizes,
             reading: Reading::default(),
             assembly: None,
             deflate,
@@ -93,7 +96,8 @@ impl Connection {
 
     /// The next moment at which [`Connection::handle_timeout`] has something to do.
     ///
-    /// Traffic never moves it earlier, so a driver re-arms its timer only after it fired.
+    /// Messages never move it earlier; closing does. So a driver compares it with what is armed, and
+    /// re-arms its timer when that has fired or is too late.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.closing.is_closing() {
             return self.closing.poll_timeout();
@@ -109,7 +113,9 @@ impl Connection {
             let was_over = self.closing.must_close_transport();
             self.closing.handle_timeout(now);
             let overdue = self.closing.must_close_transport() && !was_over;
-            self.abandoned |= overdue;
+            // Also when both close frames have passed: whoever does not take our last bytes in time
+            // is not waited for.
+            self.abandoned |= overdue || self.closing.must_drop_transport();
             return overdue.then_some(Timeout::CloseOverdue);
         }
         match self.heartbeat.as_mut().and_then(|heartbeat| heartbeat.handle_timeout(now)) {
@@ -192,6 +198,12 @@ impl Connection {
         }
     }
 
+    /// Puts other limits on the messages to come than the configuration's: lower ones for a peer that
+    /// has not said who it is.
+    pub fn set_sizes(&mut self, sizes: SizeLimits) {
+        self.sizes = sizes;
+    }
+
     /// Whether a close frame was sent or received.
     pub fn is_closing(&self) -> bool {
         self.closing.is_closing()
@@ -223,7 +235,8 @@ impl Connection {
         self.cause.get_or_insert(cause);
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7).
+    /// Fails the connection (RFC 6455 §7.1.7). The handshake is started and not failed, for the
+    /// transport lingers: see [`Teardown::ShutdownWrite`].
     pub(crate) fn fail(
         &mut self,
         error: ProtocolError,

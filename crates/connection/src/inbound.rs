@@ -182,7 +182,7 @@ impl Connection {
             return Err(ProtocolError::TooManyFragments { max });
         }
         let before = self.assembly.as_ref().map_or(0, |assembly| assembly.message_len());
-        let sizes = &self.config.sizes;
+        let sizes = &self.sizes;
         // What will be inflated is judged again by what comes out.
         if header.rsv1 || progress.is_some_and(|progress| progress.compressed) {
             sizes.check_compressed(header.len, before)?;
@@ -322,7 +322,7 @@ impl Connection {
     }
 
     fn inflate(&mut self, payload: &[u8], inflated: &mut Vec<u8>) -> Result<(), ProtocolError> {
-        let limit = usize::try_from(self.config.sizes.max()).unwrap_or(usize::MAX);
+        let limit = usize::try_from(self.sizes.max()).unwrap_or(usize::MAX);
         if let Some(deflate) = &mut self.deflate {
             deflate.decompress(payload, limit, inflated)?;
         }
@@ -389,7 +389,7 @@ impl Connection {
             if let Some(idle) = &mut self.idle {
                 idle.handle_message(now);
             }
-            let large = len as u64 > self.config.sizes.warn();
+            let large = len as u64 > self.sizes.warn();
             let verdict = if large { SizeVerdict::Large } else { SizeVerdict::Fine };
             workspace.tally.sizes.record(len as u64, verdict);
         }

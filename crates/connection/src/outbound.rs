@@ -28,11 +28,14 @@ impl Connection {
         self.send_data(Data::Text, text.as_bytes(), out, now)
     }
 
-    /// Appends a text message that `write` appends straight to the output, without a copy in
-    /// between. What it appends must be UTF-8; whatever was in the output must stay.
+    /// Appends a text message that `write` appends to what it is given. That is the output itself,
+    /// without a copy in between, unless the message is to be deflated or masked: then it is `spare`,
+    /// a buffer of the driver's that is empty again afterwards. What is written must be UTF-8, and
+    /// whatever was there before must stay.
     pub fn send_text_with(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>),
+        spare: &mut Vec<u8>,
         out: &mut Vec<u8>,
         now: Instant,
     ) -> Result<(), Closed> {
@@ -40,37 +43,28 @@ impl Connection {
             return Err(Closed);
         }
         self.note_message(now);
+        if self.deflate.is_some() || self.config.role == Role::Client {
+            spare.clear();
+            write(spare);
+            self.write_data(Data::Text, spare, out);
+            spare.clear();
+            return Ok(());
+        }
         // Most messages are short: their header is, and nothing moves.
-        let masked = self.config.role == Role::Client;
         let start = out.len();
-        let room = header_len(0, masked);
+        let room = header_len(0, false);
         out.resize(start + room, 0);
         let body = start + room;
         write(out);
         debug_assert!(std::str::from_utf8(&out[body..]).is_ok(), "text is UTF-8");
-        // Allocates only if the deflated form is what travels: what it is written from lies in `out`.
-        let mut deflated = Vec::new();
-        let outcome = match &mut self.deflate {
-            Some(deflate) => deflate.compress(&out[body..], &mut deflated),
-            None => Outcome::Plain,
-        };
-        if outcome == Outcome::Compressed {
-            out.truncate(body);
-            out.extend_from_slice(&deflated);
-        }
         let len = out.len() - body;
-        let grow = header_len(len, masked) - room;
+        let grow = header_len(len, false) - room;
         if grow > 0 {
             out.resize(out.len() + grow, 0);
             out.copy_within(body..body + len, body + grow);
         }
-        let mask = masked.then(self.config.masks);
-        if let Some(key) = mask {
-            apply_mask(&mut out[body + grow..], key, 0);
-        }
-        let rsv1 = outcome == Outcome::Compressed;
         let header = &mut out[start..body + grow];
-        write_header(header, true, rsv1, OpCode::Data(Data::Text), len, mask);
+        write_header(header, true, false, OpCode::Data(Data::Text), len, None);
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! The door: everything that is judged before an upgrade is granted.
 
 use std::{
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::Ordering},
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -20,6 +23,10 @@ pub struct Admission {
     pub(crate) address: IpAddr,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) deflate: Option<PerMessageDeflate>,
+    /// Its place among all connections.
+    pub(crate) place: Place,
+    /// Its place among those that wait for their authentication, if it does.
+    pub(crate) pending: Option<Place>,
 }
 
 impl Admission {
@@ -39,12 +46,31 @@ impl Admission {
     }
 }
 
+/// One of so many places, while it is held.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(taken: &Arc<AtomicUsize>, max: Option<usize>) -> Result<Self, Rejection> {
+        let before = taken.fetch_add(1, Ordering::Relaxed);
+        // Given back by its drop if there was none.
+        let place = Self(taken.clone());
+        if max.is_some_and(|max| before >= max) { Err(Rejection::Full) } else { Ok(place) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl<A: Application> Shared<A> {
     /// Cheap judgements first: nothing is verified for an address that is over its limit.
     pub(crate) async fn admit(
         &self,
         request: &Request<()>,
-        peer: SocketAddr,
+        address: IpAddr,
         now: Instant,
     ) -> Result<Admission, Rejection> {
         if self.draining.load(Ordering::Relaxed) {
@@ -53,9 +79,17 @@ impl<A: Application> Shared<A> {
         let upgrade = Upgrade::from_request(request)?;
         let headers = request.headers();
         self.judge_origin(headers)?;
-        let address = self.config.trusted_proxies.client_address(peer, headers);
-        self.judge_room(address, now)?;
+        self.judge_rate(address, now)?;
+        // Taken before anything is waited for: whoever is judged has a place, or has none.
+        let limits = &self.config.limits;
+        let place = Place::take(&self.places, limits.connections_max.map(usize::from))?;
         let identity = self.authenticate_upgrade(request, now).await?;
+        let pending = match (self.config.auth_mode, &identity) {
+            (AuthMode::Message { pending_max, .. }, None) => {
+                Some(Place::take(&self.pending, Some(pending_max))?)
+            }
+            _ => None,
+        };
 
         let offered = Upgrade::extensions(headers);
         let accepted = self.config.compression.accept_offer(offered);
@@ -65,7 +99,7 @@ impl<A: Application> Shared<A> {
         let response = upgrade.response(protocol, extensions);
         let deflate =
             accepted.map(|accepted| self.config.compression.codec(Role::Server, accepted.params));
-        Ok(Admission { response, address, identity, deflate })
+        Ok(Admission { response, address, identity, deflate, place, pending })
     }
 
     fn judge_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
@@ -81,18 +115,13 @@ impl<A: Application> Shared<A> {
         if allowed { Ok(()) } else { Err(Rejection::Origin) }
     }
 
-    fn judge_room(&self, address: IpAddr, now: Instant) -> Result<(), Rejection> {
-        let limits = &self.config.limits;
-        if let Some(connects) = &limits.connects {
-            let key = ws_rate_limiter::ip_key(address);
-            connects.check(&key, now).map_err(|denied| Rejection::RateLimited {
-                retry_after_secs: denied.retry_after_secs(now),
-            })?;
-        }
-        if limits.connections_max.is_some_and(|max| self.registry.len() >= max.get()) {
-            return Err(Rejection::Full);
-        }
-        Ok(())
+    fn judge_rate(&self, address: IpAddr, now: Instant) -> Result<(), Rejection> {
+        let Some(connects) = &self.config.limits.connects else { return Ok(()) };
+        let key = ws_rate_limiter::ip_key(address);
+        connects.check(&key, now).map_err(|denied| {
+            let retry_after_secs = denied.retry_after_secs(now);
+            Rejection::RateLimited { retry_after_secs }
+        })
     }
 
     async fn authenticate_upgrade(
@@ -108,13 +137,7 @@ impl<A: Application> Shared<A> {
             .map_err(|error| Rejection::Credential(error.into()))?;
         let Some(credential) = credential else {
             return match self.config.auth_mode {
-                AuthMode::Message { pending_max, .. } => {
-                    if self.pending.load(Ordering::Relaxed) < pending_max {
-                        Ok(None)
-                    } else {
-                        Err(Rejection::Full)
-                    }
-                }
+                AuthMode::Message { .. } => Ok(None),
                 AuthMode::Upgrade | AuthMode::None => Err(Rejection::NoCredential),
             };
         };

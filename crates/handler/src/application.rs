@@ -56,25 +56,24 @@ pub struct Responder<'r, 'd> {
     pub(crate) replies: &'r mut Replies<'d>,
     pub(crate) request_id: Id<'r>,
     pub(crate) id: Option<Id<'r>>,
+    pub(crate) answered: bool,
 }
 
 impl Responder<'_, '_> {
     /// Answers now, without a copy or an allocation of its own.
-    pub fn respond(self, payload: &RawValue) {
+    pub fn respond(mut self, payload: &RawValue) {
         let message = ServerMessage::Response { request_id: self.request_id, payload };
         self.send(&message);
     }
 
     /// Answers with an error now. `None` says the sentence that the code stands for.
-    pub fn fail(self, code: ErrorCode, message: Option<Cow<'_, str>>) {
-        self.counters.errors.add(code as usize);
-        let message = message.unwrap_or(Cow::Borrowed(code.sentence()));
-        let request_id = Some(self.request_id);
-        self.send(&ServerMessage::Error { code, message, request_id, retry_after_ms: None });
+    pub fn fail(mut self, code: ErrorCode, message: Option<Cow<'_, str>>) {
+        self.send_error(code, message);
     }
 
     /// Takes the answer along, to be given from anywhere.
-    pub fn later(self) -> LateResponder {
+    pub fn later(mut self) -> LateResponder {
+        self.answered = true;
         LateResponder {
             client: self.client.clone(),
             clock: self.clock.clone(),
@@ -85,10 +84,26 @@ impl Responder<'_, '_> {
         }
     }
 
-    fn send(self, message: &ServerMessage<'_>) {
-        let timestamp = self.clock.wall_ms(self.replies.now());
+    fn send_error(&mut self, code: ErrorCode, message: Option<Cow<'_, str>>) {
+        self.counters.errors.add(code as usize);
+        let message = message.unwrap_or(Cow::Borrowed(code.sentence()));
+        let request_id = Some(self.request_id);
+        self.send(&ServerMessage::Error { code, message, request_id, retry_after_ms: None });
+    }
+
+    fn send(&mut self, message: &ServerMessage<'_>) {
+        self.answered = true;
+        let (id, timestamp) = (self.id, self.clock.wall_ms(self.replies.now()));
         // A connection that is closing has nobody to answer to.
-        let _ = self.replies.send_text_with(|out| message.encode(self.id, timestamp, out));
+        let _ = self.replies.send_text_with(|out| message.encode(id, timestamp, out));
+    }
+}
+
+impl Drop for Responder<'_, '_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.send_error(ErrorCode::Internal, None);
+        }
     }
 }
 
@@ -144,10 +159,7 @@ impl LateResponder {
         // Full: a client that does not read its answers is too slow for more of them.
         match self.client.outbox().send(Arc::new(Prepared::text(&text))) {
             Ok(()) | Err(ws_transport::SendError::Closed(_)) => {}
-            Err(ws_transport::SendError::Full(_)) => {
-                let code = ws_close_manager::SendableCode::TRY_AGAIN;
-                self.client.outbox().close_discarding(code, "Slow consumer");
-            }
+            Err(ws_transport::SendError::Full(_)) => self.client.close_slow(),
         }
     }
 }

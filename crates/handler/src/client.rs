@@ -16,6 +16,8 @@ use ws_close_manager::SendableCode;
 use ws_connection::Prepared;
 use ws_transport::{Outbox, SendError};
 
+use crate::lifecycle;
+
 /// The server's name for a connection: random, so that nobody guesses another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(u128);
@@ -137,6 +139,14 @@ impl Client {
     pub fn close(&self, code: SendableCode, reason: &str) {
         self.note_closing();
         self.outbox.close(code, reason);
+    }
+
+    /// Ends a connection that does not take what it is sent: what waits is dropped, and the client is
+    /// told 1013, to come back later.
+    pub(crate) fn close_slow(&self) {
+        lifecycle::slow_consumer(self);
+        self.note_closing();
+        self.outbox.close_discarding(SendableCode::TRY_AGAIN, "Slow consumer");
     }
 
     /// Whether we have started to close it.

@@ -42,3 +42,10 @@ impl<const N: usize> Counts<N> {
         })
     }
 }
+
+impl Counts<1> {
+    /// Adds one to the only counter.
+    pub(crate) fn count(&self) {
+        self.add(0);
+    }
+}

@@ -1,7 +1,7 @@
 //! The handler: from an upgrade request to the end of its connection.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use ws_auth::Authenticator;
 use ws_connection::{Connection, encode_header, handshake::encode_response};
+use ws_frame_validator::SizeLimits;
 use ws_transport::{Driver, Meter};
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     health::Health,
     registry::Registry,
     rejection::Rejection,
-    session::GatewaySession,
+    session::{GatewaySession, Opening},
     stats::{Counters, HandlerStats},
 };
 
@@ -58,6 +59,8 @@ pub(crate) struct Shared<A> {
     pub(crate) meter: Arc<Meter>,
     /// Connections that wait for their authentication.
     pub(crate) pending: Arc<AtomicUsize>,
+    /// Connections that are open or have been granted.
+    pub(crate) places: Arc<AtomicUsize>,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Drain,
     /// Keys of the message limiter are hashes of user names, so that no name is kept there.
@@ -83,6 +86,7 @@ impl<A: Application> WebSocketHandler<A> {
                 counters: Arc::new(Counters::new()),
                 meter,
                 pending: Arc::default(),
+                places: Arc::default(),
                 draining: AtomicBool::new(false),
                 drain: Drain::default(),
                 keys: ahash::RandomState::new(),
@@ -114,9 +118,11 @@ impl<A: Application> WebSocketHandler<A> {
         peer: SocketAddr,
     ) -> Result<Admission, Rejection> {
         let now = tokio::time::Instant::now().into_std();
-        let admission = self.shared.admit(request, peer, now).await;
+        let proxies = &self.shared.config.trusted_proxies;
+        let address = proxies.client_address(peer, request.headers());
+        let admission = self.shared.admit(request, address, now).await;
         if let Err(rejection) = &admission {
-            self.note_rejection(rejection, peer);
+            self.log_rejection(rejection, peer, address);
         }
         admission
     }
@@ -124,14 +130,18 @@ impl<A: Application> WebSocketHandler<A> {
     /// Counts and logs a rejection that [`WebSocketHandler::admit`] did not make, such as a head
     /// that could not be read.
     pub fn note_rejection(&self, rejection: &Rejection, peer: SocketAddr) {
+        self.log_rejection(rejection, peer, peer.ip());
+    }
+
+    fn log_rejection(&self, rejection: &Rejection, peer: SocketAddr, address: IpAddr) {
         self.shared.counters.rejections.add(rejection.index());
+        let code = rejection.label();
         match rejection {
+            // The reason for us says more than the sentence for the client.
             Rejection::Credential(error) => {
-                tracing::info!(%peer, code = rejection.label(), reason = %error, "upgrade refused");
+                tracing::info!(%peer, %address, code, reason = %error, "upgrade refused");
             }
-            other => {
-                tracing::info!(%peer, code = other.label(), reason = %other, "upgrade refused");
-            }
+            other => tracing::info!(%peer, %address, code, reason = %other, "upgrade refused"),
         }
     }
 
@@ -173,10 +183,14 @@ impl<A: Application> WebSocketHandler<A> {
     {
         let shared = &self.shared;
         let now = tokio::time::Instant::now().into_std();
-        let Admission { address, identity, deflate, .. } = admission;
-        let connection =
+        let Admission { address, identity, deflate, place, pending, .. } = admission;
+        let mut connection =
             Connection::new(shared.config.connection.clone(), deflate, rand::random(), now);
+        if pending.is_some() {
+            connection.set_sizes(unproven_sizes(shared.config.connection.sizes()));
+        }
         let outbox_bytes_max = shared.config.limits.outbox_bytes_max;
+        let opening = Opening { identity, place, pending };
         let mut greeting = None;
         let driver =
             Driver::new(io, connection, shared.meter.clone(), outbox_bytes_max, |outbox| {
@@ -184,7 +198,7 @@ impl<A: Application> WebSocketHandler<A> {
                 let connected_at = shared.clock.wall_ms(now);
                 let client = Arc::new(Client::new(id, address, connected_at, outbox, None));
                 let (session, connected) =
-                    GatewaySession::open(shared.clone(), client, identity, now);
+                    GatewaySession::open(shared.clone(), client, opening, now);
                 greeting = connected;
                 session
             });
@@ -283,4 +297,12 @@ impl<A: Application> WebSocketHandler<A> {
             messages.forget_recovered(now);
         }
     }
+}
+
+/// The largest message of a client that has not said who it is: has room for a token, and makes
+/// those that may wait for their authentication a bounded amount of memory altogether.
+const UNPROVEN_BYTES_MAX: u64 = 64 * 1024;
+
+fn unproven_sizes(sizes: SizeLimits) -> SizeLimits {
+    SizeLimits::with_max(sizes.max().min(UNPROVEN_BYTES_MAX)).unwrap_or(sizes)
 }

@@ -110,6 +110,16 @@ pub(crate) fn token_expired(client: &Client) {
     );
 }
 
+pub(crate) fn slow_consumer(client: &Client) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        queued_bytes = client.outbox().queued_bytes(),
+        "slow consumer"
+    );
+}
+
 pub(crate) fn idle(client: &Client) {
     tracing::info!(
         connection = %client.id(),

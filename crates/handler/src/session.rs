@@ -13,6 +13,7 @@ use ws_rate_limiter::{Strikes, TierId, Verdict};
 use ws_transport::{Replies, Session, Wake};
 
 use crate::{
+    admission::Place,
     application::{Application, Responder},
     client::Client,
     config::AuthMode,
@@ -24,7 +25,7 @@ use crate::{
 mod authentication;
 mod ending;
 
-use authentication::{Asked, Pending};
+use authentication::Asked;
 
 /// The handler's side of one connection; made by
 /// [`WebSocketHandler::serve`](crate::WebSocketHandler::serve).
@@ -41,6 +42,15 @@ pub struct GatewaySession<A: Application> {
     is_started: bool,
     /// The end has been told to whoever wants to know of it.
     is_over: bool,
+    _place: Place,
+}
+
+/// What an admission gives to the session that it begins.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) place: Place,
+    pub(crate) pending: Option<Place>,
 }
 
 /// ```text
@@ -58,13 +68,13 @@ enum State {
     /// The first message must authenticate.
     Waiting {
         deadline: Instant,
-        pending: Pending,
+        pending: Place,
     },
     /// The token's keys are being fetched; nothing is read meanwhile. A deadline and a place among
     /// those that wait have only first authentications; a refresh has its previous expiry.
     Verifying {
         deadline: Option<Instant>,
-        pending: Option<Pending>,
+        pending: Option<Place>,
         previous: Option<Expiry>,
         asked: Asked,
     },
@@ -81,12 +91,12 @@ impl<A: Application> GatewaySession<A> {
     pub(crate) fn open(
         shared: Arc<Shared<A>>,
         client: Arc<Client>,
-        identity: Option<Arc<Identity>>,
+        opening: Opening,
         now: Instant,
     ) -> (Self, Option<Vec<u8>>) {
-        let state = match (shared.config.auth_mode, &identity) {
-            (AuthMode::Message { timeout, .. }, None) => {
-                let pending = Pending::new(&shared.pending);
+        let Opening { identity, place, pending } = opening;
+        let state = match (shared.config.auth_mode, pending) {
+            (AuthMode::Message { timeout, .. }, Some(pending)) => {
                 State::Waiting { deadline: now + timeout, pending }
             }
             _ => State::Active { expiry: None },
@@ -105,6 +115,7 @@ impl<A: Application> GatewaySession<A> {
             tier,
             is_started: false,
             is_over: false,
+            _place: place,
         };
         // After the registration: a drain lists whoever is registered when it starts, and whoever
         // registers later sees here that it has.
@@ -221,12 +232,17 @@ impl<A: Application> GatewaySession<A> {
                     replies,
                     request_id: *request_id,
                     id: incoming.id,
+                    answered: false,
                 };
                 self.shared.application.handle_request(&self.client, payload, responder);
             }
-            _ => {
+            message => {
                 let application = &self.shared.application;
-                if !application.handle_message(&self.client, incoming, replies) {
+                let is_served = application.handle_message(&self.client, incoming, replies);
+                // An `ack` wants no answer unless it names itself, and is never limited: it must not
+                // be worth a flood.
+                let is_mute = matches!(message, ClientMessage::Ack { .. }) && incoming.id.is_none();
+                if !is_served && !is_mute {
                     self.send_error(ErrorCode::Unsupported, None, incoming.id, None, replies);
                 }
             }
@@ -256,7 +272,7 @@ impl<A: Application> GatewaySession<A> {
                 self.end(SendableCode::POLICY, ErrorCode::RateLimited.sentence(), replies);
             }
         }
-        self.shared.counters.rate_limited.add(0);
+        self.shared.counters.rate_limited.count();
         false
     }
 
@@ -291,7 +307,8 @@ impl<A: Application> GatewaySession<A> {
                 self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
                 self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
             }
-            State::Active { expiry: Some(expiry) } => {
+            State::Active { expiry: Some(expiry) }
+            | State::Verifying { previous: Some(expiry), .. } => {
                 if expiry.is_over(now) {
                     lifecycle::token_expired(&self.client);
                     self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
@@ -330,15 +347,19 @@ impl<A: Application> Session for GatewaySession<A> {
                 self.client.note_latency(round_trip);
                 self.shared.counters.note_round_trip(round_trip);
             }
-            Event::Failed(error) => self.handle_failure(error),
-            Event::Ping(_) | Event::Pong { round_trip: None, .. } | Event::Close(_) => {}
+            Event::Failed(error) => {
+                self.handle_failure(error);
+                self.state = State::Ending;
+            }
+            Event::Close(_) => self.state = State::Ending,
+            Event::Ping(_) | Event::Pong { round_trip: None, .. } => {}
         }
     }
 
     fn handle_wake(&mut self, wake: Wake, replies: &mut Replies<'_>) {
         match wake {
             Wake::Connection(Timeout::PingSent) => {
-                self.shared.counters.pings.add(0);
+                self.shared.counters.pings.count();
                 self.client.note_health(replies.connection().is_healthy());
                 if self.shared.config.json_ping {
                     self.send(&ServerMessage::Ping, None, replies);
@@ -361,7 +382,9 @@ impl<A: Application> Session for GatewaySession<A> {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Waiting { deadline, .. } => Some(*deadline),
-            State::Verifying { deadline, .. } => *deadline,
+            State::Verifying { deadline, previous, .. } => {
+                deadline.or(previous.as_ref().map(Expiry::poll_timeout))
+            }
             State::Active { expiry } => expiry.as_ref().map(Expiry::poll_timeout),
             State::Ending => None,
         }

@@ -20,7 +20,7 @@ use crate::{
     meter::Meter,
     outbox::{Drained, Farewell, Inbox, Outbox, outbox},
     scratch::{self, Output, Scratch},
-    session::{Replies, Session, Wake},
+    session::{Session, Wake},
 };
 
 mod reading;
@@ -179,11 +179,16 @@ where
         if self.is_blocked() || *self.unflushed {
             self.write(&mut scratch.output, cx);
         }
-        self.fire_deadlines(&mut scratch.output);
         // Before reading: a nudge may be what makes the session ready to read.
         self.drain_outbox(&mut scratch.output);
-        self.read(scratch, cx);
+        let is_deaf = self.read(scratch, cx);
+        // After reading: what has arrived in time counts, however late we come to look at it.
+        self.fire_deadlines(&mut scratch.output);
         self.flush(&mut scratch.output, cx);
+        // What stood in the way of reading is gone, and the transport was not asked.
+        if is_deaf && self.takes_events(&scratch.output) {
+            cx.waker().wake_by_ref();
+        }
         if self.is_finished(cx) {
             let killed = End { cause: Cause::Killed, acknowledged: false };
             self.session.handle_end(self.connection.ended().unwrap_or(killed));
@@ -214,9 +219,7 @@ where
     }
 
     fn wake_session(&mut self, wake: Wake, output: &mut Output) {
-        let connection = &mut *self.connection;
-        let now = self.now.into_std();
-        let mut replies = Replies { connection, out: &mut output.bytes, now };
+        let mut replies = output.replies_on(self.connection, self.now.into_std());
         self.session.handle_wake(wake, &mut replies);
     }
 

@@ -1,9 +1,11 @@
 //! What a thread lends to whichever connection it is working for.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Instant};
 
 use bytes::Bytes;
-use ws_connection::Workspace;
+use ws_connection::{Connection, Workspace};
+
+use crate::session::Replies;
 
 /// Output buffers that grew past this are given back to the allocator.
 const KEEP_BYTES_MAX: usize = 1024 * 1024;
@@ -23,9 +25,19 @@ pub(crate) struct Output {
     pub(crate) shared: Vec<(usize, Bytes)>,
     /// How much of `bytes` answers what the peer sent.
     pub(crate) replies: usize,
+    /// Where a message is written that becomes another on its way out; empty otherwise.
+    spare: Vec<u8>,
 }
 
 impl Output {
+    pub(crate) fn replies_on<'d>(
+        &'d mut self,
+        connection: &'d mut Connection,
+        now: Instant,
+    ) -> Replies<'d> {
+        Replies { connection, out: &mut self.bytes, spare: &mut self.spare, now }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.shared.is_empty()
     }
@@ -67,8 +79,10 @@ impl Output {
         self.bytes.clear();
         self.shared.clear();
         self.replies = 0;
-        if self.bytes.capacity() > KEEP_BYTES_MAX {
-            self.bytes = Vec::new();
+        for buffer in [&mut self.bytes, &mut self.spare] {
+            if buffer.capacity() > KEEP_BYTES_MAX {
+                *buffer = Vec::new();
+            }
         }
     }
 }

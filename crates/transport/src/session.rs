@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use ws_close_manager::SendableCode;
 use ws_connection::{Closed, Connection, End, Event, Timeout};
+use ws_frame_validator::SizeLimits;
 
 /// What an application does with a connection. The driver calls it from the connection's own task,
 /// never from two threads at once, and hands it messages borrowed: work that waits for something
@@ -49,6 +50,7 @@ pub enum Wake {
 pub struct Replies<'d> {
     pub(crate) connection: &'d mut Connection,
     pub(crate) out: &'d mut Vec<u8>,
+    pub(crate) spare: &'d mut Vec<u8>,
     pub(crate) now: Instant,
 }
 
@@ -66,12 +68,17 @@ impl Replies<'_> {
     /// Sends a text message that `write` appends straight to the output. What it appends must be
     /// UTF-8, as anything is that was serialized from strings.
     pub fn send_text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Closed> {
-        self.connection.send_text_with(write, self.out, self.now)
+        self.connection.send_text_with(write, self.spare, self.out, self.now)
     }
 
     /// Starts the closing handshake; `false` if it has started already.
     pub fn start_close(&mut self, code: SendableCode, reason: &str) -> bool {
         self.connection.start_close(code, reason, self.out, self.now)
+    }
+
+    /// Puts other limits on the messages to come than the configuration's.
+    pub fn set_sizes(&mut self, sizes: SizeLimits) {
+        self.connection.set_sizes(sizes);
     }
 
     /// The time of this round.

@@ -169,17 +169,27 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketStream<IO> {
         }
     }
 
-    fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
+    /// Whether a deadline has passed, so that there is something to write or to end.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> bool {
+        let before = self.connection.teardown();
         loop {
             let now = Instant::now();
-            while self.connection.handle_timeout(&mut self.out, now.into_std()).is_some() {}
-            let Some(due) = self.connection.poll_timeout().map(Instant::from_std) else { return };
+            let mut has_passed = false;
+            while self.connection.handle_timeout(&mut self.out, now.into_std()).is_some() {
+                has_passed = true;
+            }
+            if has_passed || self.connection.teardown() != before {
+                return true;
+            }
+            let Some(due) = self.connection.poll_timeout().map(Instant::from_std) else {
+                return false;
+            };
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
             if due < sleep.deadline() || sleep.deadline() <= now {
                 sleep.as_mut().reset(due);
             }
             if sleep.as_mut().poll(cx).is_pending() {
-                return;
+                return false;
             }
         }
     }
@@ -226,21 +236,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<IO> {
             if this.ended {
                 return Poll::Ready(None);
             }
-            this.poll_deadlines(cx);
             let flushed = match this.poll_out(cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(this.failed(error)))),
                 flushed => flushed.is_ready(),
             };
-            if flushed && this.poll_teardown(cx).is_ready() {
+            // Nothing is worth waiting for on a transport that is abandoned, not even a flush.
+            let is_abandoned = this.connection.teardown() == Teardown::Abandon;
+            if (flushed || is_abandoned) && this.poll_teardown(cx).is_ready() {
                 this.ended = true;
                 return Poll::Ready(final_error(&this.connection).map(Err));
             }
             // What the peer does not take stops us from reading more of what we would answer.
-            if this.out.len() - this.written >= OUT_BYTES_MAX {
-                return Poll::Pending;
-            }
-            if let Err(error) = ready!(this.poll_incoming(cx)) {
-                return Poll::Ready(Some(Err(this.failed(error))));
+            let is_full = this.out.len() - this.written >= OUT_BYTES_MAX;
+            let read = if is_full { Poll::Pending } else { this.poll_incoming(cx) };
+            match read {
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(this.failed(error)))),
+                Poll::Ready(Ok(())) => {}
+                // Only now: what has arrived in time counts, however late we come to look at it.
+                Poll::Pending if this.poll_deadlines(cx) => {}
+                Poll::Pending => return Poll::Pending,
             }
             // Whoever stops at a close message or an error has answered the peer all the same. What
             // does not leave now, or cannot, shows when the stream is polled again.

@@ -63,7 +63,8 @@ proptest! {
             let end = if *from_client { &mut pair.client } else { &mut pair.server };
             let text = text.repeat(*n);
             let write = |out: &mut Vec<u8>| out.extend_from_slice(text.as_bytes());
-            end.connection.send_text_with(write, &mut end.out, now).expect("open");
+            let mut spare = Vec::new();
+            end.connection.send_text_with(write, &mut spare, &mut end.out, now).expect("open");
         }
         pair.run(Duration::from_secs(1));
         let sent_by = |client: bool| -> Vec<Seen> {

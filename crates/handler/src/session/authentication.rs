@@ -1,12 +1,6 @@
 //! Authentication by message: the first one, and refreshes in place (DESIGN §4.5).
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use ws_auth::{AuthError, Fault, Identity, VerifyError};
 use ws_close_manager::SendableCode;
@@ -18,23 +12,6 @@ use crate::{
     application::Application, clock::millis, config::AuthMode, expiry::Expiry, lifecycle,
     registry::TooMany, rejection::credential_sentence,
 };
-
-/// Counts one connection among those that wait for their authentication, while it is held.
-#[derive(Debug)]
-pub(super) struct Pending(Arc<AtomicUsize>);
-
-impl Pending {
-    pub(super) fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// What an `auth` message asked for, kept while its token is being verified.
 #[derive(Debug, Default)]
@@ -151,6 +128,8 @@ impl<A: Application> GatewaySession<A> {
             self.send_error(code, None, asked.id(), None, replies);
             return self.end(SendableCode::POLICY, code.sentence(), replies);
         }
+        // Whoever has said who it is may send what the configuration allows.
+        replies.set_sizes(self.shared.config.connection.sizes());
         self.send_authenticated(identity, asked, replies);
         lifecycle::authenticated(&self.client);
         if first {

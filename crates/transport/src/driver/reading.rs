@@ -13,7 +13,7 @@ use ws_connection::{Teardown, Workspace};
 use super::Turn;
 use crate::{
     scratch::{Output, Scratch},
-    session::{Replies, Session},
+    session::Session,
 };
 
 /// Reads of one wake before other tasks get their turn.
@@ -27,24 +27,32 @@ where
     S: Session,
 {
     /// Reads and works off what has come; replies collect in the output until it pays to write.
-    pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
+    ///
+    /// Answers whether it stopped without having asked the transport for more, so that nothing that
+    /// arrives will wake us.
+    pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> bool {
         self.work_off_early(scratch, cx);
         for _ in 0..READS_MAX {
             if !self.takes_events(&scratch.output) {
-                return;
+                return true;
             }
             match self.poll_read(&mut scratch.workspace, cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(0)) => return self.connection.handle_eof(self.now.into_std()),
+                Poll::Pending => return false,
+                Poll::Ready(Ok(0)) => {
+                    self.connection.handle_eof(self.now.into_std());
+                    return false;
+                }
                 Poll::Ready(Ok(len)) => scratch.workspace.filled(len),
                 Poll::Ready(Err(error)) => {
-                    return self.connection.handle_io_error(error.kind(), self.now.into_std());
+                    self.connection.handle_io_error(error.kind(), self.now.into_std());
+                    return false;
                 }
             }
             self.handle_events(scratch, cx);
         }
         // There is more, and others wait.
         cx.waker().wake_by_ref();
+        false
     }
 
     /// Whether somebody works off what is read, and few answers wait for the peer to take them.
@@ -85,8 +93,7 @@ where
             let Some(event) = self.connection.poll_event(workspace, &mut output.bytes, now) else {
                 return;
             };
-            let out = &mut output.bytes;
-            let mut replies = Replies { connection: self.connection, out, now };
+            let mut replies = output.replies_on(self.connection, now);
             self.session.handle_event(event, &mut replies);
             output.replies += output.bytes.len() - before;
             // Not only once for a read: short requests may have long answers, and a read holds
