@@ -146,7 +146,7 @@ async def main():
                 proxy=None,
             )
 
-        all_edges = factory is None or "15" in name or "9 bits" in name
+        all_edges = name in ["plain", "9 bits, no takeover: False", "15 bits, no takeover: True"]
         async with open() as ws:
             agreed(ws, factory)
             await conversation(ws, EDGES if all_edges else EDGES[:8])
