@@ -1,6 +1,6 @@
 //! The HTTP beside the WebSockets: health, readiness, statistics, metrics.
 
-use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,21 +14,30 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 use tower_service::Service;
 use ws_connection::handshake::is_upgrade;
-use ws_handler::{Application, WebSocketHandler};
+use ws_handler::{Application, Rejection, WebSocketHandler};
 
 use crate::{metrics::Metrics, prefixed::Prefixed, report, server::ServerOptions};
 
 /// The least that hyper takes as the bound of its buffer.
 const BUFFER_BYTES_MIN: usize = 8192;
 
+/// How many connections may carry HTTP at once: probes, scrapes, and people who look.
+const CONNECTIONS_MAX: usize = 1024;
+/// How long a connection may carry HTTP. A client that goes on connects again.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// How long the answer that is under way then may take.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// The routes, and how they are served on a socket.
 pub struct Http<A> {
     handler: WebSocketHandler<A>,
     router: Router,
     path: Arc<str>,
+    /// One for each connection that carries HTTP.
+    slots: Semaphore,
 }
 
 impl<A> fmt::Debug for Http<A> {
@@ -64,7 +73,7 @@ impl<A: Application> Http<A> {
             .route("/metrics", get(metrics_text))
             .fallback(not_found)
             .with_state(shared);
-        Self { handler, router, path }
+        Self { handler, router, path, slots: Semaphore::new(CONNECTIONS_MAX) }
     }
 
     /// Serves a socket from which `read` was read already.
@@ -75,6 +84,11 @@ impl<A: Application> Http<A> {
         peer: SocketAddr,
         options: &ServerOptions,
     ) {
+        // Neither a token nor an upgrade is needed to get here, so that is bounded by itself.
+        let Ok(_slot) = self.slots.try_acquire() else {
+            self.handler.note_rejection(&Rejection::Full, peer);
+            return self.handler.reject(socket, &Rejection::Full).await;
+        };
         let io = TokioIo::new(Prefixed::new(socket, read));
         let service = hyper::service::service_fn(|request| self.answer(request, peer));
         let connection = hyper::server::conn::http1::Builder::new()
@@ -84,7 +98,20 @@ impl<A: Application> Http<A> {
             .max_headers(options.head.headers_max)
             .serve_connection(io, service)
             .with_upgrades();
-        if let Err(error) = connection.await {
+        let mut connection = std::pin::pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = tokio::time::sleep(LIFETIME) => {
+                // Whoever takes its answers loses none; whoever does not is not waited for.
+                connection.as_mut().graceful_shutdown();
+                let Ok(served) = tokio::time::timeout(GRACE, connection).await else {
+                    tracing::debug!(%peer, "an HTTP client does not take its answers");
+                    return;
+                };
+                served
+            }
+        };
+        if let Err(error) = served {
             tracing::debug!(%error, %peer, "an HTTP connection ended early");
         }
     }
