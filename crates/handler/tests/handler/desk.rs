@@ -48,6 +48,7 @@ impl Application for Desk {
             }
             "\"keep\"" => self.notes.lock().kept.push(responder.later()),
             "\"forget\"" => drop(responder.later()),
+            "\"overlook\"" => drop(responder),
             "\"panic\"" => panic!("the application has a bug"),
             _ => responder.respond(payload),
         }

@@ -182,3 +182,19 @@ async fn section_4_6_a_first_message_of_a_user_with_too_many_connections_is_an_e
     only.leave().await;
     house.visit("ada").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn section_4_5_who_has_not_authenticated_may_send_64_kib_at_once_and_the_limit_afterwards() {
+    let house = House::open(|_| {});
+    let long = json!({ "type": "request", "requestId": "r", "payload": "x".repeat(70_000) });
+    let mut stranger = house.stand_in_line().await;
+    stranger.send(long.clone()).await;
+    assert_eq!(stranger.closed().await, (1009, "Message too large".to_owned()));
+    assert_eq!(house.handler.config().validator.stats().violations, 1);
+
+    let mut peer = house.stand_in_line().await;
+    peer.send(json!({ "token": house.token("ada") })).await;
+    assert_eq!(peer.next().await["type"], "authenticated");
+    peer.send(long).await;
+    assert_eq!(peer.next().await["type"], "response");
+}

@@ -151,3 +151,10 @@ async fn a_client_that_is_gone_before_its_answer_harms_nobody() {
     other.leave().await;
     house.emptied().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_application_overlooks_is_answered_all_the_same() {
+    let house = House::open(|_| {});
+    let mut peer = house.visit("ada").await;
+    assert_eq!(peer.ask("overlook").await["code"], "internal");
+}

@@ -1,6 +1,6 @@
 //! Connections are known by name, by user and all together; a drain reaches every one of them.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -173,4 +173,16 @@ async fn established_connections_are_served_while_upgrades_are_refused() {
     assert_eq!(peer.ask("still served").await["payload"], "still served");
     peer.send(json!({ "type": "ping" })).await;
     assert_eq!(peer.next().await["type"], "pong");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_admission_has_its_place_from_the_judgement_on() {
+    // Not from the moment of its registration: keys may be fetched in between, for a whole wave.
+    let house = House::open(|config| config.limits.connections_max = NonZeroUsize::new(1));
+    let first = admitted(&house).await;
+    let token = house.token("bob");
+    let refusal = house.refuse(&format!("{PATH}?token={token}"), &[]).await;
+    assert_eq!(refusal.status, 503);
+    drop(first);
+    house.visit("bob").await.leave().await;
 }
