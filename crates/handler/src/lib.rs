@@ -1,13 +1,5 @@
 //! The life of a gateway connection: admit, authenticate, register, route, limit, deliver, close.
-//!
-//! [`WebSocketHandler`] composes the crates below it (transport, authenticator, limiters,
-//! compression, frame validator, heartbeat) around an [`Application`] of yours: it judges upgrade
-//! requests, keeps track of connections by name and by user, answers pings, enforces limits on a
-//! ladder (drop, tell, close), routes requests to the application and their answers back, and ends
-//! connections with codes that say whether to come back.
-//!
-//! # What it does not do
-//! It opens no listener, serves no HTTP beside the answer to an upgrade, and reads no configuration.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod address;
