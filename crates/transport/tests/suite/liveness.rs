@@ -124,3 +124,18 @@ async fn a_connection_without_deadlines_is_never_woken() {
     settle().await;
     assert_eq!(driven.texts(), ["hello again"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_arrived_in_time_counts_however_late_the_driver_comes_to_read_it() {
+    let driven = alive().spawn(|_| {});
+    while count(&driven.told(), Wake::Connection(Timeout::PingSent)) < 3 {
+        pass(seconds(1)).await;
+    }
+    // The frame lies in the socket while the worker is busy elsewhere, beyond the last deadline.
+    driven.wire.send(text("still here"));
+    tokio::time::advance(seconds(6)).await;
+    settle().await;
+    assert_eq!(count(&driven.told(), Wake::Connection(Timeout::Dead)), 0);
+    assert_eq!(driven.texts(), ["still here"]);
+    assert_eq!(driven.end(), None);
+}

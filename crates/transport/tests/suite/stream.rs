@@ -263,3 +263,25 @@ async fn the_two_halves_work_in_two_tasks() {
     assert!(received == sent, "{} of {}: answers follow a close", received.len(), sent.len());
     echo.await.expect("no panic");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_peer_takes_nothing_ends_all_the_same() {
+    // A peer that is dead.
+    let (mut stream, wire) = over(ConnectionConfig::server().with_idle_timeout(None));
+    wire.with(|script| script.room = 0);
+    stream.feed(Message::text("never taken")).await.expect("open");
+    let began = Instant::now();
+    assert!(matches!(stream.next().await, Some(Err(Error::Io(_)))));
+    assert!(began.elapsed() <= Duration::from_secs(46), "{:?}", began.elapsed());
+    assert!(stream.next().await.is_none());
+
+    // A peer that closes, and does not take the answer.
+    let (mut stream, wire) = over(quiet());
+    wire.with(|script| script.room = 0);
+    stream.feed(Message::text("never taken")).await.expect("open");
+    wire.send(frame(0x88, &1000u16.to_be_bytes()));
+    let began = Instant::now();
+    assert!(matches!(stream.next().await, Some(Ok(Message::Close(_)))));
+    assert!(stream.next().await.is_none());
+    assert!(began.elapsed() <= Duration::from_secs(6), "{:?}", began.elapsed());
+}
