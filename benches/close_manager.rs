@@ -4,11 +4,15 @@
 
 use std::{hint::black_box, num::NonZeroU32, time::Duration};
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use ws_close_manager::{
     CloseHandshake, CloseOptions, GracefulCloseManager, Pace, Role, SendableCode,
 };
 use ws_gateway_benches::now;
+
+mod measured;
+
+use measured::Criterion;
 
 const CONNECTIONS: u32 = 10_000;
 
@@ -75,4 +79,6 @@ fn close_one(criterion: &mut Criterion) {
     });
 }
 
-ws_gateway_benches::bench_main!(close_many, close_one);
+fn main() {
+    measured::run(&[close_many, close_one]);
+}

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use futures_util::{Sink, SinkExt, Stream, StreamExt, TryStreamExt, future};
 use tokio::runtime::{Builder, Runtime};
 use tokio_tungstenite::WebSocketStream as PeerStream;
@@ -22,6 +22,10 @@ use ws_compression::{CompressionConfig, CompressionManager, Outcome, PerMessageD
 use ws_connection::{Connection, ConnectionConfig, End, Event};
 use ws_gateway_benches::{Memory, client_frame, client_frames, json, now};
 use ws_transport::{Driver, Meter, Replies, Session, WebSocketStream};
+
+mod measured;
+
+use measured::Criterion;
 
 const KIB: usize = 1024;
 const TEXT: u8 = 0x81;
@@ -180,4 +184,6 @@ fn echo_deflated(criterion: &mut Criterion) {
     }
 }
 
-ws_gateway_benches::bench_main!(echo, echo_deflated);
+fn main() {
+    measured::run(&[echo, echo_deflated]);
+}

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use futures_util::SinkExt;
 use tokio::{runtime::Builder, sync::mpsc};
 use tokio_tungstenite::WebSocketStream;
@@ -21,6 +21,10 @@ use ws_compression::{CompressionManager, Role};
 use ws_connection::{Connection, ConnectionConfig, End, Event, Prepared, Wire};
 use ws_gateway_benches::{Memory, json, now};
 use ws_transport::{Driver, Meter, Outbox, Replies, Session};
+
+mod measured;
+
+use measured::Criterion;
 
 const KIB: usize = 1024;
 const RECEIVERS: usize = 1000;
@@ -171,4 +175,6 @@ fn deliver(criterion: &mut Criterion) {
     }
 }
 
-ws_gateway_benches::bench_main!(encode, deliver);
+fn main() {
+    measured::run(&[encode, deliver]);
+}

@@ -2,8 +2,12 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits, SizeTally};
+
+mod measured;
+
+use measured::Criterion;
 
 const SIZES: usize = 1024;
 
@@ -64,4 +68,6 @@ fn refuse(criterion: &mut Criterion) {
     }
 }
 
-ws_gateway_benches::bench_main!(judge, refuse);
+fn main() {
+    measured::run(&[judge, refuse]);
+}

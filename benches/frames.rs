@@ -3,7 +3,7 @@
 use std::{hint::black_box, io::Cursor, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use tungstenite::{
     Message, WebSocket,
     protocol::{
@@ -18,6 +18,10 @@ use ws_connection::{
     Connection, ConnectionConfig, Event, FrameHeader, Role, Workspace, encode_header,
 };
 use ws_gateway_benches::{Memory, client_frame, client_frames, now};
+
+mod measured;
+
+use measured::Criterion;
 
 /// How many messages one read brings, where more than one fits.
 const BATCH: usize = 16;
@@ -179,4 +183,6 @@ fn encode(criterion: &mut Criterion) {
     }
 }
 
-ws_gateway_benches::bench_main!(parse_header, write_header, decode, encode);
+fn main() {
+    measured::run(&[parse_header, write_header, decode, encode]);
+}

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use serde_json::{Value, json, value::RawValue};
@@ -28,6 +28,10 @@ use ws_handler::{
     Application, AuthMode, Client, HandlerConfig, Limits, Responder, WallClock, WebSocketHandler,
 };
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
+
+mod measured;
+
+use measured::Criterion;
 
 const SECRET: &str = "a secret for benches alone, of more than thirty-two bytes";
 const KEYS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -196,4 +200,6 @@ fn connect(criterion: &mut Criterion) {
     });
 }
 
-ws_gateway_benches::bench_main!(request_response, connect);
+fn main() {
+    measured::run(&[request_response, connect]);
+}

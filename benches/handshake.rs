@@ -4,13 +4,17 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::BenchmarkId;
 use tungstenite::handshake::{
     machine::TryParse,
     server::{Request, create_response, write_response},
 };
 use ws_compression::CompressionManager;
 use ws_connection::handshake::{HeadLimits, Upgrade, encode_response, parse_request};
+
+mod measured;
+
+use measured::Criterion;
 
 /// What a browser sends, with a cookie of an ordinary length.
 const REQUEST: &str = "GET /ws?room=lobby HTTP/1.1\r\n\
@@ -67,4 +71,6 @@ fn accept(criterion: &mut Criterion) {
     });
 }
 
-ws_gateway_benches::bench_main!(accept);
+fn main() {
+    measured::run(&[accept]);
+}

@@ -1,43 +1,15 @@
-//! What the benches of this folder have in common: how long they measure, and what they feed in.
+//! What the benches of this folder feed in, and the transport that they feed it to.
 //!
 //! Material is made, not loaded, and is the same in every run: a figure that moved did so because
 //! the code did.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 mod memory;
 
 pub use memory::Memory;
 
-/// How long a benchmark runs before it counts.
-pub const WARM_UP: Duration = Duration::from_millis(250);
-/// How long it then counts. Short, so that all benches together are run often.
-pub const MEASUREMENT: Duration = Duration::from_millis(600);
-/// Into how many samples that is cut.
-pub const SAMPLES: usize = 40;
-/// How often Criterion resamples for its intervals; the analysis is not to outlast the measurement.
-pub const RESAMPLES: usize = 4_000;
-
-/// Runs these benchmarks with the settings above, unless the command line says otherwise.
-///
-/// In place of Criterion's own macros, which make public functions that nobody documents.
-#[macro_export]
-macro_rules! bench_main {
-    ($($benchmark:path),+ $(,)?) => {
-        fn main() {
-            let mut criterion = ::criterion::Criterion::default()
-                .warm_up_time($crate::WARM_UP)
-                .measurement_time($crate::MEASUREMENT)
-                .sample_size($crate::SAMPLES)
-                .nresamples($crate::RESAMPLES)
-                .configure_from_args();
-            $($benchmark(&mut criterion);)+
-            criterion.final_summary();
-        }
-    };
-}
-
-/// The time: for a machine that has to be told some instant, and for whoever measures by hand.
+/// Some instant to tell a machine that has to be told one.
 #[expect(clippy::disallowed_methods, reason = "a bench runs at the time of the wall")]
 pub fn now() -> Instant {
     Instant::now()

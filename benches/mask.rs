@@ -4,8 +4,12 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use ws_connection::apply_mask;
+
+mod measured;
+
+use measured::Criterion;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -32,4 +36,6 @@ fn mask(criterion: &mut Criterion) {
     }
 }
 
-ws_gateway_benches::bench_main!(mask);
+fn main() {
+    measured::run(&[mask]);
+}

@@ -3,10 +3,14 @@
 use std::{hint::black_box, sync::Arc};
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use tungstenite::{WebSocket, protocol::Role as PeerRole};
 use ws_connection::{Connection, ConnectionConfig, Event, Workspace};
 use ws_gateway_benches::{Memory, client_frame, client_frames, json, now, scripts};
+
+mod measured;
+
+use measured::Criterion;
 
 const KIB: usize = 1024;
 const TEXT: u8 = 0x81;
@@ -91,4 +95,6 @@ fn read_text(criterion: &mut Criterion) {
     }
 }
 
-ws_gateway_benches::bench_main!(validate, read_text);
+fn main() {
+    measured::run(&[validate, read_text]);
+}
