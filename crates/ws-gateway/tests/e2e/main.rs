@@ -7,6 +7,7 @@ mod client;
 mod exchange;
 mod house;
 mod http;
+mod issuer;
 mod limits;
 mod metrics;
 mod paths;
