@@ -14,7 +14,10 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
 use tower_service::Service;
 use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, Rejection, WebSocketHandler};
@@ -77,13 +80,15 @@ impl<A: Application> Http<A> {
     }
 
     /// Serves a socket from which `read` was read already.
-    pub(crate) async fn serve(
+    pub(crate) async fn serve<IO>(
         &self,
-        socket: TcpStream,
+        socket: IO,
         read: Bytes,
         peer: SocketAddr,
         options: &ServerOptions,
-    ) {
+    ) where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         // Neither a token nor an upgrade is needed to get here, so that is bounded by itself.
         let Ok(_slot) = self.slots.try_acquire() else {
             self.handler.note_rejection(&Rejection::Full, peer);
@@ -237,3 +242,6 @@ fn json_response(status: StatusCode, body: &Value) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, format!("{body}\n")).into_response()
 }
+
+#[cfg(test)]
+mod tests;

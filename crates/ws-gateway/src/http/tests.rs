@@ -1,0 +1,72 @@
+use std::time::SystemTime;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
+    time::Instant,
+};
+use ws_auth::{Authenticator, Issuer, Secret};
+use ws_connection::handshake::HeadLimits;
+use ws_handler::{HandlerConfig, WallClock};
+
+use super::*;
+use crate::upstream::Upstream;
+
+fn http() -> Arc<Http<Upstream>> {
+    let issuer =
+        Issuer::new("test").secret(Secret::new("a secret of at least 32 bytes, for tests"));
+    let authenticator = Authenticator::builder().issuer(issuer).build().unwrap();
+    let clock = Arc::new(WallClock::new(Instant::now().into_std(), SystemTime::UNIX_EPOCH));
+    let upstream = Upstream::echo();
+    let outcomes = upstream.outcomes();
+    let handler = WebSocketHandler::new(HandlerConfig::default(), authenticator, clock, upstream);
+    Arc::new(Http::new(handler.clone(), Metrics::new(handler, outcomes), "/ws", None))
+}
+
+/// A client whose socket holds `room` bytes in either direction.
+fn dial(http: &Arc<Http<Upstream>>, room: usize) -> (DuplexStream, JoinHandle<()>) {
+    let (ours, theirs) = tokio::io::duplex(room);
+    let http = http.clone();
+    let served = async move {
+        let options = ServerOptions {
+            path: "/ws".to_owned(),
+            handshake_timeout: Duration::from_secs(10),
+            head: HeadLimits::default(),
+            proxy_protocol: None,
+        };
+        let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
+        http.serve(theirs, Bytes::new(), peer, &options).await;
+    };
+    (ours, tokio::spawn(served))
+}
+
+const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_no_answer_is_not_held_for_ever() {
+    let http = http();
+    let (mut socket, served) = dial(&http, 256);
+    socket.write_all(METRICS).await.unwrap();
+    let began = Instant::now();
+    served.await.unwrap();
+    assert!(began.elapsed() <= LIFETIME + GRACE, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= LIFETIME, "an answer has a minute to be taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_more_than_there_are_places_is_answered_503_and_a_place_is_free_again() {
+    let http = http();
+    let held: Vec<_> = (0..CONNECTIONS_MAX).map(|_| dial(&http, 64)).collect();
+    tokio::task::yield_now().await;
+    let (mut refused, _) = dial(&http, 4096);
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop(held);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (mut served, _) = dial(&http, 64 * 1024);
+    served.write_all(METRICS).await.unwrap();
+    let mut answer = [0; 15];
+    served.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
