@@ -20,15 +20,17 @@ use tokio::{
 };
 use tower_service::Service;
 use ws_connection::handshake::is_upgrade;
-use ws_handler::{Application, Rejection, WebSocketHandler};
+use ws_handler::{Application, WebSocketHandler};
 
 use crate::{metrics::Metrics, prefixed::Prefixed, report, server::ServerOptions};
 
 /// The least that hyper takes as the bound of its buffer.
 const BUFFER_BYTES_MIN: usize = 8192;
 
-/// How many connections may carry HTTP at once: probes, scrapes, and people who look.
+/// How many connections that carry HTTP are kept at once: probes, scrapes, and people who look.
 const CONNECTIONS_MAX: usize = 1024;
+/// How long one more than that may take for its only request.
+const HURRIED_LIFETIME: Duration = Duration::from_secs(5);
 /// How long a connection may carry HTTP. A client that goes on connects again.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// How long the answer that is under way then may take.
@@ -89,15 +91,15 @@ impl<A: Application> Http<A> {
     ) where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Neither a token nor an upgrade is needed to get here, so that is bounded by itself.
-        let Ok(_slot) = self.slots.try_acquire() else {
-            self.handler.note_rejection(&Rejection::Full, peer);
-            return self.handler.reject(socket, &Rejection::Full).await;
-        };
+        // Neither a token nor an upgrade is needed to get here. Beyond so many, connections are not
+        // kept: probes are answered all the same, and whoever holds on to one is let go soon.
+        let slot = self.slots.try_acquire();
+        let lifetime = if slot.is_ok() { LIFETIME } else { HURRIED_LIFETIME };
         let io = TokioIo::new(Prefixed::new(socket, read));
         let service = hyper::service::service_fn(|request| self.answer(request, peer));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
+            .keep_alive(slot.is_ok())
             .header_read_timeout(options.handshake_timeout)
             .max_buf_size(options.head.bytes_max.max(BUFFER_BYTES_MIN))
             .max_headers(options.head.headers_max)
@@ -106,7 +108,7 @@ impl<A: Application> Http<A> {
         let mut connection = std::pin::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            () = tokio::time::sleep(LIFETIME) => {
+            () = tokio::time::sleep(lifetime) => {
                 // Whoever takes its answers loses none; whoever does not is not waited for.
                 connection.as_mut().graceful_shutdown();
                 let Ok(served) = tokio::time::timeout(GRACE, connection).await else {

@@ -76,6 +76,12 @@ fn section_4_2_1_a_line_for_each_demand() {
         ("a body", version, "Sec-WebSocket-Version: 13\r\nContent-Length: 5", Err(Refusal::Body)),
         ("an empty body", version, "Sec-WebSocket-Version: 13\r\nContent-Length: 0", Ok(())),
         (
+            "two lengths",
+            version,
+            "Sec-WebSocket-Version: 13\r\nContent-Length: 0\r\nContent-Length: 5",
+            Err(Refusal::Body),
+        ),
+        (
             "a chunked body",
             version,
             "Sec-WebSocket-Version: 13\r\nTransfer-Encoding: chunked",
