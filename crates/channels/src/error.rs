@@ -1,0 +1,116 @@
+//! What can be wrong with a name, a pattern, a rule or a connection type, and what is refused.
+
+/// Why a text is no channel's name. Whose fault: the client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing at all.
+    #[error("a channel's name must not be empty")]
+    Empty,
+    /// More bytes than a name may have.
+    #[error("a channel's name may have {max} bytes, not {bytes}", max = crate::ChannelName::BYTES_MAX)]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// A character that no name contains.
+    #[error(
+        "a channel's name must not contain {found:?} (at byte {at}): visible ASCII without \
+         \" \\ < > * {{ }}"
+    )]
+    BadCharacter {
+        /// The byte at which it begins.
+        at: usize,
+        /// The character.
+        found: char,
+    },
+}
+
+/// Why a text is no pattern. Whose fault: the operator's, or the issuer's of a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Nothing at all.
+    #[error("a pattern must not be empty")]
+    Empty,
+    /// More bytes than a name may have.
+    #[error("a pattern may have {max} bytes, not {bytes}", max = crate::ChannelName::BYTES_MAX)]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// A character that no name contains.
+    #[error(
+        "{found:?} (at byte {at}) is in no channel's name: visible ASCII without \" \\ < > * {{ }}"
+    )]
+    BadCharacter {
+        /// The byte at which it begins.
+        at: usize,
+        /// The character.
+        found: char,
+    },
+    /// A `*` with something behind it.
+    #[error("a `*` (at byte {at}) stands for any rest and must come last")]
+    StarNotLast {
+        /// The byte at which it is.
+        at: usize,
+    },
+    /// A `{` without its `}`.
+    #[error("the `{{` at byte {at} is not closed")]
+    Unclosed {
+        /// The byte at which it is.
+        at: usize,
+    },
+    /// A placeholder that stands for nothing.
+    #[error("unknown placeholder {{{name}}}: expected one of {known}")]
+    UnknownPlaceholder {
+        /// What was between the braces.
+        name: Box<str>,
+        /// What could be there.
+        known: &'static str,
+    },
+    /// Where a placeholder's value ends could not be told.
+    #[error("something literal, like `:`, must stand between a placeholder and byte {at}")]
+    NoSeparator {
+        /// The byte at which a literal was expected.
+        at: usize,
+    },
+}
+
+/// A rule that cannot be meant, with its place in the list: the caller knows which line that is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("channel rule {number}: {error}", number = index + 1)]
+pub struct RuleFault {
+    /// Which rule, counted from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    #[source]
+    pub error: RuleError,
+}
+
+/// What is wrong with a rule. Whose fault: the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// Its pattern is none.
+    #[error("{0}")]
+    Pattern(PatternError),
+    /// The pattern was there before.
+    #[error("the same pattern as rule {number}", number = first + 1)]
+    Duplicate {
+        /// Which rule had it first, counted from 0.
+        first: usize,
+    },
+    /// Channels with `$` are the gateway's.
+    #[error("channels that begin with `$` are reserved and cannot be opened by a rule")]
+    Reserved,
+    /// A limit that nothing passes.
+    #[error("a rate limit of 0 allows nothing: leave `publish` out instead")]
+    RateLimitZero,
+    /// A history that keeps nothing.
+    #[error("a history of no messages, or of no time, keeps nothing: leave `history` out instead")]
+    HistoryOfNothing,
+    /// An event without a name.
+    #[error("an allowed event must have a name")]
+    EmptyEvent,
+    /// Events are allowed where nothing may be published.
+    #[error("`allowed_events` says what may be published, but `publish` is not allowed")]
+    EventsWithoutPublish,
+}
