@@ -70,6 +70,10 @@ struct Wire {
     write_max: usize,
     blocks: bool,
     written: usize,
+    /// Calls that a socket would have been asked for. Like tokio's, this one knows that it is empty
+    /// when a read has not filled its buffer, and is not asked again before more comes.
+    reads: usize,
+    writes: usize,
 }
 
 fn socket(input: Vec<u8>) -> Socket {
@@ -81,6 +85,8 @@ fn socket(input: Vec<u8>) -> Socket {
         write_max,
         blocks: false,
         written: 0,
+        reads: 0,
+        writes: 0,
     })))
 }
 
@@ -92,6 +98,12 @@ impl Socket {
 
     fn written(&self) -> usize {
         self.0.borrow().written
+    }
+
+    /// How often it was read and written.
+    fn calls(&self) -> (usize, usize) {
+        let wire = self.0.borrow();
+        (wire.reads, wire.writes)
     }
 }
 
@@ -108,6 +120,7 @@ impl AsyncRead for Socket {
         }
         buffer.put_slice(&wire.input[wire.at..wire.at + len]);
         wire.at += len;
+        wire.reads += 1;
         Poll::Ready(Ok(()))
     }
 }
@@ -125,6 +138,7 @@ impl AsyncWrite for Socket {
         }
         let len = bytes.len().min(wire.write_max);
         wire.written += len;
+        wire.writes += 1;
         Poll::Ready(Ok(len))
     }
 
@@ -258,6 +272,22 @@ async fn an_echo_allocates_nothing_once_warm() {
         ("200 KiB over several reads", frame(0x82, &json(200_000)), usize::MAX),
     ] {
         assert_eq!(calls_of(input, None, read_max).await, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_echo_is_one_read_and_one_write_however_many_messages_came() {
+    let (config, meter) = (Arc::new(ConnectionConfig::server()), Arc::new(Meter::default()));
+    for (len, messages) in [(20, 1), (20, 16), (1024, 1), (1024, 16), (40_000, 1)] {
+        let socket = socket(frame(0x81, &json(len)).repeat(messages));
+        let (driver, _outbox) = driver(socket.clone(), None, &config, &meter);
+        let mut driver = pin!(driver);
+        for _ in 0..20 {
+            let (reads, writes) = socket.calls();
+            socket.arm();
+            turn(driver.as_mut()).await;
+            assert_eq!(socket.calls(), (reads + 1, writes + 1), "{messages} of {len} bytes");
+        }
     }
 }
 
