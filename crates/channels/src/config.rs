@@ -1,6 +1,9 @@
 //! What can be set, with what it costs.
 
-use std::time::Duration;
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 /// One rule as it is written: what may be done with the channels that `pattern` means.
 ///
@@ -68,5 +71,32 @@ impl SlowConsumer {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}
+
+/// How many subscriptions there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscriptionLimits {
+    /// Of one connection (default 100). Costs 16 bytes each at the connection and some 16 in the
+    /// channel, so 3 KB for a connection that uses all; and, where each is another channel, some 200 bytes
+    /// more for each.
+    pub channels_per_subscriber_max: NonZeroU32,
+    /// In one channel (default 1,000,000). Publishing takes time in proportion; who subscribes or leaves
+    /// meanwhile waits.
+    pub subscribers_per_channel_max: NonZeroU32,
+    /// Channels with at least one subscriber (default 1,000,000), some 200 bytes each. Bounds what clients
+    /// can cost that each make as many channels as they may.
+    pub channels_max: NonZeroUsize,
+}
+
+impl Default for SubscriptionLimits {
+    fn default() -> Self {
+        const {
+            Self {
+                channels_per_subscriber_max: NonZeroU32::new(100).unwrap(),
+                subscribers_per_channel_max: NonZeroU32::new(1_000_000).unwrap(),
+                channels_max: NonZeroUsize::new(1_000_000).unwrap(),
+            }
+        }
     }
 }

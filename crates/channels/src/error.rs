@@ -1,5 +1,7 @@
 //! What can be wrong with a name, a pattern, a rule or a connection type, and what is refused.
 
+use std::num::{NonZeroU32, NonZeroUsize};
+
 /// Why a text is no channel's name. Whose fault: the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -113,4 +115,27 @@ pub enum RuleError {
     /// Events are allowed where nothing may be published.
     #[error("`allowed_events` says what may be published, but `publish` is not allowed")]
     EventsWithoutPublish,
+}
+
+/// A limit that a subscription would exceed. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// Whose fault: the client's.
+    #[error("a connection may be subscribed to {max} channels")]
+    TooManyChannels {
+        /// How many channels a subscriber may have.
+        max: NonZeroU32,
+    },
+    /// Nobody's fault.
+    #[error("a channel may have {max} subscribers")]
+    ChannelFull {
+        /// How many subscribers a channel may have.
+        max: NonZeroU32,
+    },
+    /// Nobody's fault, or that of many clients together.
+    #[error("the server may have {max} channels")]
+    TooManyChannelsInAll {
+        /// How many channels there may be.
+        max: NonZeroUsize,
+    },
 }

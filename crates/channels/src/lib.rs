@@ -8,10 +8,15 @@ mod name;
 mod pattern;
 mod permissions;
 mod rules;
+mod subscriptions;
 
-pub use config::{HistorySpec, RuleSpec, SlowConsumer};
-pub use error::{NameError, PatternError, RuleError, RuleFault};
+pub use config::{HistorySpec, RuleSpec, SlowConsumer, SubscriptionLimits};
+pub use error::{NameError, PatternError, RuleError, RuleFault, SubscribeError};
 pub use name::{ChannelKind, ChannelName};
 pub use pattern::{Caller, Pattern};
 pub use permissions::{Action, GrantError, Grants, Permissions};
 pub use rules::{ChannelRule, ChannelRules, Denial, DenialCause, History};
+pub use subscriptions::{
+    Arrival, Channel, Continuity, Left, Members, Position, Publication, Subscribed, Subscriber,
+    SubscriptionStats, Subscriptions,
+};

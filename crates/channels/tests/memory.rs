@@ -1,0 +1,128 @@
+//! How many bytes a subscription costs. A test binary of its own, with one test: the counter is the
+//! allocator's.
+
+#![expect(unsafe_code, reason = "an allocator that counts cannot be written without")]
+#![expect(clippy::expect_used, reason = "a test says what is wrong by panicking")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    hint::black_box,
+    num::NonZeroU32,
+    sync::Arc,
+};
+
+use ws_channels::{Channel, ChannelName, Subscriber, SubscriptionLimits, Subscriptions};
+
+thread_local! {
+    static BYTES: Cell<isize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+/// What glibc's allocator takes for so many bytes.
+fn chunk(bytes: usize) -> usize {
+    (bytes + 8).next_multiple_of(16).max(32)
+}
+
+// SAFETY: everything is passed on to the system's allocator as it came. The counters are constant-initialized
+// thread locals without destructors, so that touching them allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.set(BYTES.get() + chunk(layout.size()) as isize);
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller's promise is ours.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.set(BYTES.get() - chunk(layout.size()) as isize);
+        // SAFETY: the caller's promise is ours.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        BYTES.set(BYTES.get() + chunk(new_size) as isize - chunk(layout.size()) as isize);
+        CALLS.set(CALLS.get() + 1);
+        // SAFETY: the caller's promise is ours.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A handle to an outbox, as far as memory is concerned.
+type Member = Arc<u64>;
+
+fn name(i: usize) -> ChannelName {
+    ChannelName::new(&format!("channel:{i:08}")).expect("it is one")
+}
+
+/// The bytes for each subscription when `connections` each are subscribed to `each` of `channels`. What a
+/// connection costs without any (its [`Subscriber`], its member) is not counted, nor are the names that
+/// the caller has while it subscribes.
+fn bytes_per_subscription(connections: usize, each: usize, channels: usize) -> f64 {
+    let limits = SubscriptionLimits {
+        channels_per_subscriber_max: NonZeroU32::MAX,
+        ..SubscriptionLimits::default()
+    };
+    let table = Arc::new(Subscriptions::new(limits, 1));
+    let member = Member::default();
+    let mut subscribers: Vec<Subscriber<Member>> =
+        (0..connections).map(|_| Subscriber::new(table.clone(), member.clone())).collect();
+    let before = BYTES.get();
+    for (i, subscriber) in subscribers.iter_mut().enumerate() {
+        for n in 0..each {
+            subscriber.subscribe(&name((i * each + n) % channels)).expect("no limit is near");
+        }
+    }
+    let bytes = BYTES.get() - before;
+    assert_eq!(table.stats().subscriptions, connections * each);
+    assert_eq!(table.stats().channels, channels);
+    let empty = BYTES.get();
+    drop(subscribers);
+    assert!(BYTES.get() < empty - bytes / 2, "what was taken is given back");
+    bytes as f64 / (connections * each) as f64
+}
+
+#[test]
+fn a_subscription_costs_tens_of_bytes() {
+    assert!(size_of::<Subscriber<Member>>() <= 48, "{}", size_of::<Subscriber<Member>>());
+    assert!(size_of::<Channel<Member>>() <= 112, "{}", size_of::<Channel<Member>>());
+
+    // (connections, subscriptions of each, channels, at most so many bytes for each)
+    for (connections, each, channels, bytes_max) in [
+        (100_000, 1, 1, 32.0),
+        (100_000, 1, 1_000, 32.0),
+        (100_000, 1, 10_000, 60.0),
+        (10_000, 10, 100, 64.0),
+        (1_000, 100, 1_000, 64.0),
+        // Each in a channel of its own, where the subscription pays for all of it.
+        (100_000, 1, 100_000, 240.0),
+    ] {
+        let bytes = bytes_per_subscription(connections, each, channels);
+        println!("{connections} connections × {each}, {channels} channels: {bytes:.1} bytes each");
+        assert!(bytes <= bytes_max, "{bytes:.1} > {bytes_max}");
+    }
+
+    publishing_allocates_nothing();
+}
+
+fn publishing_allocates_nothing() {
+    let table = Arc::new(Subscriptions::new(SubscriptionLimits::default(), 1));
+    let orders = name(0);
+    let mut all: Vec<Subscriber<Member>> =
+        (0..1_000).map(|i| Subscriber::new(table.clone(), Member::new(i))).collect();
+    for subscriber in &mut all {
+        subscriber.subscribe(&orders).expect("no limit is near");
+    }
+    let before = CALLS.get();
+    let channel = table.channel(&orders).expect("it has members");
+    let mut publication = channel.publish();
+    black_box(publication.advance(16));
+    assert_eq!(publication.members_except(&all[7]).map(black_box).count(), 999);
+    drop(publication);
+    assert_eq!(CALLS.get(), before);
+}
