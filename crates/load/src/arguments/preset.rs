@@ -1,0 +1,55 @@
+//! Templates that come as a set.
+
+use crate::scenario::Scenario;
+
+/// Whose messages are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preset {
+    /// Payloads and nothing around them.
+    Plain,
+    /// The vocabulary of ws-gateway.
+    Gateway,
+}
+
+impl Preset {
+    pub(super) fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "plain" => Ok(Self::Plain),
+            "gateway" => Ok(Self::Gateway),
+            _ => Err(format!("`{name}` is neither plain nor gateway")),
+        }
+    }
+
+    pub(super) fn message(self, scenario: Scenario) -> &'static str {
+        match (self, scenario) {
+            (Self::Plain, _) => "{payload}",
+            (Self::Gateway, Scenario::FanOut) => {
+                r#"{"type":"publish","channel":"load","data":"{payload}"}"#
+            }
+            (Self::Gateway, _) => r#"{"type":"request","requestId":"{seq}","payload":"{payload}"}"#,
+        }
+    }
+
+    pub(super) fn expect(self, scenario: Scenario) -> Option<&'static str> {
+        match (self, scenario) {
+            (Self::Plain, _) => None,
+            (Self::Gateway, Scenario::FanOut) => Some(r#""type":"message""#),
+            (Self::Gateway, _) => Some(r#""type":"response""#),
+        }
+    }
+
+    pub(super) fn on_open(self, scenario: Scenario) -> Option<&'static str> {
+        match (self, scenario) {
+            (Self::Gateway, Scenario::FanOut) => Some(r#"{"type":"subscribe","channel":"load"}"#),
+            _ => None,
+        }
+    }
+
+    /// The greeting of a server that has one.
+    pub(super) fn until(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Gateway => Some(r#""type":"connected""#),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What publishers and receivers on several threads share.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use mio::Waker;
+
+/// Counts of a fan-out. One addition for each read of a receiver touches it, never one a message.
+#[derive(Debug, Default)]
+pub(super) struct Fan {
+    receivers: AtomicU64,
+    delivered: AtomicU64,
+    /// Publishers go on when so many were delivered.
+    awaited: AtomicU64,
+    /// Of the worker that publishes.
+    waker: OnceLock<Arc<Waker>>,
+}
+
+impl Fan {
+    pub(super) fn set_waker(&self, waker: Arc<Waker>) {
+        // There is one publishing worker, and it is set once.
+        let _ = self.waker.set(waker);
+    }
+
+    pub(super) fn receiver_came(&self) {
+        self.receivers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn receiver_left(&self) {
+        self.receivers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes deliveries, and wakes the publishers when it was the last of a round.
+    pub(super) fn note(&self, count: u64) {
+        let before = self.delivered.fetch_add(count, Ordering::AcqRel);
+        let awaited = self.awaited.load(Ordering::Acquire);
+        if before < awaited
+            && before + count >= awaited
+            && let Some(waker) = self.waker.get()
+        {
+            let _ = waker.wake();
+        }
+    }
+
+    pub(super) fn round_is_done(&self) -> bool {
+        self.delivered.load(Ordering::Acquire) >= self.awaited.load(Ordering::Acquire)
+    }
+
+    /// Says how many publishes are about to be written. What an earlier round missed is given up.
+    pub(super) fn start_round(&self, publishes: u64) {
+        let expected = publishes * self.receivers.load(Ordering::Relaxed);
+        let delivered = self.delivered.load(Ordering::Acquire);
+        self.awaited.store(delivered + expected, Ordering::Release);
+    }
+}

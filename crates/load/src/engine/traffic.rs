@@ -1,0 +1,204 @@
+//! What comes in: answers, deliveries, closes.
+
+use std::io::ErrorKind;
+
+use ws_connection::{Event, ProtocolError};
+
+use super::{
+    Phase,
+    dialing::plain,
+    link::{Link, Stage},
+    worker::Worker,
+};
+use crate::{
+    clock::Nanos,
+    plan::{Drive, Group, Role},
+    record::Record,
+    stamp::Stamp,
+};
+
+/// What one read brought.
+#[derive(Default)]
+struct Harvest {
+    answers: usize,
+    deliveries: u64,
+    opened: bool,
+    closed: Option<u16>,
+    failed: Option<ProtocolError>,
+}
+
+impl Worker {
+    /// Reads once, or until nothing is left where the socket would not say so again: its buffer was
+    /// filled, or the other side is done.
+    pub(super) fn read(&mut self, index: usize, to_the_end: bool) {
+        loop {
+            let buffer = self.workspace.read_buffer();
+            let size = buffer.len();
+            match self.links[index].read(buffer) {
+                Ok(0) => return self.lose(index, None),
+                Ok(len) => {
+                    self.workspace.filled(len);
+                    self.record.bytes_received += len as u64;
+                    self.work_off(index);
+                    if !self.links[index].is_open() || (len < size && !to_the_end) {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return self.lose(index, Some(&format!("read: {}", plain(&error)))),
+            }
+        }
+    }
+
+    /// Works off what was read: all events, then one write of what they ask for.
+    pub(super) fn work_off(&mut self, index: usize) {
+        let now = self.control.clock.now();
+        let instant = self.control.clock.instant(now);
+        let Self { links, workspace, out, record, plan, .. } = self;
+        let link = &mut links[index];
+        let group = &plan.groups[link.group];
+        let mut harvest = Harvest::default();
+        out.clear();
+        // Taken out of the link while its messages are noted there.
+        let Stage::Open(mut connection) = std::mem::take(&mut link.stage) else {
+            workspace.take_rest();
+            return;
+        };
+        while let Some(event) = connection.poll_event(workspace, out, instant) {
+            match event {
+                Event::Text(text) => harvest.message(text.as_bytes(), group, link, record, now),
+                Event::Binary(bytes) => harvest.message(bytes, group, link, record, now),
+                Event::Ping(_) | Event::Pong { .. } => {}
+                Event::Close(frame) => {
+                    harvest.closed = Some(frame.map_or(1005, |frame| frame.code.into()));
+                }
+                Event::Failed(error) => harvest.failed = Some(error),
+            }
+        }
+        link.stage = Stage::Open(connection);
+        if !self.out.is_empty() {
+            self.write_out(index);
+        }
+        self.reap(index, &harvest, now);
+    }
+
+    fn reap(&mut self, index: usize, harvest: &Harvest, now: Nanos) {
+        self.in_flight -= harvest.answers;
+        if harvest.deliveries > 0 {
+            self.control.fan.note(harvest.deliveries);
+        }
+        if harvest.opened {
+            self.opened(index, now);
+        }
+        if let Some(error) = harvest.failed {
+            return self.lose(index, Some(&format!("protocol: {error}")));
+        }
+        if let Some(code) = harvest.closed {
+            let link = &mut self.links[index];
+            if !link.leaving {
+                self.record.note_close(code);
+                link.leaving = true;
+            }
+            return;
+        }
+        if harvest.answers > 0 && self.phase.sends() {
+            let link = &self.links[index];
+            if let Role::Ask(Drive::Window(_)) = self.plan.groups[link.group].role {
+                self.ask(index, harvest.answers, now);
+            }
+        }
+    }
+
+    /// The connection is gone, for this reason if it was not to be expected.
+    pub(super) fn lose(&mut self, index: usize, cause: Option<&str>) {
+        let link = &mut self.links[index];
+        if matches!(link.stage, Stage::Gone) {
+            return;
+        }
+        if link.awaiting.is_some() {
+            let cause = cause.unwrap_or("handshake: closed before the awaited message");
+            return self.fail(index, cause);
+        }
+        let expected = link.leaving || self.phase >= Phase::Close;
+        link.stage = Stage::Gone;
+        link.socket = None;
+        link.unsent = Vec::new();
+        self.in_flight -= link.pending.len();
+        link.pending = Default::default();
+        link.written = 0;
+        let (group, place) = (link.group, link.place);
+        self.gangs[group].leave(place, &mut self.links);
+        if !expected {
+            self.record.note_error(cause.unwrap_or("read: ended without a close frame"));
+            self.record.note_close(1006);
+        }
+        if self.plan.groups[group].role == Role::Receive {
+            self.control.fan.receiver_left();
+        }
+        self.count_open(false);
+    }
+
+    /// Drops a handshake that nobody waits for any more.
+    pub(super) fn abandon(&mut self, index: usize) {
+        self.dialer.settled();
+        let link = &mut self.links[index];
+        link.socket = None;
+        link.stage = Stage::Gone;
+    }
+}
+
+impl Harvest {
+    fn message(
+        &mut self,
+        message: &[u8],
+        group: &Group,
+        link: &mut Link,
+        record: &mut Record,
+        now: Nanos,
+    ) {
+        if link.awaiting.is_some() {
+            let until = group.opening.until.as_deref().unwrap_or_default();
+            self.opened |= memchr::memmem::find(message, until.as_bytes()).is_some();
+            record.other += 1;
+            return;
+        }
+        let is_answer = match group.role {
+            Role::Ask(_) => link.written > 0 && group.expectation.holds(message),
+            Role::Receive => group.expectation.holds(message),
+            Role::Idle | Role::Leave | Role::Publish { .. } => false,
+        };
+        if !is_answer {
+            record.other += 1;
+        } else if group.role == Role::Receive {
+            self.delivery(message, link, record, now);
+        } else if let Some(at) = link.pending.pop_front() {
+            link.written -= 1;
+            self.answers += 1;
+            let latency = now.saturating_sub(at);
+            if group.background {
+                record.established += 1;
+                record.background.note(latency);
+            } else {
+                record.received += 1;
+                record.latency.note(latency);
+            }
+        }
+    }
+
+    fn delivery(&mut self, message: &[u8], link: &mut Link, record: &mut Record, now: Nanos) {
+        let Some(stamp) = Stamp::find(message) else {
+            record.other += 1;
+            return;
+        };
+        let publisher = usize::from(stamp.publisher);
+        if link.tracks.len() <= publisher {
+            link.tracks.resize_with(publisher + 1, Default::default);
+        }
+        if link.tracks[publisher].note(stamp.seq, &mut record.deliveries) {
+            record.received += 1;
+            record.latency.note(now.saturating_sub(stamp.at));
+            self.deliveries += 1;
+        }
+    }
+}

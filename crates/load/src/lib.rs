@@ -1,0 +1,21 @@
+//! A load tool for WebSocket servers.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod clock;
+mod command;
+mod course;
+mod credentials;
+mod engine;
+mod plan;
+mod record;
+mod report;
+mod scenario;
+mod schedule;
+mod server_stats;
+mod stamp;
+mod target;
+mod template;
+
+pub use command::run;

@@ -1,0 +1,166 @@
+//! What a run is to do, validated: whoever has a plan need not check it again.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    credentials::Credentials, scenario::Scenario, schedule::Pace, target::Target,
+    template::Template,
+};
+
+/// A whole run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) scenario: Scenario,
+    pub(crate) url: String,
+    pub(crate) threads: usize,
+    /// What each connection does; the groups are dialled in this order.
+    pub(crate) groups: Vec<Group>,
+    pub(crate) dialing: Dialing,
+    pub(crate) span: Span,
+    pub(crate) server_pids: Vec<u32>,
+    pub(crate) settings: Settings,
+    pub(crate) output: Output,
+}
+
+/// As they were asked for, for the report.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) connections: usize,
+    pub(crate) window: Option<usize>,
+    pub(crate) rate: Option<f64>,
+    pub(crate) size: usize,
+    pub(crate) compress: bool,
+}
+
+/// Where results go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// `-` is the standard output.
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) html: Option<PathBuf>,
+    pub(crate) quiet: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) warmup: Duration,
+    pub(crate) length: Length,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Length {
+    Duration(Duration),
+    /// So many messages in all, however long it takes.
+    Messages(u64),
+    /// Until the groups that are dialled while measuring are all there.
+    Dialed,
+}
+
+/// How connections are opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialing {
+    /// Open loop: an intended time for each.
+    pub(crate) pace: Option<Pace>,
+    /// How many handshakes may be under way at once.
+    pub(crate) window: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) sources: Vec<IpAddr>,
+}
+
+/// Connections that do the same.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) role: Role,
+    pub(crate) count: usize,
+    /// The number of its first connection.
+    pub(crate) first: usize,
+    pub(crate) when: When,
+    pub(crate) opening: Opening,
+    pub(crate) message: Message,
+    pub(crate) expectation: Expectation,
+    /// Its answers are counted apart: it only shows what others do to it.
+    pub(crate) background: bool,
+}
+
+/// When a group is dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Before,
+    /// Dialling is what is measured.
+    Measured,
+}
+
+/// What a connection does once it is open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Role {
+    Idle,
+    /// Sends messages and waits for their answers.
+    Ask(Drive),
+    /// Publishes so many messages in one write.
+    Publish {
+        burst: usize,
+        drive: Drive,
+    },
+    Receive,
+    /// Closes at once.
+    Leave,
+}
+
+/// What makes it send.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Drive {
+    /// Closed loop: so many in flight for each connection.
+    Window(usize),
+    /// Open loop: so many a second for the whole group.
+    Pace(Pace),
+}
+
+/// From the address to the first message.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) target: Target,
+    pub(crate) credentials: Credentials,
+    pub(crate) user: Template,
+    pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    pub(crate) protocols: Vec<String>,
+    pub(crate) on_open: Vec<Template>,
+    /// The connection counts as open once a message contains this.
+    pub(crate) until: Option<String>,
+    pub(crate) compress: bool,
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) template: Template,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) binary: bool,
+}
+
+/// Which incoming messages are answers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expectation {
+    pub(crate) expect: Option<memchr::memmem::Finder<'static>>,
+    pub(crate) ignore: Option<memchr::memmem::Finder<'static>>,
+}
+
+impl Expectation {
+    pub(crate) fn holds(&self, message: &[u8]) -> bool {
+        self.expect.as_ref().is_none_or(|it| it.find(message).is_some())
+            && self.ignore.as_ref().is_none_or(|it| it.find(message).is_none())
+    }
+}
+
+impl Plan {
+    /// Connections of all groups.
+    pub(crate) fn connections(&self) -> usize {
+        self.groups.iter().map(|group| group.count).sum()
+    }
+
+    /// Those whose work is measured: without the publishers, without the background.
+    pub(crate) fn receivers(&self) -> usize {
+        let receivers = self.groups.iter().filter(|group| group.role == Role::Receive);
+        receivers.map(|group| group.count).sum()
+    }
+}
