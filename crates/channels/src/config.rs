@@ -100,3 +100,35 @@ impl Default for SubscriptionLimits {
         }
     }
 }
+
+/// What rooms are told of who comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresenceConfig {
+    /// How long after the last connection of a user is lost the room is told (default 15 s; zero: at
+    /// once). Below the time in which clients reconnect, every tunnel is a coming and going.
+    pub grace: Duration,
+    /// Above so many users, changes are collected (default 50). Below, each change is told to
+    /// everyone: n users who come one by one cost n² / 2 deliveries. Zero: always collected.
+    pub batch_above: usize,
+    /// For how long changes are collected (default 1 s). A large room in which something changes
+    /// all the time costs one delivery for each user and interval.
+    pub batch_interval: Duration,
+    /// How many who came, and how many who left, a difference names at most (default 100); the others
+    /// are counted. Bounds the size of what everyone in a large room is sent.
+    pub batch_names_max: usize,
+    /// How many users may be in their grace period at once, in all rooms (default 1,000,000, some 150
+    /// bytes each). Above, rooms are told at once.
+    pub absent_max: usize,
+}
+
+impl Default for PresenceConfig {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(15),
+            batch_above: 50,
+            batch_interval: Duration::from_secs(1),
+            batch_names_max: 100,
+            absent_max: 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Who is in a room, and what the others are told of it.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use ahash::RandomState;
+use parking_lot::Mutex;
+
+use crate::{ChannelName, PresenceConfig};
+
+#[cfg(test)]
+mod properties;
+mod rooms;
+#[cfg(test)]
+mod tests;
+
+use rooms::Rooms;
+
+/// So many locks, each for the rooms whose names hash to it.
+const SHARDS: usize = 32;
+/// So many events are collected under a lock before they are handed out without it.
+const EVENTS_AT_ONCE: usize = 256;
+
+/// Who is in which room (any channel can be one), by user, whatever the number of connections.
+///
+/// A user joins with the first connection and has left when the last has been gone for the grace
+/// period, so that a reconnect in a tunnel is no coming and going. In a small room each change is told
+/// at once. In a large one changes are collected for an interval and told as one difference that names
+/// a bounded number of users: what a wave of joins costs grows with the room and not with its square.
+///
+/// It owns no timer: whoever drives it sleeps until [`poll_timeout`](Self::poll_timeout), calls
+/// [`handle_timeout`](Self::handle_timeout), and asks again, also when a [`Change`] says `earlier`.
+pub struct Presence {
+    hasher: RandomState,
+    shards: Box<[Mutex<Rooms>]>,
+}
+
+/// Why somebody is no longer in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Departure {
+    /// The user said so: the others hear of it at once.
+    Meant,
+    /// The connection ended. The user may come back within the grace period.
+    Lost,
+}
+
+/// What follows from one join or leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What the room is to be told.
+    pub announcement: Announcement,
+    /// Whether [`Presence::poll_timeout`] may have moved nearer.
+    pub earlier: bool,
+}
+
+/// What a room is to be told of a join or leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Announcement {
+    /// Tell everyone in it now.
+    Now,
+    /// It will be part of a [`Difference`].
+    Batched,
+    /// Nothing: the user has other connections there, comes back in time, or may do so yet.
+    None,
+}
+
+/// What a room is to be told because time has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PresenceEvent {
+    /// A user has been away for too long.
+    Left {
+        /// From where.
+        room: ChannelName,
+        /// Who.
+        user: Arc<str>,
+    },
+    /// What has changed in a large room within an interval.
+    Difference(Difference),
+}
+
+/// What has changed in a large room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where.
+    pub room: ChannelName,
+    /// Who is there that was not.
+    pub joined: Vec<Arc<str>>,
+    /// How many more, whom to name would be too much.
+    pub joined_unnamed: usize,
+    /// Who was there and is not.
+    pub left: Vec<Arc<str>>,
+    /// How many more, whom to name would be too much.
+    pub left_unnamed: usize,
+    /// How many users are there now.
+    pub count: usize,
+}
+
+/// How much there is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PresenceStats {
+    /// Rooms in which somebody is.
+    pub rooms: usize,
+    /// Users in rooms, in each counted once.
+    pub users: usize,
+    /// Those among them who are in their grace period.
+    pub absent: usize,
+}
+
+impl Presence {
+    /// Rooms in which nobody is yet.
+    #[must_use]
+    pub fn new(config: PresenceConfig) -> Self {
+        let hasher = RandomState::new();
+        let absent_max = config.absent_max.div_ceil(SHARDS);
+        let rooms = |_| Mutex::new(Rooms::new(config, absent_max, hasher.clone()));
+        Self { shards: (0..SHARDS).map(rooms).collect(), hasher }
+    }
+
+    /// A connection of `user` has come into `room`. Count each connection once: who subscribes twice
+    /// is there once.
+    pub fn join(&self, room: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
+        self.shard_of(room).lock().join(room, user, now)
+    }
+
+    /// A connection of `user` is no longer in `room`. [`Announcement::Now`]: the user has left.
+    pub fn leave(
+        &self,
+        room: &ChannelName,
+        user: &Arc<str>,
+        departure: Departure,
+        now: Instant,
+    ) -> Change {
+        self.shard_of(room).lock().leave(room, user, departure, now)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None`: not before something
+    /// happens. Asks each shard.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.shards.iter().filter_map(|shard| shard.lock().poll_timeout()).min()
+    }
+
+    /// Hands out what is to be told at `now`. No lock is held meanwhile.
+    pub fn handle_timeout(&self, now: Instant, mut each: impl FnMut(PresenceEvent)) {
+        let mut events = Vec::new();
+        for shard in &self.shards {
+            loop {
+                shard.lock().handle_timeout(now, EVENTS_AT_ONCE, &mut events);
+                let done = events.len() < EVENTS_AT_ONCE;
+                events.drain(..).for_each(&mut each);
+                if done {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// How many users are in `room`.
+    pub fn count(&self, room: &str) -> usize {
+        self.shard_of(room).lock().count(room)
+    }
+
+    /// At most `max` of the users in `room`, in no particular order.
+    pub fn users(&self, room: &str, max: usize) -> Vec<Arc<str>> {
+        self.shard_of(room).lock().users(room, max)
+    }
+
+    /// How many rooms and users there are. Asks each shard.
+    pub fn stats(&self) -> PresenceStats {
+        let mut stats = PresenceStats::default();
+        for shard in &self.shards {
+            shard.lock().add_to(&mut stats);
+        }
+        stats
+    }
+
+    fn shard_of(&self, room: &str) -> &Mutex<Rooms> {
+        // The upper bits: the maps within take the lower ones.
+        &self.shards[(self.hasher.hash_one(room) >> 32) as usize % SHARDS]
+    }
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

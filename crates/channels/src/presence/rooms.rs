@@ -1,0 +1,295 @@
+//! The rooms of one shard: a machine that is told the time.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Instant,
+};
+
+use ahash::RandomState;
+
+use super::{Announcement, Change, Departure, Difference, PresenceEvent, PresenceStats};
+use crate::{ChannelName, PresenceConfig};
+
+pub(super) struct Rooms {
+    config: PresenceConfig,
+    /// How many users may be in their grace period at once.
+    absent_max: usize,
+    absent: usize,
+    hasher: RandomState,
+    rooms: HashMap<ChannelName, Room, RandomState>,
+    due: BTreeMap<Deadline, Due>,
+    deadlines: u64,
+}
+
+/// When, and which of those at that instant.
+type Deadline = (Instant, u64);
+
+/// What a deadline is for.
+enum Due {
+    /// The grace period of a user is over.
+    Absence(ChannelName, Arc<str>),
+    /// What has been collected in a room is to be told.
+    Batch(ChannelName),
+}
+
+struct Room {
+    users: HashMap<Arc<str>, User, RandomState>,
+    /// Users who are here or absent.
+    present: usize,
+    /// Users of whom the next difference may have to tell, each once. Not empty while a batch is due.
+    changed: Vec<Arc<str>>,
+}
+
+/// A user in a room.
+///
+/// ```text
+///          join            last leave: lost             grace over, or
+///   ( ) ─────────► Here ────────────────────► Absent ─────────────────► Gone ──► ( )
+///                 ▲    ▲ │      join            │     Here, meant         │   told
+///                 │    └─┼──────────────────────┘                         │
+///                 │      └─ join, leave: another connection               │
+///                 └───────────────────────────────────────────────────────┘ join
+/// ```
+///
+/// `Gone` lasts until the next difference; where changes are told at once, it does not come about.
+struct User {
+    state: State,
+    /// Whether the room has been told that the user is there, and not yet that it is not.
+    announced: bool,
+    /// Whether it is among the changed.
+    changed: bool,
+}
+
+enum State {
+    Here { connections: u32 },
+    Absent { until: Deadline },
+    Gone,
+}
+
+impl Rooms {
+    pub(super) fn new(config: PresenceConfig, absent_max: usize, hasher: RandomState) -> Self {
+        Self {
+            config,
+            absent_max,
+            absent: 0,
+            rooms: HashMap::with_hasher(hasher.clone()),
+            hasher,
+            due: BTreeMap::new(),
+            deadlines: 0,
+        }
+    }
+
+    pub(super) fn join(&mut self, name: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
+        let config = self.config;
+        let room = self.rooms.entry(name.clone()).or_insert_with(|| Room {
+            users: HashMap::with_hasher(self.hasher.clone()),
+            present: 0,
+            changed: Vec::new(),
+        });
+        match room.users.entry(user.clone()) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                match &mut known.state {
+                    State::Here { connections } => *connections += 1,
+                    State::Absent { until } => {
+                        self.due.remove(until);
+                        self.absent -= 1;
+                        known.state = State::Here { connections: 1 };
+                    }
+                    State::Gone => {
+                        room.present += 1;
+                        known.state = State::Here { connections: 1 };
+                    }
+                }
+                Change::nothing()
+            }
+            Entry::Vacant(unknown) => {
+                room.present += 1;
+                let batched = room.present > config.batch_above || !room.changed.is_empty();
+                unknown.insert(User {
+                    state: State::Here { connections: 1 },
+                    announced: !batched,
+                    changed: batched,
+                });
+                if !batched {
+                    return Change { announcement: Announcement::Now, earlier: false };
+                }
+                room.changed.push(user.clone());
+                let first = room.changed.len() == 1;
+                Change {
+                    announcement: Announcement::Batched,
+                    earlier: first && self.batch_is_due(name, now),
+                }
+            }
+        }
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        name: &ChannelName,
+        user: &Arc<str>,
+        departure: Departure,
+        now: Instant,
+    ) -> Change {
+        let known = self.rooms.get_mut(name).and_then(|room| room.users.get_mut(user));
+        let Some(User { state: state @ State::Here { .. }, .. }) = known else {
+            return Change::nothing();
+        };
+        if let State::Here { connections } = state
+            && *connections > 1
+        {
+            *connections -= 1;
+            return Change::nothing();
+        }
+        let waits = departure == Departure::Lost
+            && !self.config.grace.is_zero()
+            && self.absent < self.absent_max;
+        if !waits {
+            return self.depart(name, user, now);
+        }
+        self.deadlines += 1;
+        let until = (now + self.config.grace, self.deadlines);
+        *state = State::Absent { until };
+        self.absent += 1;
+        let earlier = self.add(until, Due::Absence(name.clone(), user.clone()));
+        Change { announcement: Announcement::None, earlier }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Adds what is to be told at `now` to `events`, until these are `max`.
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        max: usize,
+        events: &mut Vec<PresenceEvent>,
+    ) {
+        while events.len() < max
+            && let Some(entry) = self.due.first_entry()
+            && entry.key().0 <= now
+        {
+            match entry.remove() {
+                Due::Absence(room, user) => {
+                    self.absent -= 1;
+                    if self.depart(&room, &user, now).announcement == Announcement::Now {
+                        events.push(PresenceEvent::Left { room, user });
+                    }
+                }
+                Due::Batch(room) => {
+                    events.extend(self.difference(room).map(PresenceEvent::Difference));
+                }
+            }
+        }
+    }
+
+    pub(super) fn count(&self, room: &str) -> usize {
+        self.rooms.get(room).map_or(0, |room| room.present)
+    }
+
+    pub(super) fn users(&self, room: &str, max: usize) -> Vec<Arc<str>> {
+        let Some(room) = self.rooms.get(room) else { return Vec::new() };
+        let present = room.users.iter().filter(|(_, user)| user.is_present());
+        present.map(|(name, _)| name.clone()).take(max).collect()
+    }
+
+    pub(super) fn add_to(&self, stats: &mut PresenceStats) {
+        stats.rooms += self.rooms.len();
+        stats.users += self.rooms.values().map(|room| room.present).sum::<usize>();
+        stats.absent += self.absent;
+    }
+
+    /// A present user has no connection there any more, nor is one waited for.
+    fn depart(&mut self, name: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
+        let Some(room) = self.rooms.get_mut(name) else { return Change::nothing() };
+        let batched = room.present > self.config.batch_above || !room.changed.is_empty();
+        let Some(known) = room.users.get_mut(user) else { return Change::nothing() };
+        room.present -= 1;
+        if batched {
+            known.state = State::Gone;
+            let mut earlier = false;
+            if !std::mem::replace(&mut known.changed, true) {
+                room.changed.push(user.clone());
+                earlier = room.changed.len() == 1 && self.batch_is_due(name, now);
+            }
+            return Change { announcement: Announcement::Batched, earlier };
+        }
+        debug_assert!(known.announced, "who is not announced is among the changed");
+        room.users.remove(user);
+        if room.users.is_empty() {
+            self.rooms.remove(name);
+        }
+        Change { announcement: Announcement::Now, earlier: false }
+    }
+
+    /// What was collected, if anything came of it: who came and went within the interval is not told.
+    fn difference(&mut self, name: ChannelName) -> Option<Difference> {
+        let names_max = self.config.batch_names_max;
+        let room = self.rooms.get_mut(&name)?;
+        let mut told = Difference {
+            room: name,
+            joined: Vec::new(),
+            joined_unnamed: 0,
+            left: Vec::new(),
+            left_unnamed: 0,
+            count: room.present,
+        };
+        let name_one = |names: &mut Vec<Arc<str>>, unnamed: &mut usize, user| {
+            if names.len() < names_max { names.push(user) } else { *unnamed += 1 }
+        };
+        for user in std::mem::take(&mut room.changed) {
+            let Some(known) = room.users.get_mut(&user) else { continue };
+            known.changed = false;
+            match (known.is_present(), known.announced) {
+                (true, true) => {}
+                (true, false) => {
+                    known.announced = true;
+                    name_one(&mut told.joined, &mut told.joined_unnamed, user);
+                }
+                (false, announced) => {
+                    room.users.remove(&user);
+                    if announced {
+                        name_one(&mut told.left, &mut told.left_unnamed, user);
+                    }
+                }
+            }
+        }
+        if room.users.is_empty() {
+            self.rooms.remove(&told.room);
+        }
+        (!told.joined.is_empty()
+            || !told.left.is_empty()
+            || told.joined_unnamed + told.left_unnamed > 0)
+            .then_some(told)
+    }
+
+    /// Whether that made the nearest deadline nearer.
+    fn batch_is_due(&mut self, name: &ChannelName, now: Instant) -> bool {
+        self.deadlines += 1;
+        let at = (now + self.config.batch_interval, self.deadlines);
+        self.add(at, Due::Batch(name.clone()))
+    }
+
+    fn add(&mut self, deadline: Deadline, due: Due) -> bool {
+        let earlier = self.due.first_key_value().is_none_or(|(first, _)| deadline < *first);
+        self.due.insert(deadline, due);
+        earlier
+    }
+}
+
+impl User {
+    const fn is_present(&self) -> bool {
+        match self.state {
+            State::Here { .. } | State::Absent { .. } => true,
+            State::Gone => false,
+        }
+    }
+}
+
+impl Change {
+    const fn nothing() -> Self {
+        Self { announcement: Announcement::None, earlier: false }
+    }
+}
