@@ -17,6 +17,7 @@ Usage: cargo xtask COMMAND
   tidy         the rules that no compiler knows: layers, sizes, links, settings
   provision    install what the tests need from the system, print it as shell exports
   bench [..]   cargo bench, with what follows handed on: `bench --bench compression`
+  million [..] a million connections without sockets: their memory, heartbeats and end
 
 docs/testing.md says more.
 ";
@@ -30,6 +31,7 @@ pub(crate) enum Task {
     Tidy,
     Provision,
     Bench(Vec<String>),
+    Million(Vec<String>),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -49,6 +51,7 @@ impl Task {
         let rest: Vec<String> = arguments.collect();
         match command.as_deref() {
             Some("bench") => Ok(Self::Bench(rest)),
+            Some("million") => Ok(Self::Million(rest)),
             Some("-h" | "--help" | "help") | None => Ok(Self::Help),
             _ if rest.iter().any(|argument| argument == "-h" || argument == "--help") => {
                 Ok(Self::Help)
@@ -142,6 +145,7 @@ mod tests {
             ("tidy", Task::Tidy),
             ("provision", Task::Provision),
             ("bench --bench auth -- --help", bench(&["--bench", "auth", "--", "--help"])),
+            ("million --json", Task::Million(vec!["--json".to_owned()])),
         ] {
             assert_eq!(parse(line), Ok(expected), "{line}");
         }

@@ -1,4 +1,5 @@
-//! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`.
+//! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
+//! `million`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -17,6 +18,7 @@ use crate::workspace::Workspace;
 
 mod arguments;
 mod invocation;
+mod million;
 mod provision;
 mod runner;
 mod suite;
@@ -57,6 +59,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         Task::Tidy => return tidy::run(&Workspace::here()?),
         Task::Provision => return provision::run(&Workspace::here()?),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
+        Task::Million(arguments) => return million::run(&arguments).run(&[]),
     }
     Ok(true)
 }
