@@ -14,9 +14,9 @@ use crate::workspace::{Workspace, root};
 
 mod browser;
 mod node;
-mod programs;
+pub(crate) mod programs;
 mod python;
-mod stamp;
+pub(crate) mod stamp;
 
 /// A Python interpreter that can `import websockets`.
 const PYTHON: &str = "WS_TEST_PYTHON";

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 /// The system's programs. Remembers that the package lists are fresh.
 #[derive(Debug, Default)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     lists_are_fresh: bool,
 }
 
@@ -22,7 +22,7 @@ enum Remedy {
 
 impl Programs {
     /// The first of these programs on the path; without any, `package` is installed for it.
-    pub(super) fn find(&mut self, names: &[&str], package: &str) -> anyhow::Result<PathBuf> {
+    pub(crate) fn find(&mut self, names: &[&str], package: &str) -> anyhow::Result<PathBuf> {
         if let Some(found) = names.iter().find_map(|name| on_path(name)) {
             return Ok(found);
         }
@@ -33,7 +33,7 @@ impl Programs {
     }
 
     /// Installs the package because `what` is missing, or fails with the sentence that says how.
-    pub(super) fn install(&mut self, what: &str, package: &str) -> anyhow::Result<()> {
+    pub(crate) fn install(&mut self, what: &str, package: &str) -> anyhow::Result<()> {
         let apt = on_path("apt-get");
         if let Remedy::Ask(sentence) = remedy(what, package, apt.is_some(), is_root()) {
             anyhow::bail!(sentence);
@@ -52,7 +52,7 @@ impl Programs {
 }
 
 /// Runs it with its output on our standard error: standard output is for what a shell evaluates.
-pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = command_line(command);
     eprintln!("    {line}");
     let status = command
@@ -65,13 +65,13 @@ pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Whether the command succeeds; its output is of no interest.
-pub(super) fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     silent.status().is_ok_and(|status| status.success())
 }
 
 /// What the program calls its version, for a stamp.
-pub(super) fn version(program: &Path) -> anyhow::Result<String> {
+pub(crate) fn version(program: &Path) -> anyhow::Result<String> {
     let output = Command::new(program).arg("--version").output();
     let output = output.with_context(|| format!("{} --version", program.display()))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

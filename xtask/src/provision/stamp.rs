@@ -6,22 +6,22 @@ use anyhow::Context;
 
 /// Written last: a folder with a current stamp was installed to the end, from the same pins.
 #[derive(Debug)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     path: PathBuf,
     content: String,
 }
 
 impl Stamp {
     /// `content` is everything that the result depends on.
-    pub(super) fn new(folder: &Path, content: String) -> Self {
+    pub(crate) fn new(folder: &Path, content: String) -> Self {
         Self { path: folder.join("installed-from"), content }
     }
 
-    pub(super) fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         std::fs::read_to_string(&self.path).is_ok_and(|found| found == self.content)
     }
 
-    pub(super) fn write(&self) -> anyhow::Result<()> {
+    pub(crate) fn write(&self) -> anyhow::Result<()> {
         std::fs::write(&self.path, &self.content)
             .with_context(|| format!("write {}", self.path.display()))
     }

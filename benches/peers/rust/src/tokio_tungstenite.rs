@@ -1,7 +1,5 @@
 //! tokio-tungstenite: its own example of an echo, and a topic with tokio's broadcast.
 
-use std::sync::{Arc, Mutex};
-
 use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
 use peers::{Mode, Options, Result};
 use tokio::{
@@ -55,17 +53,13 @@ async fn member(
     config: WebSocketConfig,
     topic: broadcast::Sender<Utf8Bytes>,
 ) -> Result<()> {
-    let path = Arc::<Mutex<String>>::default();
-    let seen = path.clone();
+    let mut subscribes = false;
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let callback = move |request: &Request, response: Response| {
-        if let Ok(mut seen) = seen.lock() {
-            seen.push_str(request.uri().path());
-        }
+    let callback = |request: &Request, response: Response| {
+        subscribes = request.uri().path() == "/sub";
         Ok(response)
     };
     let socket = accept_hdr_async_with_config(socket, callback, Some(config)).await?;
-    let subscribes = path.lock().is_ok_and(|path| *path == "/sub");
     if subscribes { receive(socket, topic.subscribe()).await } else { publish(socket, topic).await }
 }
 
