@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::suite;
+use crate::{budgets, curves, peers, suite};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -18,8 +18,20 @@ Usage: cargo xtask COMMAND
   provision    install what the tests need from the system, print it as shell exports
   bench [..]   cargo bench, with what follows handed on: `bench --bench compression`
   million [..] a million connections without sockets: their memory, heartbeats and end
+  peers        what others cost beside us: each peer and ours in turn, as ratios
+    --list             install the peers and name them with their versions, measure nothing
+    --full             longer runs and more of them, written to docs/benchmarks.md
+    --only PEER        only this peer; repeat or separate by commas
+    --cases CASE       only this case; repeat or separate by commas
+  budgets      what each thing may cost, and whether it is met
+    --write            write the table to docs/benchmarks.md
+    --only BUDGET      only this budget; repeat or separate by commas
+    --strict           fail if one is missed
+  curves       what a message costs as the work grows
+    --write            write charts and tables to docs
+    --only CHART       only this chart; repeat or separate by commas
 
-docs/testing.md says more.
+docs/testing.md and docs/benchmarks.md say more.
 ";
 
 /// One of our commands.
@@ -32,6 +44,9 @@ pub(crate) enum Task {
     Provision,
     Bench(Vec<String>),
     Million(Vec<String>),
+    Peers(peers::Options),
+    Budgets(budgets::Options),
+    Curves(curves::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -60,6 +75,9 @@ impl Task {
             Some("lint") => parse_lint(&rest),
             Some("tidy") => nothing_after("tidy", &rest).map(|()| Self::Tidy),
             Some("provision") => nothing_after("provision", &rest).map(|()| Self::Provision),
+            Some("peers") => peers::Options::parse(rest).map(Self::Peers).map_err(with_help),
+            Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
+            Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
             Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),
         }
     }
@@ -104,6 +122,11 @@ fn nothing_after(command: &str, rest: &[String]) -> Result<(), String> {
         Some(extra) => Err(format!("`{command}` knows no `{extra}`\n\n{HELP}")),
         None => Ok(()),
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps an error")]
+fn with_help(complaint: String) -> String {
+    format!("{complaint}\n\n{HELP}")
 }
 
 fn checked_steps(names: &str) -> Result<Vec<String>, String> {

@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
-//! `million`.
+//! `peers`, `budgets`, `curves`, `million`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -17,8 +17,13 @@ use crate::arguments::{HELP, Task};
 use crate::workspace::Workspace;
 
 mod arguments;
+mod budgets;
+mod chart;
+mod curves;
 mod invocation;
+mod measure;
 mod million;
+mod peers;
 mod provision;
 mod runner;
 mod suite;
@@ -58,6 +63,9 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         }
         Task::Tidy => return tidy::run(&Workspace::here()?),
         Task::Provision => return provision::run(&Workspace::here()?),
+        Task::Peers(options) => return peers::run(&Workspace::here()?, &options),
+        Task::Budgets(options) => return budgets::run(&Workspace::here()?, &options),
+        Task::Curves(options) => return curves::run(&Workspace::here()?, &options),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
         Task::Million(arguments) => return million::run(&arguments).run(&[]),
     }

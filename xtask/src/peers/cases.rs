@@ -1,0 +1,253 @@
+//! What is asked of ours and of a peer: the same, or of ours what it does more of.
+
+use crate::measure::load::Workload;
+use crate::measure::ours::{Program, SECRET};
+use crate::measure::reading::Cost;
+
+/// How many connections talk in the cases that count messages: enough that the server finds several
+/// ready whenever it looks, as a busy one does, and few enough that all stay in the caches.
+pub(crate) const CONNECTIONS: u32 = 64;
+
+/// What a peer has to be able to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Echo,
+    Topic,
+}
+
+/// One question to two servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) id: &'static str,
+    pub(crate) about: String,
+    pub(crate) cost: Cost,
+    pub(crate) program: Program,
+    pub(crate) ours: Workload,
+    pub(crate) role: Role,
+    pub(crate) theirs: Workload,
+    /// Ours does more than the peer does: a short run asks only the first peer.
+    pub(crate) is_gateway: bool,
+}
+
+/// How much work is done in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    Short,
+    Full,
+}
+
+impl Length {
+    pub(crate) fn pairs(self) -> usize {
+        match self {
+            Self::Short => 3,
+            Self::Full => 7,
+        }
+    }
+
+    /// So many messages, and this many times as many where there is time.
+    fn messages(self, short: u32, more: u32) -> u32 {
+        match self {
+            Self::Short => short,
+            Self::Full => short * more,
+        }
+    }
+}
+
+/// All cases, in the order of the table.
+pub(crate) fn all(length: Length) -> Vec<Case> {
+    let mut cases = vec![
+        echo("echo-w1", 20, 1, length.messages(60_000, 5)),
+        echo("echo-w16", 20, 16, length.messages(300_000, 5)),
+        echo("echo-1k-w16", 1024, 16, length.messages(150_000, 5)),
+        request("request-w1", 1, length.messages(60_000, 5)),
+        request("request-w16", 16, length.messages(300_000, 5)),
+        fan_out("fan-out-1", 1, length.messages(200_000, 2)),
+        fan_out("fan-out-16", 16, length.messages(800_000, 2)),
+        connect(),
+        connect_verified(),
+        idle("idle", 10_000),
+        idle_gateway("idle-gateway", 10_000),
+    ];
+    if length == Length::Full {
+        cases.extend([idle("idle-19000", 19_000), idle_gateway("idle-gateway-19000", 19_000)]);
+    }
+    cases
+}
+
+/// An exchange of messages of `size` bytes, so many in flight for each connection.
+fn exchange(size: u32, window: u32, messages: u32) -> String {
+    format!(
+        "--connections {CONNECTIONS} --window {window} --size {size} --warmup 100ms --messages {messages}"
+    )
+}
+
+/// What a client of the gateway sends along to be let in.
+fn token() -> String {
+    format!("--preset gateway --token-secret {SECRET} --user run{{run}}-user{{conn}}")
+}
+
+fn echo(id: &'static str, size: u32, window: u32, messages: u32) -> Case {
+    let workload = Workload::new("echo", "/", exchange(size, window, messages));
+    Case {
+        id,
+        about: format!("echo of {}, {window} in flight", bytes(size)),
+        cost: Cost::Message,
+        program: Program::TransportEcho,
+        ours: workload.clone(),
+        role: Role::Echo,
+        theirs: workload,
+        is_gateway: false,
+    }
+}
+
+fn request(id: &'static str, window: u32, messages: u32) -> Case {
+    let same = exchange(20, window, messages);
+    Case {
+        id,
+        about: format!(
+            "`request` → `response` through the gateway, {window} in flight; peer: bare echo"
+        ),
+        cost: Cost::Message,
+        program: Program::Gateway,
+        ours: Workload::new("request", "/ws", format!("{same} {}", token())),
+        role: Role::Echo,
+        theirs: Workload::new("echo", "/", same),
+        is_gateway: true,
+    }
+}
+
+/// Where the small programs take what is to be published; products have options of their own.
+pub(crate) const PUBLISH: &str = "--publisher-url {server}/pub";
+
+fn fan_out(id: &'static str, pending: u32, deliveries: u32) -> Case {
+    let options = format!(
+        "--connections 1000 --burst {pending} --size 64 --warmup 100ms --messages {deliveries}"
+    );
+    Case {
+        id,
+        about: format!("fan-out to 1,000 receivers, {pending} pending"),
+        cost: Cost::Message,
+        program: Program::Topic,
+        ours: Workload::new("fan-out", "/sub", format!("{options} {PUBLISH}")),
+        role: Role::Topic,
+        theirs: Workload::new("fan-out", "/sub", options),
+        is_gateway: false,
+    }
+}
+
+/// One connection publishes to 1,000 and goes on when all have all; payloads of so many bytes.
+pub(crate) fn publish_to_thousand(size: u32, more: &str) -> Workload {
+    let options = format!("--connections 1000 --burst 1 --size {size} --warmup 100ms");
+    Workload::new("fan-out", "/sub", format!("{options} --messages 400000 {PUBLISH} {more}"))
+}
+
+const CONNECTS: &str = "--connections 4000 --connect-window 16";
+
+fn connect() -> Case {
+    let workload = Workload::new("connect", "/", CONNECTS.to_owned());
+    Case {
+        id: "connect",
+        about: "connect: TCP and upgrade".to_owned(),
+        cost: Cost::Connect,
+        program: Program::TransportEcho,
+        ours: workload.clone(),
+        role: Role::Echo,
+        theirs: workload,
+        is_gateway: false,
+    }
+}
+
+fn connect_verified() -> Case {
+    Case {
+        id: "connect-jwt",
+        about: "connect to the gateway, an HS256 token verified; peer: bare connect".to_owned(),
+        program: Program::Gateway,
+        ours: Workload::new("connect", "/ws", format!("{CONNECTS} {}", token())),
+        is_gateway: true,
+        ..connect()
+    }
+}
+
+fn idle(id: &'static str, connections: u32) -> Case {
+    let workload = Workload::new("idle", "/", idle_options(connections));
+    Case {
+        id,
+        about: format!("{} idle connections", thousands(connections)),
+        cost: Cost::Memory,
+        program: Program::TransportEcho,
+        ours: workload.clone(),
+        role: Role::Echo,
+        theirs: workload,
+        is_gateway: false,
+    }
+}
+
+fn idle_gateway(id: &'static str, connections: u32) -> Case {
+    let options = format!("{} --compress {}", idle_options(connections), token());
+    Case {
+        about: format!(
+            "{} idle in the gateway, authenticated, compression negotiated; peer: bare",
+            thousands(connections)
+        ),
+        program: Program::Gateway,
+        ours: Workload::new("idle", "/ws", options),
+        is_gateway: true,
+        ..idle(id, connections)
+    }
+}
+
+fn idle_options(connections: u32) -> String {
+    format!("--connections {connections} --connect-window 64 --hold 500ms")
+}
+
+/// `20 B`, `1 KiB`.
+pub(crate) fn bytes(size: u32) -> String {
+    match size {
+        _ if size >= 1 << 20 && size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
+        _ if size >= 1 << 10 && size.is_multiple_of(1 << 10) => format!("{} KiB", size >> 10),
+        _ => format!("{size} B"),
+    }
+}
+
+/// `19,000`.
+pub(crate) fn thousands(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_cases_have_the_same_name_and_a_full_run_has_all_of_a_short_one() {
+        let ids = |length| all(length).iter().map(|case| case.id).collect::<Vec<_>>();
+        let (short, full) = (ids(Length::Short), ids(Length::Full));
+        assert!(short.iter().all(|id| full.contains(id)));
+        let mut distinct = full.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), full.len());
+    }
+
+    #[test]
+    fn both_sides_of_a_case_are_asked_for_the_same_work() {
+        for case in all(Length::Full) {
+            let common = case.theirs.options.as_str();
+            assert!(case.ours.options.starts_with(common), "{}: {}", case.id, case.ours.options);
+        }
+    }
+
+    #[test]
+    fn sizes_and_counts_read_well() {
+        assert_eq!([20, 1024, 1 << 20, 1500].map(bytes), ["20 B", "1 KiB", "1 MiB", "1500 B"]);
+        assert_eq!([64, 1_000, 19_000].map(thousands), ["64", "1,000", "19,000"]);
+    }
+}
