@@ -107,12 +107,12 @@ impl Connection {
 
     /// Appends a message that was framed for many receivers, or hands back the shared bytes that
     /// the driver writes as they are, without a copy.
-    pub fn send_prepared(
+    pub fn send_prepared<'p>(
         &mut self,
-        prepared: &Prepared,
+        prepared: &'p Prepared,
         out: &mut Vec<u8>,
         now: Instant,
-    ) -> Result<Wire, Closed> {
+    ) -> Result<Wire<'p>, Closed> {
         if !self.closing.may_send_data() {
             return Err(Closed);
         }
@@ -122,7 +122,7 @@ impl Connection {
         {
             return Ok(Wire::Shared(shared));
         }
-        self.write_data(prepared.kind(), prepared.payload(), out);
+        prepared.for_each(|kind, payload| self.write_data(kind, payload, out));
         Ok(Wire::Written)
     }
 

@@ -1,32 +1,45 @@
-//! One message framed once for many receivers.
+//! Messages framed once for many receivers.
+
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
-use ws_compression::{Outcome, PerMessageDeflate, WindowBits};
+use ws_compression::{Outcome, PerMessageDeflate};
 
 use crate::frame::{encode_header, header_len};
 
-/// A server's message, framed when it is made and deflated at most once for each window size that a
-/// receiver without context takeover has negotiated. Share it behind an `Arc`.
+/// Window sizes that two ends may agree on (RFC 7692 §7.1.2).
+const WINDOWS: usize = 8;
+/// The longest header of a server's frame.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// A server's message, or several that follow one another, framed when it is made and deflated at
+/// most once for each window size that a receiver without context takeover has negotiated. Share it
+/// behind an `Arc`.
 #[derive(Debug)]
 pub struct Prepared {
-    kind: Data,
-    /// Header and payload of the plain form.
+    content: Content,
+    /// Headers and payloads of the plain form.
     framed: Bytes,
-    header_len: u8,
-    /// Lazily made; `None` marks a window for which deflating does not pay. A handful of entries at
-    /// the most (window bits 9 to 15), so a list is the smallest map.
-    deflated: Mutex<Vec<(WindowBits, Option<Bytes>)>>,
+    /// Lazily made, for each window by whichever receiver comes first, while those with another one
+    /// go on. `None` marks a window for which deflating does not pay.
+    deflated: OnceLock<Box<[OnceLock<Option<Bytes>>; WINDOWS]>>,
+}
+
+#[derive(Debug)]
+enum Content {
+    One { kind: Data, header_len: u8 },
+    Several(Box<[Arc<Prepared>]>),
 }
 
 /// How a prepared message leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub enum Wire<'p> {
     /// It was encoded into the output: the receiver's form is its own.
     Written,
-    /// These shared bytes are to be written as they are.
-    Shared(Bytes),
+    /// These shared bytes are to be written as they are. Lent, because what is short is copied
+    /// rather than referred to.
+    Shared(&'p Bytes),
 }
 
 impl Prepared {
@@ -41,26 +54,42 @@ impl Prepared {
     }
 
     fn new(kind: Data, payload: &[u8]) -> Self {
-        let header = header_len(payload.len(), false);
-        let mut framed = Vec::with_capacity(header + payload.len());
+        let header_len = header_len(payload.len(), false);
+        let mut framed = Vec::with_capacity(header_len + payload.len());
         encode_header(&mut framed, true, false, OpCode::Data(kind), payload.len(), None);
         framed.extend_from_slice(payload);
-        Self {
-            kind,
-            framed: Bytes::from(framed),
-            header_len: header as u8,
-            deflated: Mutex::new(Vec::new()),
+        let content = Content::One { kind, header_len: header_len as u8 };
+        Self { content, framed: framed.into(), deflated: OnceLock::new() }
+    }
+
+    /// Puts messages that go to the same receivers into one, in their order: each receiver is then
+    /// reached once for all of them. Whoever receives sees no difference. `None` when there are none.
+    pub fn join(messages: &[Arc<Self>]) -> Option<Arc<Self>> {
+        match messages {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => {
+                let mut framed = Vec::with_capacity(several.iter().map(|it| it.wire_len()).sum());
+                several.iter().for_each(|it| framed.extend_from_slice(&it.framed));
+                let content = Content::Several(several.into());
+                let framed = framed.into();
+                Some(Arc::new(Self { content, framed, deflated: OnceLock::new() }))
+            }
         }
     }
 
-    /// Text or binary.
-    pub fn kind(&self) -> Data {
-        self.kind
+    /// Calls `each` with the kind and the payload of every message, in order.
+    pub fn for_each(&self, mut each: impl FnMut(Data, &[u8])) {
+        self.visit(&mut each);
     }
 
-    /// The message without its header.
-    pub fn payload(&self) -> &[u8] {
-        &self.framed[usize::from(self.header_len)..]
+    fn visit(&self, each: &mut dyn FnMut(Data, &[u8])) {
+        match &self.content {
+            Content::One { kind, header_len } => {
+                each(*kind, &self.framed[usize::from(*header_len)..]);
+            }
+            Content::Several(messages) => messages.iter().for_each(|it| it.visit(each)),
+        }
     }
 
     /// Bytes of the plain form on the wire; outboxes are bounded by this.
@@ -69,27 +98,37 @@ impl Prepared {
     }
 
     /// The shared bytes for a receiver, unless its codec keeps a window of its own.
-    pub(crate) fn shared_form(&self, deflate: Option<&PerMessageDeflate>) -> Option<Bytes> {
-        let Some(deflate) = deflate else { return Some(self.framed.clone()) };
-        let bits = deflate.shared_window_bits()?;
-        let mut deflated = self.deflated.lock();
-        if let Some((_, form)) = deflated.iter().find(|(of, _)| *of == bits) {
-            return Some(form.as_ref().unwrap_or(&self.framed).clone());
-        }
-        let form = self.deflate(deflate);
-        deflated.push((bits, form.clone()));
-        Some(form.unwrap_or_else(|| self.framed.clone()))
+    pub(crate) fn shared_form(&self, deflate: Option<&PerMessageDeflate>) -> Option<&Bytes> {
+        let Some(deflate) = deflate else { return Some(&self.framed) };
+        let window = usize::from(deflate.shared_window_bits()?.get()) % WINDOWS;
+        let forms = self.deflated.get_or_init(Box::default);
+        let form = forms[window].get_or_init(|| self.deflate(deflate));
+        Some(form.as_ref().unwrap_or(&self.framed))
     }
 
     fn deflate(&self, deflate: &PerMessageDeflate) -> Option<Bytes> {
-        let mut payload = Vec::new();
-        match deflate.compress_alone(self.payload(), &mut payload) {
-            Outcome::Compressed => {}
-            Outcome::Plain => return None,
+        match &self.content {
+            Content::One { kind, header_len } => {
+                let mut payload = Vec::new();
+                let plain = &self.framed[usize::from(*header_len)..];
+                match deflate.compress_alone(plain, &mut payload) {
+                    Outcome::Compressed => {}
+                    Outcome::Plain => return None,
+                }
+                let room = HEADER_BYTES_MAX + payload.len();
+                let mut framed = Vec::with_capacity(room);
+                encode_header(&mut framed, true, true, OpCode::Data(*kind), payload.len(), None);
+                framed.extend_from_slice(&payload);
+                Some(framed.into())
+            }
+            Content::Several(messages) => {
+                // Each may have been deflated for others already, alone or in another company.
+                let mut framed = Vec::with_capacity(self.framed.len() / 2);
+                for message in messages {
+                    framed.extend_from_slice(message.shared_form(Some(deflate))?);
+                }
+                (framed.len() < self.framed.len()).then(|| framed.into())
+            }
         }
-        let mut framed = Vec::with_capacity(header_len(payload.len(), false) + payload.len());
-        encode_header(&mut framed, true, true, OpCode::Data(self.kind), payload.len(), None);
-        framed.extend_from_slice(&payload);
-        Some(Bytes::from(framed))
     }
 }

@@ -181,6 +181,10 @@ where
         }
         // Before reading: a nudge may be what makes the session ready to read.
         self.drain_outbox(&mut scratch.output);
+        if self.unsent.is_some() && self.early.is_none() && !self.is_blocked() {
+            // The answer to the handshake: a socket that was not read from in vain takes it at once.
+            self.write(&mut scratch.output, cx);
+        }
         let is_deaf = self.read(scratch, cx);
         // After reading: what has arrived in time counts, however late we come to look at it.
         self.fire_deadlines(&mut scratch.output);
@@ -234,9 +238,9 @@ where
         let Drained { nudged, farewell } = self.inbox.drain(is_blocked, |message| {
             match connection.send_prepared(&message, &mut output.bytes, now) {
                 Ok(Wire::Shared(frame)) if frame.len() <= COPY_BYTES_MAX => {
-                    output.bytes.extend_from_slice(&frame);
+                    output.bytes.extend_from_slice(frame);
                 }
-                Ok(Wire::Shared(frame)) => output.push_shared(frame),
+                Ok(Wire::Shared(frame)) => output.push_shared(frame.clone()),
                 // Whatever comes after a close frame has nowhere to go.
                 Ok(Wire::Written) | Err(ws_connection::Closed) => {}
             }

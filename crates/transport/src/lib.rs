@@ -5,6 +5,7 @@
 mod accept;
 mod connect;
 mod driver;
+mod eager;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod meter;
@@ -16,6 +17,7 @@ mod stream;
 pub use accept::{AcceptError, Acceptor, ReadHeadError, RequestHead, read_request};
 pub use connect::{ConnectError, Connector};
 pub use driver::Driver;
+pub use eager::EagerTcpStream;
 #[cfg(feature = "hyper")]
 pub use hyper::{Upgrading, upgrade};
 pub use meter::{Meter, Traffic};

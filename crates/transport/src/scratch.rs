@@ -61,6 +61,15 @@ impl Output {
             .filter(|piece| !piece.is_empty())
     }
 
+    /// The pieces behind the first `skip` bytes.
+    pub(crate) fn pieces_from(&self, mut skip: usize) -> impl Iterator<Item = &[u8]> {
+        self.pieces().filter_map(move |piece| {
+            let from = skip.min(piece.len());
+            skip -= from;
+            (from < piece.len()).then(|| &piece[from..])
+        })
+    }
+
     /// The same pieces to keep: own bytes are copied, shared ones are referred to.
     pub(crate) fn kept_pieces(&self) -> Vec<Bytes> {
         let mut pieces = Vec::with_capacity(2 * self.shared.len() + 1);

@@ -14,6 +14,12 @@ pub trait Session {
     /// arrived in one read.
     fn handle_event(&mut self, event: Event<'_>, replies: &mut Replies<'_>);
 
+    /// All that came with one read has been handled. What was gathered from it, such as publishes
+    /// that reach their receivers together, leaves now.
+    fn handle_caught_up(&mut self, replies: &mut Replies<'_>) {
+        let _ = replies;
+    }
+
     /// Something other than the peer asks for attention.
     fn handle_wake(&mut self, wake: Wake, replies: &mut Replies<'_>) {
         let _ = (wake, replies);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ws_compression::{CompressionConfig, CompressionManager, Role};
+use ws_compression::{CompressionConfig, CompressionManager, PerMessageDeflate, Role};
 use ws_connection::{Connection, ConnectionConfig, Prepared, ProtocolError, Wire, Workspace};
 use ws_frame_validator::SizeLimits;
 
@@ -82,6 +82,46 @@ fn a_prepared_message_is_deflated_once_for_all_and_arrives_whole() {
     };
     assert_eq!(framed.len(), text.len() + 4);
     assert!(forms[0].len() < 500);
+}
+
+#[test]
+fn joined_messages_leave_for_each_receiver_as_they_would_alone() {
+    let manager = CompressionManager::new(CompressionConfig::default());
+    let takeover = CompressionConfig::default().with_server_context_takeover(true);
+    let takeover = CompressionManager::new(takeover);
+    let codec = |manager: &CompressionManager, offer: &str| {
+        let accepted = manager.accept_offer([offer]).expect("a sound offer");
+        Some(manager.codec(Role::Server, accepted.params))
+    };
+    let messages = [
+        Arc::new(Prepared::text(&compressible(5_000))),
+        Arc::new(Prepared::text("short")),
+        Arc::new(Prepared::binary(compressible(3_000).as_bytes())),
+    ];
+    let joined = Prepared::join(&messages).expect("three");
+    assert_eq!(joined.wire_len(), messages.iter().map(|it| it.wire_len()).sum::<usize>());
+    let receivers: [&dyn Fn() -> Option<PerMessageDeflate>; 4] = [
+        &|| None,
+        &|| codec(&manager, "permessage-deflate"),
+        &|| codec(&manager, "permessage-deflate; server_max_window_bits=9"),
+        &|| codec(&takeover, "permessage-deflate"),
+    ];
+    for receiver in receivers {
+        let sent = |prepared: &[Arc<Prepared>]| {
+            let config = Arc::new(ConnectionConfig::server());
+            let mut server = Connection::new(config, receiver(), 7, base());
+            let mut out = Vec::new();
+            for prepared in prepared {
+                match server.send_prepared(prepared, &mut out, base()).expect("open") {
+                    Wire::Shared(bytes) => out.extend_from_slice(bytes),
+                    Wire::Written => {}
+                }
+            }
+            out
+        };
+        assert!(sent(&messages) == sent(&[joined.clone()]));
+    }
+    assert!(Prepared::join(&[]).is_none());
 }
 
 /// A server that negotiated compression, fed with raw frames.

@@ -91,7 +91,7 @@ where
         loop {
             let before = output.bytes.len();
             let Some(event) = self.connection.poll_event(workspace, &mut output.bytes, now) else {
-                return;
+                break;
             };
             let mut replies = output.replies_on(self.connection, now);
             self.session.handle_event(event, &mut replies);
@@ -102,9 +102,11 @@ where
                 self.write(output, cx);
             }
             if !self.takes_events(output) {
-                return self.set_aside(workspace);
+                self.set_aside(workspace);
+                break;
             }
         }
+        self.session.handle_caught_up(&mut output.replies_on(self.connection, now));
     }
 
     /// Keeps what is not to be handled now: at most one read, since nothing is read meanwhile.

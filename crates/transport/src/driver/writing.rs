@@ -67,9 +67,9 @@ where
             unsent.replies += output.replies;
             output.clear();
             while !unsent.pieces.is_empty() {
-                let slices: Vec<_> =
-                    unsent.pieces.iter().take(SLICES_MAX).map(|it| io::IoSlice::new(it)).collect();
-                let Poll::Ready(len) = Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
+                let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
+                let slices = fill(&mut slices, unsent.pieces.iter().map(|piece| &piece[..]));
+                let Poll::Ready(len) = Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
                 else {
                     unsent.is_blocked = true;
                     return Ok(());
@@ -92,8 +92,9 @@ where
             let poll = if output.shared.is_empty() {
                 Pin::new(&mut *self.io).poll_write(cx, &output.bytes[written..])
             } else {
-                let slices = slices_from(output, written);
-                Pin::new(&mut *self.io).poll_write_vectored(cx, &slices)
+                let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
+                let slices = fill(&mut slices, output.pieces_from(written));
+                Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
             };
             let Poll::Ready(len) = poll else {
                 *self.unsent = Some(Box::new(Unsent::rest_of(output, written)));
@@ -141,18 +142,17 @@ impl Unsent {
     }
 }
 
-/// The pieces behind the first `written` bytes, as many as one call takes.
-fn slices_from(output: &Output, written: usize) -> Vec<io::IoSlice<'_>> {
-    let mut skip = written;
-    output
-        .pieces()
-        .filter_map(|piece| {
-            let from = skip.min(piece.len());
-            skip -= from;
-            (from < piece.len()).then(|| io::IoSlice::new(&piece[from..]))
-        })
-        .take(SLICES_MAX)
-        .collect()
+/// Puts as many pieces into `slices` as there is room for, and answers those.
+fn fill<'s, 'p>(
+    slices: &'s mut [io::IoSlice<'p>],
+    pieces: impl Iterator<Item = &'p [u8]>,
+) -> &'s [io::IoSlice<'p>] {
+    let mut filled = 0;
+    for (slice, piece) in slices.iter_mut().zip(pieces) {
+        *slice = io::IoSlice::new(piece);
+        filled += 1;
+    }
+    &slices[..filled]
 }
 
 fn nonzero(len: usize) -> io::Result<usize> {

@@ -4,6 +4,7 @@
 
 mod backlog;
 mod closing;
+mod eager;
 mod handshakes;
 mod liveness;
 mod outbox;

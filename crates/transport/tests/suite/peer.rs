@@ -84,6 +84,8 @@ pub(crate) struct Notes {
     pub(crate) timer: Option<std::time::Instant>,
     /// What it answers each text with, instead of an echo.
     pub(crate) answer: Option<String>,
+    /// How much it had been told whenever a read had been worked off.
+    pub(crate) caught_up: Vec<usize>,
 }
 
 struct Note {
@@ -123,6 +125,12 @@ impl Session for Note {
             Event::Failed(_) => Told::Failed,
         };
         notes.told.push(told);
+    }
+
+    fn handle_caught_up(&mut self, _replies: &mut Replies<'_>) {
+        let mut notes = self.notes.lock();
+        let told = notes.told.len();
+        notes.caught_up.push(told);
     }
 
     fn handle_wake(&mut self, wake: Wake, _replies: &mut Replies<'_>) {

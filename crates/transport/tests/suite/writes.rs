@@ -108,12 +108,13 @@ async fn a_prepared_message_leaves_deflated_or_plain_as_each_connection_negotiat
     let deflate = Some(manager.codec(Role::Server, params));
     let compressed = Setup { deflate, ..Setup::default() }.spawn(|_| {});
     let plain = drive();
-    let message = Arc::new(Prepared::text(&"again and again ".repeat(1000)));
+    let text = "again and again ".repeat(1000);
+    let message = Arc::new(Prepared::text(&text));
     for driven in [&compressed, &plain] {
         driven.outbox.send(message.clone()).expect("room");
     }
     settle().await;
-    assert_eq!(plain.frames(), [(0x81, message.payload().to_vec())]);
+    assert_eq!(plain.frames(), [(0x81, text.into_bytes())]);
     let sent = compressed.frames();
     assert_eq!(sent[0].0, 0xc1);
     assert!(sent[0].1.len() < 500);
@@ -183,4 +184,29 @@ proptest! {
             assert_eq!(q, queued);
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn joined_messages_are_one_wake_and_one_write_and_arrive_as_themselves() {
+    let driven = drive();
+    settle().await;
+    let polls = driven.wire.with(|script| script.reads);
+    let messages: Vec<_> = ["a", "b", "c"].into_iter().map(prepared).collect();
+    let joined = Prepared::join(&messages).expect("three");
+    driven.outbox.send(joined).expect("room");
+    settle().await;
+    assert_eq!(driven.sent_texts(), ["a", "b", "c"]);
+    assert_eq!(driven.wire.with(|script| (script.reads, script.writes)), (polls, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_hears_once_that_all_of_a_read_has_been_handled() {
+    let driven = drive();
+    driven.wire.send(text("one").repeat(3));
+    settle().await;
+    driven.wire.send([text("two"), text("cut")[..3].to_vec()].concat());
+    settle().await;
+    driven.wire.send(text("cut")[3..].to_vec());
+    settle().await;
+    assert_eq!(driven.notes.lock().caught_up, [3, 4, 5], "events told by the end of each read");
 }
