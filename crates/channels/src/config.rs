@@ -132,3 +132,97 @@ impl Default for PresenceConfig {
         }
     }
 }
+
+/// For how long it is remembered which events were published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedEventsConfig {
+    /// For so long an event of the same name is a repetition (default 2 min). Longer than clients try
+    /// again.
+    pub window: Duration,
+    /// So many events of one channel (default 1,000), some 50 bytes each. A busier channel has a
+    /// shorter window.
+    pub events_per_channel_max: NonZeroUsize,
+    /// So many of all channels (default 1,000,000: 50 MB, and some 150 bytes for each channel). Beyond,
+    /// channels in which nothing was published for longest are forgotten.
+    pub events_max: NonZeroUsize,
+}
+
+impl Default for PublishedEventsConfig {
+    fn default() -> Self {
+        const {
+            Self {
+                window: Duration::from_secs(120),
+                events_per_channel_max: NonZeroUsize::new(1_000).unwrap(),
+                events_max: NonZeroUsize::new(1_000_000).unwrap(),
+            }
+        }
+    }
+}
+
+/// One connection type as it is written.
+///
+/// [`ConnectionTypes::compile`](crate::ConnectionTypes::compile) checks it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionTypeSpec {
+    /// Which URLs: `/ws/chat/{session_id}`. A parameter is one whole segment.
+    pub path: String,
+    /// How many connections at once for each value of `per`; `None`: any number.
+    pub max: Option<u32>,
+    /// The parameter by which connections are counted; `None`: all of the type are counted together.
+    pub per: Option<String>,
+    /// Whether `{user_id}` in the URL must be the caller.
+    pub owner: bool,
+    /// The channels that such a connection is in by itself: `chat:{session_id}`.
+    pub channels: Vec<String>,
+    /// What happens when there are as many as there may be and one more comes.
+    pub on_limit: OnLimit,
+}
+
+/// What happens when a connection comes that is one too many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnLimit {
+    /// It is closed.
+    #[default]
+    Reject,
+    /// The one that has been there longest is closed.
+    CloseOldest,
+}
+
+impl OnLimit {
+    /// The spelling in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::CloseOldest => "close-oldest",
+        }
+    }
+
+    /// The one that is spelled so.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Reject, Self::CloseOldest].into_iter().find(|choice| choice.name() == name)
+    }
+}
+
+impl ConnectionTypeSpec {
+    /// The types that there are when none is configured.
+    #[must_use]
+    pub fn default_table() -> Vec<Self> {
+        let table = [
+            ("/ws/chat/{session_id}", 1, "session_id", false, "chat:{session_id}"),
+            ("/ws/agent-status/{user_id}", 1, "user_id", true, "agent:{user_id}"),
+            ("/ws/trips/{trip_id}/collab", 3, "trip_id", false, "trip:{trip_id}"),
+            ("/ws/notifications/{user_id}", 1, "user_id", true, "notifications:{user_id}"),
+        ];
+        let spec = |(path, max, per, owner, channel): (&str, u32, &str, bool, &str)| Self {
+            path: path.into(),
+            max: Some(max),
+            per: Some(per.into()),
+            owner,
+            channels: vec![channel.into()],
+            on_limit: OnLimit::Reject,
+        };
+        table.map(spec).into()
+    }
+}

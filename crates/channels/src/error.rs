@@ -139,3 +139,95 @@ pub enum SubscribeError {
         max: NonZeroUsize,
     },
 }
+
+/// A connection type that cannot be meant, with its place in the list: the caller knows which line that
+/// is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("connection type {number}: {error}", number = index + 1)]
+pub struct TypeFault {
+    /// Which type, counted from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    #[source]
+    pub error: TypeError,
+}
+
+/// What is wrong with a connection type. Whose fault: the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TypeError {
+    /// Its path is none.
+    #[error("{0}")]
+    Path(PathError),
+    /// A type that means the same paths was there before.
+    #[error("means the same paths as connection type {number}", number = first + 1)]
+    Duplicate {
+        /// Which type was first, counted from 0.
+        first: usize,
+    },
+    /// Nobody could connect.
+    #[error("`max` must be at least 1")]
+    MaxZero,
+    /// A key by which nothing is counted.
+    #[error("`per` says by what connections are counted, but `max` says no limit")]
+    PerWithoutMax,
+    /// A parameter that the path does not have. `owner` needs `{user_id}`.
+    #[error("the path has no parameter {{{name}}}")]
+    UnknownParameter {
+        /// What it is called.
+        name: Box<str>,
+    },
+    /// A channel that cannot be meant.
+    #[error("the channel {text:?} cannot be meant: {error}")]
+    Channel {
+        /// As it was written.
+        text: Box<str>,
+        /// Why not.
+        error: PatternError,
+    },
+    /// Channels with `$` are the gateway's.
+    #[error("the channel {text:?} is reserved")]
+    Reserved {
+        /// As it was written.
+        text: Box<str>,
+    },
+}
+
+/// Why a text is no path of a connection type. Whose fault: the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// Without a `/` in front.
+    #[error("a path must begin with `/`")]
+    NotAbsolute,
+    /// Two slashes in a row, or one at the end.
+    #[error("a path must not have an empty segment, nor end with `/`")]
+    EmptySegment,
+    /// A segment that is neither plain nor one parameter.
+    #[error("{segment:?} is neither a plain segment nor one parameter like `{{session_id}}`")]
+    BadSegment {
+        /// As it was written.
+        segment: Box<str>,
+    },
+    /// The same parameter twice.
+    #[error("{segment} is there twice")]
+    RepeatedParameter {
+        /// As it was written.
+        segment: Box<str>,
+    },
+    /// More segments than are compared.
+    #[error("a path may have {max} segments, not {segments}")]
+    TooLong {
+        /// How many it has.
+        segments: usize,
+        /// How many it may have.
+        max: usize,
+    },
+}
+
+/// A connection type means the URL, and the value of a parameter cannot be used: it is no part of a
+/// channel's name, or would make the name of another channel. Whose fault: the client's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the value of {{{parameter}}} in the URL cannot be used")]
+pub struct UrlError {
+    /// The name of the parameter.
+    pub parameter: Box<str>,
+}

@@ -114,13 +114,13 @@ impl Model {
             }
             Step::Reconnect(who) => {
                 self.subscribers[who] = Subscriber::new(self.table.clone(), who);
-                for channel in 0..=u8::MAX {
+                for channel in 0..40 {
                     self.unsubscribe(who, channel);
                 }
             }
             Step::Publish(channel, except, count) => self.publish(channel, except, count)?,
         }
-        self.agrees()
+        Ok(())
     }
 
     fn publish(
@@ -178,9 +178,14 @@ proptest! {
     #[test]
     fn the_table_agrees_with_sets_of_names(steps in steps()) {
         let mut model = Model::new();
-        for step in &steps {
+        for (i, step) in steps.iter().enumerate() {
             model.take(step)?;
+            // All lists, which takes longer than the step.
+            if i % 16 == 0 {
+                model.agrees()?;
+            }
         }
+        model.agrees()?;
         model.subscribers.clear();
         prop_assert_eq!(model.table.stats(), SubscriptionStats::default());
     }
