@@ -10,6 +10,7 @@ pub mod config;
 mod framing;
 mod gateway;
 mod http;
+mod listener;
 pub mod logging;
 mod metrics;
 mod prefixed;

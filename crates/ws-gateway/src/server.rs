@@ -1,18 +1,21 @@
 //! The listener: from a socket to an upgrade or to an HTTP answer.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
-use tokio::{
-    io::AsyncReadExt,
-    net::{TcpListener, TcpStream},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, time::timeout};
 use ws_connection::handshake::{HeadError, HeadLimits, is_upgrade};
 use ws_handler::{Application, Rejection, TrustedProxies, WebSocketHandler};
-use ws_transport::{ReadHeadError, RequestHead, read_request};
+use ws_transport::{EagerTcpStream, ReadHeadError, RequestHead, read_request};
 
-use crate::{framing, http::Http, proxy};
+use crate::{
+    framing,
+    http::Http,
+    listener::{Accepted, Listener},
+    proxy,
+};
 
+/// Connections that one task answers one after the other.
+const CHUNK: usize = 8;
 /// How long a client that was refused within its head may take to notice.
 const LINGER: Duration = Duration::from_secs(1);
 /// Reads of a KiB of what such a client still sends.
@@ -34,7 +37,7 @@ pub struct ServerOptions {
 /// A bound listener with everything behind it.
 #[derive(Debug)]
 pub struct Server<A> {
-    listener: TcpListener,
+    listener: Listener,
     shared: Arc<Shared<A>>,
 }
 
@@ -53,18 +56,7 @@ impl<A: Application> Server<A> {
         handler: WebSocketHandler<A>,
         http: Http<A>,
     ) -> io::Result<Self> {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            Some(socket2::Protocol::TCP),
-        )?;
-        // A restart must not wait for connections of the process before to be forgotten.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        // A reconnect wave queues in the kernel rather than being refused.
-        socket.listen(4096)?;
-        let listener = TcpListener::from_std(socket.into())?;
+        let listener = Listener::bind(address)?;
         let shared = Arc::new(Shared { handler, http, options });
         Ok(Self { listener, shared })
     }
@@ -77,29 +69,35 @@ impl<A: Application> Server<A> {
     /// Accepts connections until the future is dropped. A drain goes on accepting: probes must see
     /// it, and who wants to upgrade is told to come back.
     pub async fn run(self) {
+        let mut burst = Vec::new();
         loop {
-            match self.listener.accept().await {
-                Ok((socket, peer)) => {
-                    let shared = self.shared.clone();
-                    tokio::spawn(async move { shared.serve_socket(socket, peer).await });
-                }
-                Err(error) => {
-                    // Out of files or memory, mostly: there is no use in trying again at once.
-                    tracing::error!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+            self.listener.accept(&mut burst).await;
+            // Few are answered here and now. Of many, tasks take some each: other threads may help
+            // with those, and between two of them the connections that are there get their turn.
+            while burst.len() > CHUNK {
+                let chunk = burst.split_off(burst.len() - CHUNK);
+                tokio::spawn(self.shared.clone().serve_chunk(chunk));
             }
+            self.shared.clone().serve_chunk(std::mem::take(&mut burst)).await;
+            tokio::task::yield_now().await;
         }
     }
 }
 
 impl<A: Application> Shared<A> {
-    async fn serve_socket(self: Arc<Self>, mut socket: TcpStream, peer: SocketAddr) {
-        // Messages are written whole: waiting for more only adds latency.
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, %peer, "the peer was gone before it was served");
-            return;
+    /// Serves connections as far as that needs no waiting, which for an upgrade is mostly all the
+    /// way; whichever has to wait gets a task of its own.
+    async fn serve_chunk(self: Arc<Self>, chunk: Vec<Accepted>) {
+        for (socket, peer) in chunk {
+            let mut serving = Box::pin(self.clone().serve_socket(socket, peer));
+            let polled = poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await;
+            if polled.is_pending() {
+                tokio::spawn(serving);
+            }
         }
+    }
+
+    async fn serve_socket(self: Arc<Self>, mut socket: EagerTcpStream, peer: SocketAddr) {
         let request = timeout(self.options.handshake_timeout, self.read_head(&mut socket, peer));
         let (head, peer) = match request.await {
             Ok(Ok(read)) => read,
@@ -125,7 +123,7 @@ impl<A: Application> Shared<A> {
 
     async fn read_head(
         &self,
-        socket: &mut TcpStream,
+        socket: &mut EagerTcpStream,
         peer: SocketAddr,
     ) -> Result<(RequestHead, SocketAddr), ReadHeadError> {
         let (peer, held) = match &self.options.proxy_protocol {
@@ -144,7 +142,7 @@ impl<A: Application> Shared<A> {
         is_upgrade(head.request.headers()) && (path == self.options.path || path == "/")
     }
 
-    async fn refuse_head(&self, socket: TcpStream, error: ReadHeadError, peer: SocketAddr) {
+    async fn refuse_head(&self, socket: EagerTcpStream, error: ReadHeadError, peer: SocketAddr) {
         match error {
             ReadHeadError::Head(head) => self.refuse(socket, &head.into(), peer).await,
             ReadHeadError::EndOfStream | ReadHeadError::Io(_) => {
@@ -153,7 +151,7 @@ impl<A: Application> Shared<A> {
         }
     }
 
-    async fn refuse(&self, mut socket: TcpStream, rejection: &Rejection, peer: SocketAddr) {
+    async fn refuse(&self, mut socket: EagerTcpStream, rejection: &Rejection, peer: SocketAddr) {
         self.handler.note_rejection(rejection, peer);
         self.handler.reject(&mut socket, rejection).await;
         // The client may be sending still. Closing on what is unread would reset the connection, and
@@ -163,7 +161,7 @@ impl<A: Application> Shared<A> {
 }
 
 /// Reads on until the peer has finished, or has sent more than anybody means by a request.
-async fn discard(socket: &mut TcpStream) -> io::Result<()> {
+async fn discard(socket: &mut EagerTcpStream) -> io::Result<()> {
     let mut unread = [0; 1024];
     for _ in 0..DISCARDED_READS_MAX {
         if socket.read(&mut unread).await? == 0 {
