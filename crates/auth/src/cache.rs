@@ -1,10 +1,10 @@
 //! Tokens that were verified, so that a client that comes back costs a hash and not a signature.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
-use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::identity::Identity;
@@ -12,15 +12,17 @@ use crate::identity::Identity;
 /// Locks are held for a lookup only; sixteen of them keep a few dozen threads apart.
 const SHARDS: usize = 16;
 
-/// A token's SHA-256. The token itself is not kept; and since only what hashes to the same value
-/// could take its place, the hash must be one that cannot be steered.
+/// Half of a token's SHA-256. The token itself is not kept; and since only what hashes to the same
+/// value could take its place, the hash must be one that cannot be steered: whoever wants to be taken
+/// for another of 2¹⁶ users has to try 2¹¹² tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TokenDigest([u8; digest::SHA256_OUTPUT_LEN]);
+pub(crate) struct TokenDigest([u8; digest::SHA256_OUTPUT_LEN / 2]);
 
 impl TokenDigest {
     pub(crate) fn of(token: &str) -> Self {
-        let mut bytes = [0; digest::SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        let mut bytes = [0; digest::SHA256_OUTPUT_LEN / 2];
+        let whole = digest::digest(&digest::SHA256, token.as_bytes());
+        bytes.copy_from_slice(&whole.as_ref()[..digest::SHA256_OUTPUT_LEN / 2]);
         Self(bytes)
     }
 }
@@ -34,39 +36,49 @@ pub(crate) enum Lookup {
     Miss,
 }
 
+/// One for each token of those who are connected: small, and in the table itself.
 struct Entry {
     identity: Arc<Identity>,
-    /// When the keys that verified it are too old to be trusted; `None` for configured keys.
-    keys_until: Option<SystemTime>,
+    /// When the keys that verified it are too old to be trusted, in ms since 1970; the last there is
+    /// for configured keys.
+    keys_until_ms: u64,
     /// The state of all keys that it was verified in.
     epoch: u64,
 }
 
-/// A bounded table; the entry that was not asked for the longest goes first.
+/// A bounded table; what was not asked for lately goes first.
 pub(crate) struct VerifiedCache {
-    shards: Box<[Mutex<LruCache<TokenDigest, Entry>>]>,
+    shards: Box<[Mutex<Generations>]>,
     tokens_max: usize,
+}
+
+/// Entries in two tables, each with half of the bound: when the young one is full it becomes the old
+/// one, and what nobody asked for since the last time is forgotten at once. A list in the order of use
+/// would be exact, and cost each entry an allocation and two pointers.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<TokenDigest, Entry>,
+    old: HashMap<TokenDigest, Entry>,
 }
 
 impl VerifiedCache {
     pub(crate) fn new(tokens_max: usize) -> Self {
-        // Unbounded tables that we cut ourselves: bounded ones allocate for their bound at once.
-        let shards = (0..SHARDS.min(tokens_max)).map(|_| Mutex::new(LruCache::unbounded()));
+        let shards = (0..SHARDS.min(tokens_max)).map(|_| Mutex::default());
         Self { shards: shards.collect(), tokens_max }
     }
 
     pub(crate) fn lookup(&self, digest: &TokenDigest, epoch: u64, now: SystemTime) -> Lookup {
-        let Some((shard, _)) = self.shard(digest) else { return Lookup::Miss };
+        let Some((shard, entries_max)) = self.shard(digest) else { return Lookup::Miss };
         let mut entries = shard.lock();
-        let Some(entry) = entries.get(digest) else { return Lookup::Miss };
+        let Some(entry) = entries.get(digest, entries_max) else { return Lookup::Miss };
         let outcome = if entry.identity.is_expired(now) {
             Lookup::Expired
-        } else if entry.epoch != epoch || entry.keys_until.is_some_and(|until| now >= until) {
+        } else if entry.epoch != epoch || millis(now) >= entry.keys_until_ms {
             Lookup::Miss
         } else {
             return Lookup::Hit(Arc::clone(&entry.identity));
         };
-        entries.pop(digest);
+        entries.young.remove(digest);
         outcome
     }
 
@@ -78,11 +90,11 @@ impl VerifiedCache {
         epoch: u64,
     ) {
         let Some((shard, entries_max)) = self.shard(&digest) else { return };
+        let keys_until_ms = keys_until.map_or(u64::MAX, millis);
         let mut entries = shard.lock();
-        entries.put(digest, Entry { identity, keys_until, epoch });
-        if entries.len() > entries_max {
-            entries.pop_lru();
-        }
+        // Of two that verified the same token at once, the later one has newer keys.
+        entries.old.remove(&digest);
+        entries.put(digest, Entry { identity, keys_until_ms, epoch }, entries_max);
         debug_assert!(entries.len() <= entries_max);
     }
 
@@ -92,17 +104,49 @@ impl VerifiedCache {
     }
 
     /// The shard of a digest and how much it may hold: together exactly the bound.
-    fn shard(&self, digest: &TokenDigest) -> Option<(&Mutex<LruCache<TokenDigest, Entry>>, usize)> {
+    fn shard(&self, digest: &TokenDigest) -> Option<(&Mutex<Generations>, usize)> {
         let index = usize::from(digest.0[0]).checked_rem(self.shards.len())?;
         let larger = usize::from(index < self.tokens_max % self.shards.len());
         Some((&self.shards[index], self.tokens_max / self.shards.len() + larger))
     }
 }
 
+impl Generations {
+    /// The entry, young again.
+    fn get(&mut self, digest: &TokenDigest, entries_max: usize) -> Option<&Entry> {
+        if let Some(entry) = self.old.remove(digest) {
+            self.put(*digest, entry, entries_max);
+        }
+        self.young.get(digest)
+    }
+
+    fn put(&mut self, digest: TokenDigest, entry: Entry, entries_max: usize) {
+        let is_known = self.young.contains_key(&digest);
+        if !is_known && self.young.len() >= (entries_max / 2).max(1) {
+            self.old = std::mem::take(&mut self.young);
+            if self.old.len() >= entries_max {
+                self.old = HashMap::new();
+            }
+        }
+        self.young.insert(digest, entry);
+    }
+
+    fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+}
+
+/// Whole milliseconds since 1970, so that no key is trusted for longer than it may be.
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+// With its key 40 bytes in the table.
+const _: () = assert!(size_of::<(TokenDigest, Entry)>() == 40);
+
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use super::*;
     use proptest::prelude::*;
 
@@ -152,6 +196,22 @@ mod tests {
         cache.insert(TokenDigest::of("a"), identity(None), None, 0);
         assert_eq!(cache.lookup(&TokenDigest::of("a"), 0, at(0)), Lookup::Miss);
         assert_eq!(cache.len(), 0);
+    }
+
+    #[test]
+    fn what_is_asked_for_outlasts_what_is_not() {
+        // One shard.
+        let cache = VerifiedCache::new(1);
+        assert_eq!(cache.shards.len(), 1);
+        let cache = VerifiedCache { tokens_max: 8, ..cache };
+        let asked = TokenDigest::of("asked");
+        cache.insert(asked, identity(None), None, 0);
+        cache.insert(TokenDigest::of("not asked"), identity(None), None, 0);
+        for other in 0..100 {
+            cache.insert(TokenDigest::of(&other.to_string()), identity(None), None, 0);
+            assert_eq!(cache.lookup(&asked, 0, at(0)), Lookup::Hit(identity(None)), "{other}");
+        }
+        assert_eq!(cache.lookup(&TokenDigest::of("not asked"), 0, at(0)), Lookup::Miss);
     }
 
     proptest! {

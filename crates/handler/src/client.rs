@@ -64,8 +64,6 @@ pub struct Client {
     latency_micros: AtomicU32,
     unhealthy: AtomicBool,
     closing: AtomicBool,
-    /// What an asynchronous verification found, until the session takes it.
-    pub(crate) verdict: RwLock<Option<Result<Arc<Identity>, ws_auth::AuthError>>>,
 }
 
 impl Client {
@@ -85,7 +83,6 @@ impl Client {
             latency_micros: AtomicU32::new(u32::MAX),
             unhealthy: AtomicBool::new(false),
             closing: AtomicBool::new(false),
-            verdict: RwLock::new(None),
         }
     }
 
@@ -112,6 +109,11 @@ impl Client {
     /// The user's name, as [`Client::identity`] has it.
     pub fn user_id(&self) -> Option<Arc<str>> {
         self.identity.read().as_ref().map(|identity| identity.user_id.clone())
+    }
+
+    /// Whether it is this user's.
+    pub(crate) fn is_user(&self, user_id: &str) -> bool {
+        self.identity.read().as_ref().is_some_and(|identity| *identity.user_id == *user_id)
     }
 
     /// The last round trip of the heartbeat.

@@ -1,32 +1,47 @@
 //! All connections: by name, by user, all.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::Hash,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use ahash::RandomState;
+use hashbrown::{HashTable, hash_table::Entry};
 use parking_lot::Mutex;
+use ws_auth::Identity;
 
 use crate::client::{Client, ConnectionId};
 
 /// More than threads that a server is likely to have, so that connects rarely wait for each other.
 const SHARDS: usize = 32;
+/// A table that holds less than this part of its room gives half of it back.
+const SPARSE: usize = 8;
+/// Room that no table gives back.
+const ROOM_MIN: usize = 64;
 
-type Sharded<K, V> = Box<[Mutex<HashMap<K, V, RandomState>>]>;
+/// Keys are not kept beside the entries, which have them: in tables that are half empty after they
+/// have doubled, they would be a good part of what an idle connection costs.
+type Sharded<T> = Box<[Mutex<HashTable<T>>]>;
 
 /// Touched when a connection comes or goes and when somebody looks for one; never for a message.
 #[derive(Debug)]
 pub(crate) struct Registry {
     hasher: RandomState,
-    connections: Sharded<ConnectionId, Arc<Client>>,
-    users: Sharded<Arc<str>, Vec<Arc<Client>>>,
+    connections: Sharded<Arc<Client>>,
+    users: Sharded<User>,
     count: AtomicUsize,
     user_count: AtomicUsize,
+}
+
+/// The connections of a user; at least one.
+#[derive(Debug)]
+enum User {
+    One(Arc<Client>),
+    #[expect(
+        clippy::box_collection,
+        reason = "few users have more than one, and all pay for the size"
+    )]
+    Many(Box<Vec<Arc<Client>>>),
 }
 
 /// The user has as many connections as it may.
@@ -35,54 +50,66 @@ pub(crate) struct TooMany;
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        let hasher = RandomState::new();
         Self {
-            connections: (0..SHARDS)
-                .map(|_| Mutex::new(HashMap::with_hasher(hasher.clone())))
-                .collect(),
-            users: (0..SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hasher.clone()))).collect(),
-            hasher,
+            hasher: RandomState::new(),
+            connections: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            users: (0..SHARDS).map(|_| Mutex::default()).collect(),
             count: AtomicUsize::new(0),
             user_count: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn insert(&self, client: Arc<Client>) {
-        let mut shard = self.connections[self.shard_of(&client.id())].lock();
-        if shard.insert(client.id(), client).is_none() {
+        let hash = hash_of_id(client.id());
+        let mut shard = self.connections[shard_of(hash)].lock();
+        let entry =
+            shard.entry(hash, |known| known.id() == client.id(), |known| hash_of_id(known.id()));
+        if let Entry::Vacant(entry) = entry {
+            entry.insert(client);
             self.count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn remove(&self, id: ConnectionId) {
-        let removed = self.connections[self.shard_of(&id)].lock().remove(&id);
-        if removed.is_some() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-        }
+        let hash = hash_of_id(id);
+        let mut shard = self.connections[shard_of(hash)].lock();
+        let Ok(entry) = shard.find_entry(hash, |known| known.id() == id) else { return };
+        let (client, _) = entry.remove();
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        give_room_back(&mut shard, |known| hash_of_id(known.id()));
+        drop(shard);
+        // Perhaps the last that refers to it: what that frees is no business of the shard.
+        drop(client);
     }
 
-    /// Adds a connection of a user, unless the user has `max` already.
+    /// Says who a connection is and adds it to its user's, unless the user has `max` already.
+    ///
+    /// From then on its identity may be renewed, but always for the same user.
     pub(crate) fn insert_user(
         &self,
-        user_id: &Arc<str>,
+        identity: &Arc<Identity>,
         client: Arc<Client>,
         max: Option<usize>,
     ) -> Result<(), TooMany> {
-        let mut shard = self.users[self.shard_of(&**user_id)].lock();
-        match shard.entry(user_id.clone()) {
+        let user_id = &*identity.user_id;
+        let hash = self.hasher.hash_one(user_id);
+        let mut shard = self.users[shard_of(hash)].lock();
+        let entry = shard.entry(hash, |user| user.is(user_id), |user| user.hash(&self.hasher));
+        match entry {
             Entry::Occupied(mut entry) => {
-                let clients = entry.get_mut();
-                if max.is_some_and(|max| clients.len() >= max) {
+                let user = entry.get_mut();
+                if max.is_some_and(|max| user.clients().len() >= max) {
                     return Err(TooMany);
                 }
-                clients.push(client);
+                client.set_identity(identity.clone());
+                user.add(client);
             }
             Entry::Vacant(entry) => {
                 if max == Some(0) {
                     return Err(TooMany);
                 }
-                // Most users have one: `vec!` allocates for just that.
-                entry.insert(vec![client]);
+                client.set_identity(identity.clone());
+                entry.insert(User::One(client));
                 self.user_count.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -90,28 +117,44 @@ impl Registry {
     }
 
     pub(crate) fn remove_user(&self, user_id: &str, id: ConnectionId) {
-        let mut shard = self.users[self.shard_of(user_id)].lock();
-        let Some(clients) = shard.get_mut(user_id) else { return };
-        clients.retain(|client| client.id() != id);
-        if clients.is_empty() {
-            shard.remove(user_id);
-            self.user_count.fetch_sub(1, Ordering::Relaxed);
+        let hash = self.hasher.hash_one(user_id);
+        let mut shard = self.users[shard_of(hash)].lock();
+        let Ok(mut entry) = shard.find_entry(hash, |user| user.is(user_id)) else { return };
+        match entry.get_mut() {
+            User::One(client) if client.id() != id => {}
+            User::One(_) => {
+                entry.remove();
+                self.user_count.fetch_sub(1, Ordering::Relaxed);
+                give_room_back(&mut shard, |user| user.hash(&self.hasher));
+            }
+            User::Many(clients) => {
+                clients.retain(|client| client.id() != id);
+                if let [last] = &clients[..] {
+                    *entry.get_mut() = User::One(last.clone());
+                }
+            }
         }
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<Arc<Client>> {
-        self.connections[self.shard_of(&id)].lock().get(&id).cloned()
+        let hash = hash_of_id(id);
+        let shard = self.connections[shard_of(hash)].lock();
+        shard.find(hash, |known| known.id() == id).cloned()
     }
 
     pub(crate) fn of_user(&self, user_id: &str) -> Vec<Arc<Client>> {
-        let shard = self.users[self.shard_of(user_id)].lock();
-        shard.get(user_id).cloned().unwrap_or_default()
+        let hash = self.hasher.hash_one(user_id);
+        let shard = self.users[shard_of(hash)].lock();
+        shard
+            .find(hash, |user| user.is(user_id))
+            .map(|user| user.clients().to_vec())
+            .unwrap_or_default()
     }
 
     /// Calls `each` for every connection, one shard at a time, without a copy of all.
     pub(crate) fn for_each(&self, mut each: impl FnMut(&Arc<Client>)) {
         for shard in &self.connections {
-            shard.lock().values().for_each(&mut each);
+            shard.lock().iter().for_each(&mut each);
         }
     }
 
@@ -124,9 +167,46 @@ impl Registry {
     pub(crate) fn user_count(&self) -> usize {
         self.user_count.load(Ordering::Relaxed)
     }
+}
 
-    fn shard_of<K: Hash + ?Sized>(&self, key: &K) -> usize {
-        // The upper bits: the maps within take the lower ones.
-        (self.hasher.hash_one(key) >> 32) as usize % SHARDS
+impl User {
+    fn clients(&self) -> &[Arc<Client>] {
+        match self {
+            Self::One(client) => std::slice::from_ref(client),
+            Self::Many(clients) => clients,
+        }
+    }
+
+    fn add(&mut self, client: Arc<Client>) {
+        match self {
+            Self::One(first) => *self = Self::Many(Box::new(vec![first.clone(), client])),
+            Self::Many(clients) => clients.push(client),
+        }
+    }
+
+    fn is(&self, user_id: &str) -> bool {
+        self.clients()[0].is_user(user_id)
+    }
+
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        self.clients()[0].user_id().map_or(0, |user_id| hasher.hash_one(&*user_id))
+    }
+}
+
+/// Nobody but us chooses names, and they are random already.
+fn hash_of_id(id: ConnectionId) -> u64 {
+    id.bits() as u64 ^ (id.bits() >> 64) as u64
+}
+
+/// Neither the lowest nor the highest bits, which the tables within go by.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
+}
+
+/// After a crowd has gone, its room goes, too: bit by bit, so that nobody waits for it.
+fn give_room_back<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
+    let room = table.capacity();
+    if room > ROOM_MIN && table.len() < room / SPARSE {
+        table.shrink_to(room / 2, hash);
     }
 }

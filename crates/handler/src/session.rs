@@ -16,8 +16,9 @@ use crate::{
     admission::Place,
     application::{Application, Responder},
     client::Client,
+    clock::millis,
     config::AuthMode,
-    expiry::Expiry,
+    expiry::{Due, Expiry},
     handler::Shared,
     lifecycle,
 };
@@ -25,7 +26,7 @@ use crate::{
 mod authentication;
 mod ending;
 
-use authentication::Asked;
+use authentication::Verification;
 
 /// The handler's side of one connection; made by
 /// [`WebSocketHandler::serve`](crate::WebSocketHandler::serve).
@@ -34,7 +35,8 @@ pub struct GatewaySession<A: Application> {
     shared: Arc<Shared<A>>,
     client: Arc<Client>,
     state: State,
-    strikes: Strikes,
+    /// None while the limits were kept to, as nearly all do.
+    strikes: Option<Box<Strikes>>,
     /// The user's key and tier in the message limiter.
     limit_key: u64,
     tier: TierId,
@@ -70,14 +72,8 @@ enum State {
         deadline: Instant,
         pending: Place,
     },
-    /// The token's keys are being fetched; nothing is read meanwhile. A deadline and a place among
-    /// those that wait have only first authentications; a refresh has its previous expiry.
-    Verifying {
-        deadline: Option<Instant>,
-        pending: Option<Place>,
-        previous: Option<Expiry>,
-        asked: Asked,
-    },
+    /// The token's keys are being fetched; nothing is read meanwhile.
+    Verifying(Box<Verification>),
     /// Served. Nobody has to authenticate where there is no identity.
     Active {
         expiry: Option<Expiry>,
@@ -105,12 +101,11 @@ impl<A: Application> GatewaySession<A> {
         // Until it is known who it is, the address is what limits go by.
         let limit_key = shared.keys.hash_one(ws_rate_limiter::ip_key(client.address()));
         let tier = TierId::default();
-        let strikes = Strikes::default();
         let mut session = Self {
             shared,
             client,
             state,
-            strikes,
+            strikes: None,
             limit_key,
             tier,
             is_started: false,
@@ -252,12 +247,11 @@ impl<A: Application> GatewaySession<A> {
     /// The ladder of DESIGN §4.6: dropped and told once, and in the end closed.
     fn is_permitted(&mut self, correlation: &Correlation<'_>, replies: &mut Replies<'_>) -> bool {
         let now = replies.now();
-        let verdict = {
-            let limits = &self.shared.config.limits;
-            let Some(messages) = &limits.messages else { return true };
-            let outcome = messages.check(self.tier, &self.limit_key, now);
-            limits.ladder.judge(&mut self.strikes, outcome, now)
-        };
+        let limits = &self.shared.config.limits;
+        let Some(messages) = &limits.messages else { return true };
+        let Err(denied) = messages.check(self.tier, &self.limit_key, now) else { return true };
+        let strikes = self.strikes.get_or_insert_default();
+        let verdict = limits.ladder.judge(strikes, Err(denied), now);
         match verdict {
             Verdict::Allow => return true,
             Verdict::Drop { retry_at, first_in_burst: true } => {
@@ -300,28 +294,48 @@ impl<A: Application> GatewaySession<A> {
     fn handle_deadline(&mut self, replies: &mut Replies<'_>) {
         let now = replies.now();
         match &mut self.state {
-            State::Waiting { deadline, .. } | State::Verifying { deadline: Some(deadline), .. }
-                if now >= *deadline =>
-            {
-                lifecycle::auth_timeout(&self.client);
-                self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
-                self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
+            State::Waiting { deadline, .. } => {
+                let deadline = *deadline;
+                self.judge_silence(deadline, replies);
             }
-            State::Active { expiry: Some(expiry) }
-            | State::Verifying { previous: Some(expiry), .. } => {
-                if expiry.is_over(now) {
-                    lifecycle::token_expired(&self.client);
-                    self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
-                    let reason = ErrorCode::TokenExpired.sentence();
-                    self.end(SendableCode::UNAUTHORIZED, reason, replies);
-                } else if let Some(expires_at) = expiry.take_warning(now) {
-                    self.send(&ServerMessage::TokenExpiring { expires_at }, None, replies);
+            State::Verifying(verification) => match verification.deadline {
+                Some(deadline) => self.judge_silence(deadline, replies),
+                None => {
+                    let due =
+                        verification.previous.as_mut().and_then(|expiry| expiry.take_due(now));
+                    self.handle_expiry(due, replies);
                 }
+            },
+            State::Active { expiry } => {
+                let due = expiry.as_mut().and_then(|expiry| expiry.take_due(now));
+                self.handle_expiry(due, replies);
             }
-            State::Waiting { .. }
-            | State::Verifying { .. }
-            | State::Active { expiry: None }
-            | State::Ending => {}
+            State::Ending => {}
+        }
+    }
+
+    fn judge_silence(&mut self, deadline: Instant, replies: &mut Replies<'_>) {
+        if replies.now() >= deadline {
+            lifecycle::auth_timeout(&self.client);
+            self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
+            self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
+        }
+    }
+
+    fn handle_expiry(&mut self, due: Option<Due>, replies: &mut Replies<'_>) {
+        match due {
+            Some(Due::Warning) => {
+                let expires_at = self.client.identity().and_then(|identity| identity.expires_at);
+                let expires_at = expires_at.map_or(0, millis);
+                self.send(&ServerMessage::TokenExpiring { expires_at }, None, replies);
+            }
+            Some(Due::End) => {
+                lifecycle::token_expired(&self.client);
+                self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
+                let reason = ErrorCode::TokenExpired.sentence();
+                self.end(SendableCode::UNAUTHORIZED, reason, replies);
+            }
+            None => {}
         }
     }
 }
@@ -382,8 +396,9 @@ impl<A: Application> Session for GatewaySession<A> {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Waiting { deadline, .. } => Some(*deadline),
-            State::Verifying { deadline, previous, .. } => {
-                deadline.or(previous.as_ref().map(Expiry::poll_timeout))
+            State::Verifying(verification) => {
+                let previous = verification.previous.as_ref();
+                verification.deadline.or(previous.map(Expiry::poll_timeout))
             }
             State::Active { expiry } => expiry.as_ref().map(Expiry::poll_timeout),
             State::Ending => None,
@@ -391,7 +406,7 @@ impl<A: Application> Session for GatewaySession<A> {
     }
 
     fn is_ready(&self) -> bool {
-        !matches!(self.state, State::Verifying { .. })
+        !matches!(self.state, State::Verifying(_))
     }
 
     fn handle_end(&mut self, end: End) {

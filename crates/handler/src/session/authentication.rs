@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use parking_lot::Mutex;
 use ws_auth::{AuthError, Fault, Identity, VerifyError};
 use ws_close_manager::SendableCode;
 use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
@@ -9,9 +10,23 @@ use ws_transport::Replies;
 
 use super::{GatewaySession, State};
 use crate::{
-    application::Application, clock::millis, config::AuthMode, expiry::Expiry, lifecycle,
-    registry::TooMany, rejection::credential_sentence,
+    admission::Place, application::Application, clock::millis, config::AuthMode, expiry::Expiry,
+    lifecycle, registry::TooMany, rejection::credential_sentence,
 };
+
+/// A verification that waits for keys. A deadline and a place among those that wait have only first
+/// authentications; a refresh has its previous expiry.
+#[derive(Debug)]
+pub(super) struct Verification {
+    pub(super) deadline: Option<Instant>,
+    pending: Option<Place>,
+    pub(super) previous: Option<Expiry>,
+    asked: Asked,
+    verdict: Arc<Mutex<Option<Verdict>>>,
+}
+
+/// What a verification finds.
+type Verdict = Result<Arc<Identity>, AuthError>;
 
 /// What an `auth` message asked for, kept while its token is being verified.
 #[derive(Debug, Default)]
@@ -53,25 +68,33 @@ impl<A: Application> GatewaySession<A> {
             State::Active { expiry } => (None, None, expiry),
             other => return self.state = other,
         };
-        self.state = State::Verifying { deadline, pending, previous, asked };
+        let verdict = Arc::default();
         let (shared, client) = (self.shared.clone(), self.client.clone());
-        let token: Box<str> = token.into();
+        let (token, found) = (Box::<str>::from(token), Arc::clone(&verdict));
+        self.state = State::Verifying(Box::new(Verification {
+            deadline,
+            pending,
+            previous,
+            asked,
+            verdict,
+        }));
         tokio::spawn(async move {
             let wall = shared.clock.wall(tokio::time::Instant::now().into_std());
             let verdict = shared.authenticator.authenticate(&token, wall).await;
-            *client.verdict.write() = Some(verdict);
+            *found.lock() = Some(verdict);
             client.outbox().nudge();
         });
     }
 
     /// The verdict that [`GatewaySession::verify_later`] waited for.
     pub(super) fn handle_verdict(&mut self, replies: &mut Replies<'_>) {
-        let Some(verdict) = self.client.verdict.write().take() else { return };
-        let State::Verifying { deadline, pending, previous, asked } =
-            std::mem::replace(&mut self.state, State::Ending)
+        let State::Verifying(verification) = &self.state else { return };
+        let Some(verdict) = verification.verdict.lock().take() else { return };
+        let State::Verifying(verification) = std::mem::replace(&mut self.state, State::Ending)
         else {
             return;
         };
+        let Verification { deadline, pending, previous, asked, .. } = *verification;
         self.state = match (deadline, pending) {
             (Some(deadline), Some(pending)) => State::Waiting { deadline, pending },
             _ => State::Active { expiry: previous },
@@ -165,7 +188,7 @@ impl<A: Application> GatewaySession<A> {
     ) -> Result<(), TooMany> {
         let max = self.shared.config.limits.connections_per_user_max.map(usize::from);
         let registry = &self.shared.registry;
-        registry.insert_user(&identity.user_id, self.client.clone(), max)?;
+        registry.insert_user(&identity, self.client.clone(), max)?;
         self.limit_key = self.shared.keys.hash_one(&*identity.user_id);
         self.renew(identity, now);
         Ok(())
