@@ -11,5 +11,7 @@ mod server;
 mod tokens;
 
 pub use client::{Agreement, ClientHandshake, HandshakeError};
-pub use head::{HeadError, HeadLimits, encode_response, parse_request, parse_response};
+pub use head::{
+    HeadError, HeadLimits, encode_response, parse_request, parse_response, parse_shared_request,
+};
 pub use server::{Refusal, Upgrade, is_upgrade};

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ws_compression::{CompressionConfig, CompressionManager, Role};
 use ws_connection::{
     ConnectionConfig,
-    handshake::{HeadError, HeadLimits, Refusal, Upgrade, encode_response, parse_request},
+    handshake::{HeadError, HeadLimits, Refusal, Upgrade, encode_response, parse_shared_request},
 };
 
 use crate::{scratch, stream::WebSocketStream};
@@ -57,10 +57,12 @@ pub async fn read_request<IO: AsyncRead + Unpin>(
     poll_fn(|cx| {
         scratch::with(|scratch| {
             loop {
-                if let Some((request, head_len)) = parse_request(&held, limits)? {
-                    let bytes = Bytes::from(std::mem::take(&mut held));
+                let bytes = Bytes::from(std::mem::take(&mut held));
+                if let Some((request, head_len)) = parse_shared_request(&bytes, limits)? {
                     return Ok(RequestHead { request, bytes, head_len }).into();
                 }
+                // Nobody else has it, so it is not copied.
+                held = bytes.into();
                 let mut read = ReadBuf::new(scratch.workspace.read_buffer());
                 ready!(Pin::new(&mut *io).poll_read(cx, &mut read))?;
                 let fresh = read.filled();

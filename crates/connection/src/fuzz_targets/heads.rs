@@ -1,9 +1,11 @@
 //! Any bytes as the head of a request or a response.
 
+use bytes::Bytes;
 use http::Uri;
 
 use crate::handshake::{
     ClientHandshake, HeadLimits, Upgrade, encode_response, parse_request, parse_response,
+    parse_shared_request,
 };
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 1000, headers_max: 20 };
@@ -11,6 +13,13 @@ const LIMITS: HeadLimits = HeadLimits { bytes_max: 1000, headers_max: 20 };
 /// Parses them as both, whole and as they would arrive, and judges what comes out.
 pub fn heads(data: &[u8]) {
     let request = parse_request(data, LIMITS);
+    let shared = parse_shared_request(&Bytes::copy_from_slice(data), LIMITS);
+    let parts = |parsed: &Result<Option<(http::Request<()>, usize)>, _>| {
+        let whole = parsed.as_ref().ok().and_then(Option::as_ref);
+        whole.map(|(it, len)| (it.method().clone(), it.uri().clone(), it.headers().clone(), *len))
+    };
+    assert_eq!(parts(&request), parts(&shared), "copied or referred to, it says the same");
+    assert_eq!(request.as_ref().err(), shared.as_ref().err());
     if let Ok(Some((request, len))) = &request {
         assert!(*len <= data.len().min(LIMITS.bytes_max));
         assert!(request.headers().len() <= LIMITS.headers_max);

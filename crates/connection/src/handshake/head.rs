@@ -1,6 +1,9 @@
 //! Heads of requests and responses, parsed from bytes within limits.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+};
 
 /// How much of a head a peer may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,20 +60,35 @@ pub fn parse_request(
     bytes: &[u8],
     limits: HeadLimits,
 ) -> Result<Option<(Request<()>, usize)>, HeadError> {
+    request_of(bytes, None, limits)
+}
+
+/// As [`parse_request`], and the target and the headers refer to `bytes` instead of holding copies: an
+/// allocation less for each.
+pub fn parse_shared_request(
+    bytes: &Bytes,
+    limits: HeadLimits,
+) -> Result<Option<(Request<()>, usize)>, HeadError> {
+    request_of(bytes, Some(bytes), limits)
+}
+
+fn request_of(
+    bytes: &[u8],
+    shared: Option<&Bytes>,
+    limits: HeadLimits,
+) -> Result<Option<(Request<()>, usize)>, HeadError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers[..limits.headers_max.min(HEADERS_MAX)]);
     let Some(len) = finish(parsed.parse(bytes), bytes, limits)? else { return Ok(None) };
     let method = parsed.method.unwrap_or_default().as_bytes();
+    let target = parsed.path.unwrap_or_default().as_bytes();
     let mut request = Request::new(());
     *request.method_mut() =
         Method::from_bytes(method).map_err(|_| HeadError::Malformed("the method"))?;
-    *request.uri_mut() = parsed
-        .path
-        .unwrap_or_default()
-        .parse()
+    *request.uri_mut() = Uri::from_maybe_shared(part(target, shared))
         .map_err(|_| HeadError::Malformed("the request target"))?;
     *request.version_mut() = version(parsed.version);
-    *request.headers_mut() = header_map(parsed.headers)?;
+    *request.headers_mut() = header_map(parsed.headers, shared)?;
     Ok(Some((request, len)))
 }
 
@@ -86,7 +104,7 @@ pub fn parse_response(
     *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default())
         .map_err(|_| HeadError::Malformed("the status"))?;
     *response.version_mut() = version(parsed.version);
-    *response.headers_mut() = header_map(parsed.headers)?;
+    *response.headers_mut() = header_map(parsed.headers, None)?;
     Ok(Some((response, len)))
 }
 
@@ -143,14 +161,25 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 }
 }
 
-fn header_map(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
+fn header_map(
+    parsed: &[httparse::Header<'_>],
+    shared: Option<&Bytes>,
+) -> Result<HeaderMap, HeadError> {
     let mut headers = HeaderMap::with_capacity(parsed.len());
     for header in parsed {
         let name = HeaderName::from_bytes(header.name.as_bytes())
             .map_err(|_| HeadError::Malformed("a header's name"))?;
-        let value = HeaderValue::from_bytes(header.value)
+        let value = HeaderValue::from_maybe_shared(part(header.value, shared))
             .map_err(|_| HeadError::Malformed("a header's value"))?;
         headers.append(name, value);
     }
     Ok(headers)
+}
+
+/// A part of the head, referred to where that is possible.
+fn part(part: &[u8], shared: Option<&Bytes>) -> Bytes {
+    match shared {
+        Some(shared) if !part.is_empty() => shared.slice_ref(part),
+        _ => Bytes::copy_from_slice(part),
+    }
 }

@@ -3,7 +3,7 @@
 use http::{Request, StatusCode, header};
 use ws_connection::handshake::{
     ClientHandshake, HandshakeError, HeadError, HeadLimits, Refusal, Upgrade, encode_response,
-    parse_request, parse_response,
+    parse_request, parse_response, parse_shared_request,
 };
 
 const SOUND: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -14,6 +14,18 @@ fn request(text: &str) -> Request<()> {
         parse_request(text.as_bytes(), HeadLimits::default()).expect(text).expect("whole");
     assert_eq!(len, text.len());
     request
+}
+
+#[test]
+fn a_shared_head_is_referred_to_and_says_the_same() {
+    let wire = bytes::Bytes::from_static(SOUND.as_bytes());
+    let parsed = parse_shared_request(&wire, HeadLimits::default()).expect("sound");
+    let (shared, len) = parsed.expect("whole");
+    let copied = request(SOUND);
+    assert_eq!((shared.uri(), shared.headers()), (copied.uri(), copied.headers()));
+    assert_eq!(len, SOUND.len());
+    let host = shared.headers()[header::HOST].as_bytes();
+    assert!(wire.as_ptr_range().contains(&host.as_ptr()), "no copy");
 }
 
 fn check(section: &str, from: &str, to: &str, expect: Result<(), Refusal>) {
