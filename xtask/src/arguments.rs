@@ -30,6 +30,7 @@ Usage: cargo xtask COMMAND
   curves       what a message costs as the work grows
     --write            write charts and tables to docs
     --only CHART       only this chart; repeat or separate by commas
+    --no-build         for any of the three: our programs as they were built last
 
 docs/testing.md and docs/benchmarks.md say more.
 ";

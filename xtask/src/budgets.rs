@@ -10,7 +10,7 @@ use self::list::{Budget, Versus};
 use self::verdict::{Finding, Verdict};
 use crate::measure::conditions::Conditions;
 use crate::measure::duel::{Rig, Side};
-use crate::measure::ours::{Built, Program};
+use crate::measure::ours::{Builds, Built, Program};
 use crate::measure::page;
 use crate::measure::pairs::Summary;
 use crate::measure::reading::Cost;
@@ -31,6 +31,7 @@ const PAIRS: usize = 5;
 pub(crate) struct Options {
     /// A budget that is missed is a failure.
     pub(crate) strict: bool,
+    pub(crate) builds: Builds,
     /// The docs' table is written.
     pub(crate) write: bool,
     /// Nothing here means every budget.
@@ -47,6 +48,7 @@ impl Options {
                 .map_or((argument.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())))
             {
                 ("--strict", None) => options.strict = true,
+                ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--write", None) => options.write = true,
                 ("--only", value) => {
                     let names = value.or_else(|| arguments.next());
@@ -70,7 +72,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
     }
     let asked_for = |budget: &&Budget| options.only.is_empty() || options.only.contains(&budget.id);
     let budgets: Vec<&Budget> = budgets.iter().filter(asked_for).collect();
-    let measurer = Measurer::new(workspace, &budgets)?;
+    let measurer = Measurer::new(workspace, options.builds, &budgets)?;
     let mut conditions = Conditions::here(&measurer.rig.tool.cores);
     let mut findings = Vec::new();
     for budget in budgets {
@@ -122,8 +124,8 @@ struct Measurer {
 }
 
 impl Measurer {
-    fn new(workspace: &Workspace, budgets: &[&Budget]) -> anyhow::Result<Self> {
-        let rig = rig(workspace)?;
+    fn new(workspace: &Workspace, builds: Builds, budgets: &[&Budget]) -> anyhow::Result<Self> {
+        let rig = rig(workspace, builds)?;
         let cases = cases::all(Length::Full);
         let mut programs: Vec<Program> = Vec::new();
         let mut peers = Vec::new();
@@ -141,10 +143,10 @@ impl Measurer {
         if peers.is_empty() {
             peers.push(NO_PEER.to_owned());
         }
-        let field = Field::gather(workspace, &peers, programs.into_iter())?;
+        let field = Field::gather(workspace, builds, &peers, programs.into_iter())?;
         let million = match wants_million {
             false => Err("was not asked for".to_owned()),
-            true => million::run(workspace).map_err(|error| format!("{error:#}")),
+            true => million::run(workspace, builds).map_err(|error| format!("{error:#}")),
         };
         Ok(Self { rig, field, cases, million })
     }

@@ -12,6 +12,7 @@ use self::plan::{Chart, Who};
 use crate::chart::lines::{Lines, Series};
 use crate::measure::conditions::Conditions;
 use crate::measure::duel::{Rig, Side};
+use crate::measure::ours::Builds;
 use crate::measure::page;
 use crate::measure::pairs::Summary;
 use crate::measure::reading::Reading;
@@ -28,6 +29,7 @@ const PEER: &str = "bun";
 /// What was asked for on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
+    pub(crate) builds: Builds,
     /// The docs' charts and table are written.
     pub(crate) write: bool,
     /// Nothing here means every chart.
@@ -43,6 +45,7 @@ impl Options {
                 .split_once('=')
                 .map_or((argument.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())))
             {
+                ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--write", None) => options.write = true,
                 ("--only", value) => {
                     let known = plan::all().iter().map(|chart| chart.id).collect::<Vec<_>>();
@@ -80,9 +83,14 @@ struct Curve {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bool> {
     let mut charts = plan::all();
     charts.retain(|chart| options.only.is_empty() || options.only.iter().any(|id| id == chart.id));
-    let rig = rig(workspace)?;
+    let rig = rig(workspace, options.builds)?;
     let who = || charts.iter().flat_map(|chart| &chart.lines).map(|line| line.who);
-    let field = Field::gather(workspace, &[PEER.to_owned()], who().filter_map(Who::program))?;
+    let field = Field::gather(
+        workspace,
+        options.builds,
+        &[PEER.to_owned()],
+        who().filter_map(Who::program),
+    )?;
     let mut conditions = Conditions::here(&rig.tool.cores);
     let mut measured: Vec<(&Chart, Vec<Curve>)> = Vec::new();
     for chart in &charts {
@@ -149,6 +157,7 @@ fn starts(field: &Field, who: Who, at: u32, port: u16) -> anyhow::Result<Command
             let mut command = built.command(port);
             if matches!(who, Who::Grouped(_)) {
                 command.args(["--groups", &at.to_string()]);
+                command.args(["--members", &plan::RECEIVERS.to_string()]);
             }
             Ok(command)
         }

@@ -14,7 +14,7 @@ use crate::measure::conditions::Conditions;
 use crate::measure::cores::Cores;
 use crate::measure::duel::{Rig, Side};
 use crate::measure::load::LoadTool;
-use crate::measure::ours::{Built, Program};
+use crate::measure::ours::{Builds, Built, Program};
 use crate::measure::page;
 use crate::workspace::{Workspace, root};
 
@@ -29,6 +29,7 @@ mod row;
 pub(crate) struct Options {
     /// Nothing is measured: all peers are installed and named.
     pub(crate) list: bool,
+    pub(crate) builds: Builds,
     /// Longer runs and more of them, and the docs are written.
     pub(crate) full: bool,
     /// Nothing here means every peer.
@@ -48,6 +49,7 @@ impl Options {
             };
             match (flag.as_str(), value) {
                 ("--list", None) => options.list = true,
+                ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--full", None) => options.full = true,
                 ("--only", value) => {
                     let known: Vec<&str> = install::all().iter().map(|peer| peer.id).collect();
@@ -101,8 +103,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
         return Ok(install::list(workspace));
     }
     let cases = options.chosen();
-    let rig = rig(workspace)?;
-    let field = Field::gather(workspace, &options.only, cases.iter().map(|case| case.program))?;
+    let rig = rig(workspace, options.builds)?;
+    let field = Field::gather(
+        workspace,
+        options.builds,
+        &options.only,
+        cases.iter().map(|case| case.program),
+    )?;
     let mut conditions = Conditions::here(&rig.tool.cores);
     let mut rows = Vec::new();
     for case in &cases {
@@ -130,12 +137,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
 }
 
 /// The load tool, built, and where it runs.
-pub(crate) fn rig(workspace: &Workspace) -> anyhow::Result<Rig> {
+pub(crate) fn rig(workspace: &Workspace, builds: Builds) -> anyhow::Result<Rig> {
     anyhow::ensure!(
         Path::new("/proc/self/schedstat").exists(),
         "CPU time is read from /proc/PID/task/*/schedstat, which this system does not have"
     );
-    let tool = Built::new(Program::Load, workspace)?;
+    let tool = Built::new(Program::Load, workspace, builds)?;
     let tool = LoadTool { program: tool.path, cores: Cores::here() };
     Ok(Rig { tool, logs: workspace.target.join("measure") })
 }

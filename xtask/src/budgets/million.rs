@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::measure::ours::{Built, Program};
+use crate::measure::ours::{Builds, Built, Program};
 use crate::workspace::Workspace;
 
 /// Runs it, about two minutes. It fails when it misses a budget of its own; its figures stand all the
 /// same, and are judged here.
-pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Value> {
-    let built = Built::new(Program::Million, workspace)?;
+pub(crate) fn run(workspace: &Workspace, builds: Builds) -> anyhow::Result<Value> {
+    let built = Built::new(Program::Million, workspace, builds)?;
     eprintln!("a million connections in one process …");
     let output = Command::new(&built.path)
         .args(["--json", "--idle", "30", "--drain", "5"])

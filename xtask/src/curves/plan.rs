@@ -3,7 +3,7 @@
 use crate::measure::load::Workload;
 use crate::measure::ours::{Program, SECRET};
 use crate::measure::reading::Cost;
-use crate::peers::cases::{bytes, publish_to_thousand, thousands};
+use crate::peers::cases::{PUBLISH, bytes, thousands};
 
 /// Runs for each point, after one that warms up.
 pub(crate) const RUNS: usize = 3;
@@ -13,6 +13,10 @@ pub(crate) const COST: Cost = Cost::Message;
 
 /// In the charts at a constant rate: few enough that each message finds the server asleep.
 const RATE: u32 = 2_000;
+
+/// In the chart of groups.
+pub(crate) const RECEIVERS: u32 = 1_000;
+const DELIVERIES_PER_SECOND: u32 = 20_000;
 
 /// One chart.
 #[derive(Debug, Clone)]
@@ -93,7 +97,7 @@ pub(crate) fn all() -> Vec<Chart> {
         },
         Chart {
             id: "groups",
-            title: "A delivery by the number of groups, 1,000 receivers",
+            title: "A delivery by the number of groups, 1,000 receivers, 20,000 deliveries a second",
             across: "groups",
             points: vec![1, 10, 100, 1_000, 10_000, 100_000],
             lines: vec![Line {
@@ -166,8 +170,16 @@ fn sized(size: u32) -> Workload {
     )
 }
 
-fn grouped(_groups: u32) -> Workload {
-    publish_to_thousand(64, "")
+/// As many deliveries a second for each number of groups; a group has as many members as the receivers
+/// can fill, and from as many groups as receivers on one member.
+fn grouped(groups: u32) -> Workload {
+    let members = (RECEIVERS / groups).max(1);
+    let rate = DELIVERIES_PER_SECOND / members;
+    let options = format!(
+        "--connections {RECEIVERS} --rate {rate} --size 64 --warmup 300ms --messages {} {PUBLISH}",
+        DELIVERIES_PER_SECOND * 2
+    );
+    Workload { has_gaps: groups > 1, ..Workload::new("fan-out", "/sub", options) }
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ impl Rig {
     /// Measures both in turn, `pairs` times.
     ///
     /// For CPU time both run all the while and the idle one costs nothing; a first run of each warms up
-    /// what compiles or allocates at leisure, and does not count. Memory is that of a server that has just
-    /// been started, once for each run.
+    /// what compiles or allocates at leisure, and does not count. Memory is that of a server started anew
+    /// for each run, once a hundred connections have come and gone: the code that they ran is in memory then.
     pub(crate) fn duel(
         &self,
         ours: &Side<'_>,
@@ -77,6 +77,9 @@ impl Rig {
     }
 }
 
+/// They come before those whose memory is measured.
+const FIRST_CONNECTIONS: u32 = 100;
+
 /// A side with its server, once that runs.
 struct Seat<'a> {
     rig: &'a Rig,
@@ -107,6 +110,10 @@ impl<'a> Seat<'a> {
         let mut workload = self.side.workload.clone();
         // A user whom no earlier run brought along: the server has kept nothing for it.
         workload.options = workload.options.replace("{run}", &self.runs.to_string());
+        if self.cost == Cost::Memory {
+            let first = self.side.workload.with_connections(FIRST_CONNECTIONS);
+            self.rig.tool.run(&first, &mut server)?;
+        }
         let reading = self.rig.tool.run(&workload, &mut server)?;
         reading.cost(self.cost)?;
         if self.cost != Cost::Memory {

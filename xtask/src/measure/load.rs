@@ -23,11 +23,24 @@ pub(crate) struct Workload {
     pub(crate) path: &'static str,
     /// As one would type them; none of them holds a space.
     pub(crate) options: String,
+    /// Each receiver is meant to get some of the messages only: a gap is no loss.
+    pub(crate) has_gaps: bool,
 }
 
 impl Workload {
     pub(crate) fn new(scenario: &'static str, path: &'static str, options: String) -> Self {
-        Self { scenario, path, options }
+        Self { scenario, path, options, has_gaps: false }
+    }
+
+    /// The same with another number of connections.
+    pub(crate) fn with_connections(&self, connections: u32) -> Self {
+        let mut words: Vec<&str> = self.options.split_whitespace().collect();
+        let number = connections.to_string();
+        let at = words.iter().position(|word| *word == "--connections").map(|flag| flag + 1);
+        if let Some(word) = at.and_then(|at| words.get_mut(at)) {
+            *word = &number;
+        }
+        Self { options: words.join(" "), ..self.clone() }
     }
 
     fn command(&self, tool: &PathBuf, server: &Server) -> Command {
@@ -55,7 +68,7 @@ impl LoadTool {
         let outcome = self.output(&command);
         server.must_live()?;
         let reading = Reading::parse(&outcome?)?;
-        reading.must_be_clean()?;
+        reading.must_be_clean(workload.has_gaps)?;
         Ok(reading)
     }
 
@@ -95,6 +108,12 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> anyhow::Result<mpsc::Rec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_connections_can_be_exchanged() {
+        let workload = Workload::new("idle", "/", "--connections 10000 --hold 1s".to_owned());
+        assert_eq!(workload.with_connections(100).options, "--connections 100 --hold 1s");
+    }
 
     fn output(script: &str) -> anyhow::Result<String> {
         let tool = LoadTool { program: "sh".into(), cores: Cores::here() };

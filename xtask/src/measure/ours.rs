@@ -101,6 +101,15 @@ impl Recipe {
     }
 }
 
+/// Whether our programs are built anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Builds {
+    #[default]
+    Now,
+    /// `--no-build`: as they lie there, while the tree is being worked on.
+    Earlier,
+}
+
 /// One of our programs, built.
 #[derive(Debug, Clone)]
 pub(crate) struct Built {
@@ -110,13 +119,21 @@ pub(crate) struct Built {
 
 impl Built {
     /// Builds it; the error is a sentence for the table that it is missing from.
-    pub(crate) fn new(program: Program, workspace: &Workspace) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        program: Program,
+        workspace: &Workspace,
+        builds: Builds,
+    ) -> anyhow::Result<Self> {
         let manifest = root().join(program.folder()).join("Cargo.toml");
         let manifest = std::fs::read_to_string(&manifest)
             .with_context(|| format!("there is no `{}`", program.name()))?;
         let recipe = Recipe::new(program.name(), &manifest)?;
-        anyhow::ensure!(recipe.build.run(&[])?, "`{}` failed", recipe.build);
-        Ok(Self { program, path: workspace.target.join(recipe.path) })
+        let path = workspace.target.join(recipe.path);
+        match builds {
+            Builds::Now => anyhow::ensure!(recipe.build.run(&[])?, "`{}` failed", recipe.build),
+            Builds::Earlier => anyhow::ensure!(path.is_file(), "{} is not built", program.name()),
+        }
+        Ok(Self { program, path })
     }
 
     /// How it is started as a server on that port.

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::cases::{self, Case, Role};
 use super::install::{self, Installed, Mode, Peer};
 use crate::measure::load::Workload;
-use crate::measure::ours::{Built, Program};
+use crate::measure::ours::{Builds, Built, Program};
 use crate::measure::reading::Cost;
 use crate::workspace::Workspace;
 
@@ -28,13 +28,14 @@ impl Field {
     /// Builds these programs and installs the peers that were asked for, or all.
     pub(crate) fn gather(
         workspace: &Workspace,
+        builds: Builds,
         only: &[String],
         programs: impl Iterator<Item = Program>,
     ) -> anyhow::Result<Self> {
         let mut ours: Vec<(Program, Result<Built, String>)> = Vec::new();
         for program in programs {
             if !ours.iter().any(|(known, _)| *known == program) {
-                let built = Built::new(program, workspace);
+                let built = Built::new(program, workspace, builds);
                 ours.push((program, built.map_err(|error| format!("{error:#}"))));
             }
         }
