@@ -150,7 +150,7 @@ impl<A: Application> WebSocketHandler<A> {
     pub fn serve<IO>(
         &self,
         io: IO,
-        admission: Admission,
+        mut admission: Admission,
         early: Bytes,
     ) -> Driver<IO, GatewaySession<A>>
     where
@@ -158,7 +158,7 @@ impl<A: Application> WebSocketHandler<A> {
     {
         // Has room for the greeting, too: both leave with one write.
         let mut first = Vec::with_capacity(384);
-        encode_response(&admission.response.clone().map(|()| ""), &mut first);
+        encode_response(&std::mem::take(&mut admission.response).map(|()| ""), &mut first);
         self.drive(io, admission, first).with_early_input(early)
     }
 

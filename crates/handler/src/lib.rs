@@ -25,6 +25,7 @@ pub use application::{Application, LateResponder, Responder};
 pub use client::{Client, ConnectionId};
 pub use clock::WallClock;
 pub use config::{AuthMode, HandlerConfig, Limits};
+pub use counts::Counts;
 pub use handler::WebSocketHandler;
 pub use health::Health;
 pub use rejection::Rejection;

@@ -1,18 +1,11 @@
 //! Who answers requests: nobody, an echo, or a back-end over HTTP.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
-use ws_handler::{Application, Client, LateResponder, Responder};
+use ws_handler::{Application, Client, Counts, LateResponder, Responder};
 use ws_protocol::ErrorCode;
 
 /// Requests that may wait for their turn, for each one that may be under way.
@@ -34,7 +27,7 @@ enum Target {
 
 /// What became of requests.
 #[derive(Debug, Default)]
-pub struct Outcomes([AtomicU64; Outcome::LABELS.len()]);
+pub struct Outcomes(Counts<{ Outcome::LABELS.len() }>);
 
 /// How one request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +48,11 @@ impl Outcome {
 impl Outcomes {
     /// Label and count of each outcome.
     pub fn totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Outcome::LABELS.into_iter().zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))
+        Outcome::LABELS.into_iter().zip(self.0.totals())
     }
 
     fn add(&self, outcome: Outcome) {
-        self.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        self.0.add(outcome as usize);
     }
 }
 

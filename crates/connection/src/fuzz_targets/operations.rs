@@ -138,7 +138,7 @@ impl Scene {
             3 => {
                 let prepared = Prepared::binary(&input.payload());
                 connection.send_prepared(&prepared, out, now).map(|wire| match wire {
-                    Wire::Shared(frame) => out.extend_from_slice(&frame),
+                    Wire::Shared(frame) => out.extend_from_slice(frame),
                     Wire::Written => {}
                 })
             }

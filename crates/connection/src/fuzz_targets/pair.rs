@@ -78,7 +78,7 @@ impl End {
             (Ok(text), _) => {
                 let prepared = Prepared::text(&text);
                 let sent = connection.send_prepared(&prepared, out, now).map(|wire| match wire {
-                    Wire::Shared(frame) => out.extend_from_slice(&frame),
+                    Wire::Shared(frame) => out.extend_from_slice(frame),
                     Wire::Written => {}
                 });
                 (sent, Message::Text(text))

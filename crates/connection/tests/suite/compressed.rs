@@ -119,7 +119,7 @@ fn joined_messages_leave_for_each_receiver_as_they_would_alone() {
             }
             out
         };
-        assert!(sent(&messages) == sent(&[joined.clone()]));
+        assert!(sent(&messages) == sent(std::slice::from_ref(&joined)));
     }
     assert!(Prepared::join(&[]).is_none());
 }
