@@ -2,136 +2,31 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::ArgMatches;
 
 use crate::{
     credentials::{Carried, Credentials, Source},
-    plan::{
-        Dialing, Drive, Expectation, Group, Length, Message, Opening, Output, Plan, Role, Settings,
-        Span, When,
-    },
-    scenario::{SCENARIOS, Scenario},
+    plan::{Dialing, Expectation, Length, Message, Opening, Output, Plan, Settings, Span},
+    scenario::Scenario,
     schedule::Pace,
-    stamp::{PUBLISHERS_MAX, STAMP_LEN},
+    stamp::STAMP_LEN,
     target::Target,
     template::Template,
 };
 
+mod options;
+mod population;
 mod preset;
+#[cfg(test)]
+mod tests;
 mod values;
 
+pub(crate) use options::command;
+use population::{Population, Side};
 use preset::Preset;
 
-/// The command with all its options.
-pub(crate) fn command() -> Command {
-    let scenarios =
-        SCENARIOS.map(|(name, _, help)| clap::builder::PossibleValue::new(name).help(help));
-    Command::new("ws-load")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Puts load on a WebSocket server and says what came of it")
-        .arg(
-            Arg::new("scenario")
-                .value_name("SCENARIO")
-                .required(true)
-                .value_parser(clap::builder::PossibleValuesParser::new(scenarios)),
-        )
-        .arg(Arg::new("url").value_name("URL").required(true).help("ws://host:port/path"))
-        .next_help_heading("Load")
-        .args([
-            value("connections", "N", "connections (fan-out: receivers)")
-                .short('c')
-                .default_value("1"),
-            value(
-                "window",
-                "N",
-                "closed loop: messages in flight for each connection [default: 1]",
-            ),
-            value(
-                "rate",
-                "R",
-                "open loop: messages a second in all; latency counts from the intended time",
-            ),
-            value("ramp", "D", "open loop: the rate rises from nothing over this time")
-                .default_value("0s"),
-            value("size", "BYTES", "payload size [default: 20; fan-out: 64]"),
-            value("warmup", "D", "not measured, e.g. 500ms, 2s, 1m").default_value("1s"),
-            value("duration", "D", "measured").default_value("5s"),
-            value("messages", "N", "measure N messages instead of a duration"),
-            value("threads", "N", "threads of this tool").default_value("1"),
-        ])
-        .next_help_heading("Messages")
-        .args([
-            flag("text", "text messages (the default)"),
-            flag("binary", "binary messages").conflicts_with("text"),
-            flag("compress", "offer permessage-deflate"),
-            value("preset", "NAME", "templates: `plain` bare frames, `gateway` our vocabulary")
-                .default_value("plain"),
-            value(
-                "message",
-                "TEMPLATE",
-                "what is sent; places: {payload} {seq} {conn} {user} {time} {random} {token}",
-            ),
-            value("on-open", "TEMPLATE", "sent by each connection once it is open")
-                .action(ArgAction::Append),
-            value("expect", "TEXT", "only messages that contain this are answers"),
-            value("ignore", "TEXT", "messages that contain this are no answers"),
-        ])
-        .next_help_heading("Fan-out")
-        .args([
-            value("publishers", "N", "connections that publish").default_value("1"),
-            value("burst", "N", "closed loop: each publisher writes N publishes at once")
-                .default_value("1"),
-            value("receiver-url", "URL", "where receivers connect to [default: URL]"),
-            value("publisher-url", "URL", "where publishers connect to [default: URL]"),
-            value("publisher-on-open", "TEMPLATE", "sent by each publisher once it is open")
-                .action(ArgAction::Append),
-        ])
-        .next_help_heading("Connecting")
-        .args([
-            value("connect-window", "N", "how many handshakes at once [default: 64]"),
-            value("connect-rate", "R", "open loop: handshakes a second"),
-            value("connect-timeout", "D", "a handshake fails after this").default_value("10s"),
-            value("until-text", "TEXT", "a connection counts as open once a message contains this"),
-            flag("and-close", "connect: close each connection as soon as it is open"),
-            value("background", "N", "connect: connections that echo meanwhile").default_value("0"),
-            value("background-rate", "R", "messages a second of the background, in all")
-                .default_value("100"),
-            value("hold", "D", "idle: how long the connections are held").default_value("2s"),
-            value("source", "ADDR", "source addresses to bind, in turn")
-                .value_delimiter(',')
-                .action(ArgAction::Append),
-            value("header", "NAME:VALUE", "a header of the request").action(ArgAction::Append),
-            value("subprotocol", "NAME", "a subprotocol to offer").action(ArgAction::Append),
-        ])
-        .next_help_heading("Tokens")
-        .args([
-            value("token", "TOKEN", "for all connections"),
-            value("token-file", "FILE", "one token a line, given out in turn")
-                .conflicts_with("token"),
-            value("token-secret", "SECRET", "mint HS256 tokens; `sub` is the user")
-                .conflicts_with_all(["token", "token-file"]),
-            value("token-in", "WHERE", "header, query, subprotocol, or message (by {token})")
-                .default_value("header"),
-            value("user", "TEMPLATE", "the user of a connection").default_value("user-{conn}"),
-        ])
-        .next_help_heading("Results")
-        .args([
-            value("server-pid", "PID", "the server's processes [default: who listens on the port]")
-                .value_delimiter(',')
-                .action(ArgAction::Append),
-            value("json", "FILE", "write the results as JSON (- is the standard output)"),
-            value("html", "FILE", "write a report with plots"),
-            flag("quiet", "print no progress and no table").short('q'),
-        ])
-}
-
-fn value(name: &'static str, value_name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(value_name).help(help)
-}
-
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-}
+/// What is measured unless something else is asked for.
+const DURATION: Duration = Duration::from_secs(5);
 
 /// What was written, with the faults that were found in it.
 struct Reader<'a> {
@@ -178,7 +73,16 @@ pub(crate) fn plan(matches: &ArgMatches) -> Result<Plan, Vec<String>> {
     let plan = reader.plan();
     match plan {
         Some(plan) if reader.faults.is_empty() => Ok(plan),
-        _ => Err(reader.faults),
+        _ => {
+            // What several groups read is found as often.
+            let mut told = Vec::new();
+            reader.faults.retain(|fault| {
+                let is_new = !told.contains(fault);
+                told.push(fault.clone());
+                is_new
+            });
+            Err(reader.faults)
+        }
     }
 }
 
@@ -196,7 +100,15 @@ impl Reader<'_> {
             html: self.text("html").map(PathBuf::from),
             quiet: self.flag("quiet"),
         };
-        let groups = self.groups(scenario, target?, &settings);
+        let population = Population {
+            preset: self.read("preset", Preset::parse).unwrap_or(Preset::Plain),
+            reader: self,
+            scenario,
+            settings: &settings,
+            target: &target?,
+            groups: Vec::new(),
+        };
+        let groups = population.read();
         let server_pids = self.read_all("server-pid", values::pid);
         Some(Plan {
             scenario,
@@ -217,7 +129,7 @@ impl Reader<'_> {
         if window.is_some() && rate.is_some() {
             self.fault("--window and --rate exclude each other: a closed loop or an open one");
         }
-        let fan_out = scenario == Scenario::FanOut;
+        let fan_out = scenario.fans_out();
         let size = self.read("size", values::bytes).unwrap_or(if fan_out { 64 } else { 20 });
         if fan_out && size < STAMP_LEN {
             self.fault(format!(
@@ -236,14 +148,21 @@ impl Reader<'_> {
 
     fn span(&mut self, scenario: Scenario) -> Option<Span> {
         let warmup = self.read("warmup", values::duration)?;
-        let duration = self.read("duration", values::duration)?;
+        let duration = self.read("duration", values::duration);
         let hold = self.read("hold", values::duration)?;
         let messages = self.read("messages", values::number);
         Some(match scenario {
-            Scenario::Connect => Span { warmup: Duration::ZERO, length: Length::Dialed },
+            Scenario::Connect | Scenario::Reconnect => {
+                let at_most = duration.unwrap_or(Duration::from_secs(60));
+                Span { warmup: Duration::ZERO, length: Length::Dialed { at_most } }
+            }
             Scenario::Idle => Span { warmup: Duration::ZERO, length: Length::Duration(hold) },
-            Scenario::Echo | Scenario::Request | Scenario::FanOut => {
-                let length = messages.map_or(Length::Duration(duration), Length::Messages);
+            Scenario::Churn => {
+                Span { warmup, length: Length::Duration(duration.unwrap_or(DURATION)) }
+            }
+            Scenario::Echo | Scenario::Request | Scenario::FanOut | Scenario::Slow => {
+                let duration = Length::Duration(duration.unwrap_or(DURATION));
+                let length = messages.map_or(duration, Length::Messages);
                 Span { warmup, length }
             }
         })
@@ -260,78 +179,11 @@ impl Reader<'_> {
         })
     }
 
-    fn groups(&mut self, scenario: Scenario, target: Target, settings: &Settings) -> Vec<Group> {
-        let preset = self.read("preset", Preset::parse).unwrap_or(Preset::Plain);
-        let ramp = self.read("ramp", values::duration).unwrap_or_default();
-        let drive = match (settings.rate, settings.window) {
-            (Some(rate), _) => Drive::Pace(Pace::new(rate, ramp)),
-            (None, window) => Drive::Window(window.unwrap_or(1)),
-        };
-        let mut groups = Vec::new();
-        let group = |reader: &mut Self, role, count, opening: Opening| Group {
-            role,
-            count,
-            first: 0,
-            when: When::Before,
-            message: reader.message(scenario, preset, settings),
-            expectation: reader.expectation(scenario, preset),
-            opening,
-            background: false,
-        };
-        let opening = |reader: &mut Self, url: &str, on_open: &str| {
-            reader.opening(url, on_open, &target, scenario, preset)
-        };
-        let connections = settings.connections;
-        match scenario {
-            Scenario::Echo | Scenario::Request => {
-                let opening = opening(self, "", "on-open");
-                groups.push(group(self, Role::Ask(drive), connections, opening));
-            }
-            Scenario::Idle => {
-                let opening = opening(self, "", "on-open");
-                groups.push(group(self, Role::Idle, connections, opening));
-            }
-            Scenario::FanOut => {
-                let receiving = opening(self, "receiver-url", "on-open");
-                groups.push(group(self, Role::Receive, connections, receiving));
-                let publishing = opening(self, "publisher-url", "publisher-on-open");
-                let burst = self.read("burst", values::count).unwrap_or(1);
-                let publishers = self.read("publishers", values::count).unwrap_or(1);
-                if publishers > PUBLISHERS_MAX {
-                    self.fault(format!(
-                        "--publishers: {publishers} are more than {PUBLISHERS_MAX}"
-                    ));
-                }
-                groups.push(group(self, Role::Publish { burst, drive }, publishers, publishing));
-            }
-            Scenario::Connect => {
-                let background = self.read("background", values::number).unwrap_or(0) as usize;
-                if background > 0 {
-                    let rate = self.read("background-rate", values::rate).unwrap_or(100.0);
-                    let drive = Drive::Pace(Pace::new(rate, Duration::ZERO));
-                    let opening = opening(self, "", "on-open");
-                    let quiet = group(self, Role::Ask(drive), background, opening);
-                    groups.push(Group { background: true, ..quiet });
-                }
-                let role = if self.flag("and-close") { Role::Leave } else { Role::Idle };
-                let opening = opening(self, "", "on-open");
-                let storm = group(self, role, connections, opening);
-                groups.push(Group { when: When::Measured, ..storm });
-            }
-        }
-        let mut first = 0;
-        for group in &mut groups {
-            group.first = first;
-            first += group.count;
-        }
-        groups
-    }
-
     fn message(&mut self, scenario: Scenario, preset: Preset, settings: &Settings) -> Message {
         let default = preset.message(scenario);
         let text = self.text("message").unwrap_or(default).to_owned();
         let template = self.template("message", &text);
-        if scenario == Scenario::FanOut && !template.has_payload() {
+        if scenario.fans_out() && !template.has_payload() {
             self.fault("--message: fan-out needs {payload}, by whose stamp deliveries are counted");
         }
         let payload = values::filler(settings.size);
@@ -353,19 +205,21 @@ impl Reader<'_> {
 
     fn opening(
         &mut self,
-        url: &str,
-        on_open: &str,
+        side: Side,
         target: &Target,
         scenario: Scenario,
         preset: Preset,
     ) -> Opening {
-        let own = (!url.is_empty()).then(|| self.read(url, Target::parse)).flatten();
-        let mut texts: Vec<String> = self.texts(on_open).into_iter().map(str::to_owned).collect();
-        if texts.is_empty() && on_open == "on-open" {
+        let (own, name) = match side {
+            Side::Asker => (None, "on-open"),
+            Side::Receiver => (self.read("receiver-url", Target::parse), "on-open"),
+            Side::Publisher => (self.read("publisher-url", Target::parse), "publisher-on-open"),
+        };
+        let mut texts: Vec<String> = self.texts(name).into_iter().map(str::to_owned).collect();
+        if texts.is_empty() && side != Side::Publisher {
             texts.extend(preset.on_open(scenario).map(str::to_owned));
         }
-        let on_open: Vec<Template> =
-            texts.iter().map(|text| self.template(on_open, text)).collect();
+        let on_open: Vec<Template> = texts.iter().map(|text| self.template(name, text)).collect();
         let user = self.text("user").unwrap_or_default().to_owned();
         Opening {
             target: own.unwrap_or_else(|| target.clone()),

@@ -13,11 +13,13 @@ use crate::{
     arguments,
     course::{self, Outcome},
     plan::Plan,
-    report::{Silent, json::Report},
+    report::{html::page, json::Report, live::Live, table::table},
 };
 
 /// Files that are open beside the connections.
 const FILES_BESIDE: usize = 32;
+/// What stands for the standard output.
+const STDOUT: &str = "-";
 const NOTHING_MEASURED: u8 = 1;
 const BAD_ARGUMENTS: u8 = 2;
 
@@ -41,8 +43,9 @@ pub fn run(
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
-    match course::run(plan, interrupted, &mut Silent) {
-        Ok(outcome) => report(&outcome),
+    let mut live = Live::new(!plan.output.quiet);
+    match course::run(plan, interrupted, &mut live) {
+        Ok(outcome) => report(&outcome, &live),
         Err(error) => {
             complain(&format!("cannot start: {error}"));
             ExitCode::from(NOTHING_MEASURED)
@@ -72,23 +75,33 @@ fn enough_files(plan: &Plan) -> Result<(), String> {
     ))
 }
 
-fn report(outcome: &Outcome) -> ExitCode {
-    let json = Report::new(outcome).to_json();
-    if let Some(path) = &outcome.plan.output.json
-        && let Err(error) = write(path, &json)
-    {
-        complain(&format!("--json: {}: {error}", path.display()));
-        return ExitCode::from(BAD_ARGUMENTS);
+fn report(outcome: &Outcome, live: &Live) -> ExitCode {
+    let report = Report::new(outcome);
+    let output = &outcome.plan.output;
+    // Whoever reads JSON from the standard output gets nothing else there.
+    if !output.quiet && output.json.as_deref() != Some(Path::new(STDOUT)) {
+        print(&table(&report));
     }
-    if !outcome.plan.output.quiet && outcome.plan.output.json.is_none() {
-        print(&json);
+    let files = [
+        ("json", &output.json, report.to_json()),
+        ("html", &output.html, page(outcome, &report, &live.samples)),
+    ];
+    for (option, path, text) in files {
+        if let Some(path) = path
+            && let Err(error) = write(path, &text)
+        {
+            complain(&format!("--{option}: {}: {error}", path.display()));
+            return ExitCode::from(BAD_ARGUMENTS);
+        }
     }
-    let nothing = outcome.open == 0 && outcome.measured.succeeded == 0;
-    ExitCode::from(if nothing { NOTHING_MEASURED } else { 0 })
+    let measured = &outcome.measured;
+    let nothing = outcome.open == 0 && measured.succeeded == 0;
+    let unanswered = measured.sent > 0 && measured.received + measured.established == 0;
+    ExitCode::from(if nothing || unanswered { NOTHING_MEASURED } else { 0 })
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    if path == Path::new("-") {
+    if path == Path::new(STDOUT) {
         print(text);
         return Ok(());
     }

@@ -12,10 +12,10 @@ use std::{
 
 use crate::{
     clock::{Clock, Nanos, nanos},
-    engine::{Engine, Notice, Phase},
+    engine::{Engine, Notice, Phase, Told},
     plan::{Length, Plan, When},
     record::Record,
-    report::Progress,
+    report::{Progress, Sampler},
     scenario::Scenario,
     server_stats::{CpuTimes, Memory, Server},
 };
@@ -47,7 +47,10 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// How long servers may take to close.
 const CLOSE: Duration = Duration::from_secs(2);
 /// How often progress is shown.
-const TICK: Nanos = 1_000_000_000;
+const TICK: Nanos = 200_000_000;
+
+/// How often it is looked whether somebody asked to end.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Processor time at one moment.
 struct Moment {
@@ -61,9 +64,12 @@ struct Course<'a> {
     engine: Engine,
     server: Server,
     progress: &'a mut dyn Progress,
+    sampler: Sampler,
     interrupted: &'a AtomicBool,
     next_tick: Nanos,
-    deserted: usize,
+    phase: Phase,
+    /// What workers told, each once.
+    heard: Vec<Told>,
 }
 
 /// Runs the plan to its end, or until `interrupted` is set.
@@ -80,8 +86,17 @@ pub(crate) fn run(
     let memory_before = server.memory();
     let clock = Clock::start();
     let engine = Engine::start(&plan, clock)?;
-    let mut course =
-        Course { plan, engine, server, progress, interrupted, next_tick: TICK, deserted: 0 };
+    let mut course = Course {
+        plan,
+        engine,
+        server,
+        progress,
+        sampler: Sampler::default(),
+        interrupted,
+        next_tick: TICK,
+        phase: Phase::Connect,
+        heard: Vec::new(),
+    };
     let mut outcome = course.steer();
     outcome.memory_before = memory_before;
     course.engine.join();
@@ -108,10 +123,11 @@ impl Course<'_> {
             self.measure();
             let after = self.moment();
             open = open.max(self.engine.control.open());
-            if matches!(self.plan.scenario, Scenario::Idle | Scenario::Connect) {
+            let late = matches!(self.plan.scenario, Scenario::Idle | Scenario::Connect);
+            if late {
                 memory_after = self.server.memory();
             }
-            self.engine.enter(Phase::Drain);
+            self.enter(Phase::Drain);
             seconds = Duration::from_nanos(after.at - before.at).as_secs_f64();
             let spent =
                 |after: Option<CpuTimes>, before: Option<CpuTimes>| Some(after?.since(&before?));
@@ -120,7 +136,7 @@ impl Course<'_> {
             self.await_all(Notice::Quiet, Some(DRAIN));
         }
         let memory_end = self.server.memory();
-        self.engine.enter(Phase::Close);
+        self.enter(Phase::Close);
         self.await_closed();
         Outcome {
             plan: self.plan.clone(),
@@ -155,14 +171,17 @@ impl Course<'_> {
         match self.plan.span.length {
             Length::Duration(duration) => self.wait_for(duration),
             Length::Messages(_) => self.await_all(Notice::Quiet, None),
-            Length::Dialed => self.await_all(Notice::Dialed, None),
+            Length::Dialed { at_most } => self.await_all(Notice::Dialed, Some(at_most)),
         }
     }
 
     /// Tells the workers, and waits until each has handed over what it counted before.
     fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
         self.engine.enter(phase);
-        self.await_all(Notice::Entered(phase), Some(DRAIN));
+        // Also when somebody has asked to end: what was counted before is to be handed over.
+        let end = self.engine.control.clock.now().saturating_add(nanos(DRAIN));
+        while !self.all_told(Notice::Entered) && self.turn(end) {}
     }
 
     fn moment(&self) -> Moment {
@@ -177,28 +196,30 @@ impl Course<'_> {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    fn is_over(&self) -> bool {
-        self.is_interrupted() || self.deserted >= self.engine.workers()
+    /// Whether each worker has told this in the current phase.
+    fn all_told(&self, notice: Notice) -> bool {
+        let told = self.heard.iter().filter(|it| it.phase == self.phase && it.notice == notice);
+        told.count() >= self.engine.workers()
+    }
+
+    /// Whether nobody is left.
+    fn is_deserted(&self) -> bool {
+        let deserted = self.heard.iter().filter(|it| it.notice == Notice::Deserted);
+        deserted.count() >= self.engine.workers()
     }
 
     fn wait_for(&mut self, span: Duration) {
         let end = self.engine.control.clock.now().saturating_add(nanos(span));
-        while !self.is_over() && self.turn(end).is_some() {}
+        while !self.is_interrupted() && !self.is_deserted() && self.turn(end) {}
     }
 
     /// Waits until each worker has told this.
     fn await_all(&mut self, awaited: Notice, at_most: Option<Duration>) {
         let span = at_most.map_or(Nanos::MAX, nanos);
         let end = self.engine.control.clock.now().saturating_add(span);
-        let mut left = self.engine.workers();
-        while left > 0 {
-            match self.turn(end) {
-                Some(Some(notice)) if notice == awaited => left -= 1,
-                Some(_) => {}
-                None => return,
-            }
+        while !self.is_interrupted() && !self.all_told(awaited) {
             // Who dials is not over when nobody is open yet.
-            if self.is_interrupted() || (awaited != Notice::Dialed && self.is_over()) {
+            if (awaited != Notice::Dialed && self.is_deserted()) || !self.turn(end) {
                 return;
             }
         }
@@ -206,29 +227,32 @@ impl Course<'_> {
 
     fn await_closed(&mut self) {
         let end = self.engine.control.clock.now().saturating_add(nanos(CLOSE));
-        while self.engine.control.open() > 0 && self.turn(end).is_some() {}
+        while self.engine.control.open() > 0 && self.turn(end) {}
         self.engine.finish();
     }
 
-    /// Waits for one notice or the next tick; `None` once `end` has come.
-    fn turn(&mut self, end: Nanos) -> Option<Option<Notice>> {
+    /// Waits for one notice or the next tick; `false` once `end` has come.
+    fn turn(&mut self, end: Nanos) -> bool {
         let now = self.engine.control.clock.now();
         if now >= end {
-            return None;
+            return false;
         }
         if now >= self.next_tick {
             self.next_tick = now + TICK;
-            self.progress.tick(&self.engine.control, now);
+            let sample = self.sampler.sample(&self.engine.control, now);
+            self.progress.tick(&sample);
         }
         // A signal does not wake us: it is looked for now and then.
-        let wait = (end.min(self.next_tick) - now).min(nanos(Duration::from_millis(50)));
+        let wait = (end.min(self.next_tick) - now).min(nanos(LOOK_UP));
         match self.engine.notices().recv_timeout(Duration::from_nanos(wait)) {
-            Ok((_, notice)) => {
-                self.deserted += usize::from(notice == Notice::Deserted);
-                Some(Some(notice))
+            Ok(told) => {
+                if !self.heard.contains(&told) {
+                    self.heard.push(told);
+                }
+                true
             }
-            Err(RecvTimeoutError::Timeout) => Some(None),
-            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
         }
     }
 }

@@ -18,9 +18,11 @@ use crate::{clock::Clock, plan::Plan, record::Record};
 mod deliveries;
 mod dialing;
 mod fan;
+mod gang;
 mod link;
 mod sending;
 mod shaking;
+mod slowness;
 mod timer;
 mod traffic;
 mod worker;
@@ -51,13 +53,21 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// It has seen the phase, and what it counted before is handed over.
-    Entered(Phase),
+    Entered,
     /// All that it has to dial in this phase is open or failed.
     Dialed,
     /// Nothing is in flight, and nothing more is to be sent.
     Quiet,
     /// None of its connections is left.
     Deserted,
+}
+
+/// A notice, of which worker, in which phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) worker: usize,
+    pub(crate) phase: Phase,
+    pub(crate) notice: Notice,
 }
 
 /// What workers and the course of the run share.
@@ -86,7 +96,7 @@ struct Desk {
 /// Workers that run.
 pub(crate) struct Engine {
     pub(crate) control: Arc<Control>,
-    notices: Receiver<(usize, Notice)>,
+    notices: Receiver<Told>,
     wakers: Vec<Arc<Waker>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -109,7 +119,7 @@ impl Phase {
 }
 
 impl Control {
-    fn new(clock: Clock, workers: usize) -> Self {
+    fn new(clock: Clock, plan: &Plan) -> Self {
         let desk = || Desk {
             records: Mutex::new(vec![Record::default(); Phase::ALL.len()]),
             ..Desk::default()
@@ -119,8 +129,8 @@ impl Control {
             clock,
             quota: AtomicU64::new(0),
             has_quota: AtomicBool::new(false),
-            fan: Fan::default(),
-            desks: std::iter::repeat_with(desk).take(workers).collect(),
+            fan: Fan::new(plan.publishers()),
+            desks: std::iter::repeat_with(desk).take(plan.threads).collect(),
         }
     }
 
@@ -172,7 +182,7 @@ impl Control {
 
 impl Engine {
     pub(crate) fn start(plan: &Arc<Plan>, clock: Clock) -> io::Result<Self> {
-        let control = Arc::new(Control::new(clock, plan.threads));
+        let control = Arc::new(Control::new(clock, plan));
         let (sender, notices) = mpsc::channel();
         let mut engine = Self { control, notices, wakers: Vec::new(), threads: Vec::new() };
         for index in 0..plan.threads {
@@ -181,12 +191,7 @@ impl Engine {
         Ok(engine)
     }
 
-    fn spawn(
-        &mut self,
-        index: usize,
-        plan: &Arc<Plan>,
-        notices: &Sender<(usize, Notice)>,
-    ) -> io::Result<()> {
+    fn spawn(&mut self, index: usize, plan: &Arc<Plan>, notices: &Sender<Told>) -> io::Result<()> {
         let worker = Worker::new(index, plan.clone(), self.control.clone(), notices.clone())?;
         let waker = worker.waker();
         if index == 0 {
@@ -213,7 +218,7 @@ impl Engine {
         self.control.has_quota.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn notices(&self) -> &Receiver<(usize, Notice)> {
+    pub(crate) fn notices(&self) -> &Receiver<Told> {
         &self.notices
     }
 

@@ -53,8 +53,10 @@ pub(crate) enum Length {
     Duration(Duration),
     /// So many messages in all, however long it takes.
     Messages(u64),
-    /// Until the groups that are dialled while measuring are all there.
-    Dialed,
+    /// Until the groups that are dialled while measuring are all there, at most so long.
+    Dialed {
+        at_most: Duration,
+    },
 }
 
 /// How connections are opened.
@@ -81,6 +83,8 @@ pub(crate) struct Group {
     pub(crate) expectation: Expectation,
     /// Its answers are counted apart: it only shows what others do to it.
     pub(crate) background: bool,
+    /// How it reads; fast unless slow readers are what is measured.
+    pub(crate) reading: Reading,
 }
 
 /// When a group is dialled.
@@ -105,6 +109,38 @@ pub(crate) enum Role {
     Receive,
     /// Closes at once.
     Leave,
+    /// Sends so many messages one after the other, closes, and comes back.
+    Visit {
+        messages: u64,
+    },
+    /// Is dropped when measuring begins, and comes back.
+    Return(Drop),
+}
+
+/// How connections are dropped, and when they come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Drop {
+    pub(crate) how: Dropping,
+    /// Each comes back after a random part of this; so it does after an attempt that failed.
+    pub(crate) backoff: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dropping {
+    /// Without a word, as when a network goes away.
+    #[default]
+    Reset,
+    /// With a close frame.
+    Close,
+}
+
+/// How fast a connection takes what comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reading {
+    #[default]
+    Full,
+    /// Bytes a second; 0 is not at all.
+    Slow(u64),
 }
 
 /// What makes it send.
@@ -153,12 +189,24 @@ impl Expectation {
 }
 
 impl Plan {
+    /// Those that read slowly.
+    pub(crate) fn slow(&self) -> usize {
+        let slow = self.groups.iter().filter(|group| group.reading != Reading::Full);
+        slow.map(|group| group.count).sum()
+    }
+
     /// Connections of all groups.
     pub(crate) fn connections(&self) -> usize {
         self.groups.iter().map(|group| group.count).sum()
     }
 
-    /// Those whose work is measured: without the publishers, without the background.
+    pub(crate) fn publishers(&self) -> usize {
+        let publishers =
+            self.groups.iter().filter(|group| matches!(group.role, Role::Publish { .. }));
+        publishers.map(|group| group.count).sum()
+    }
+
+    /// Connections that receive what is published.
     pub(crate) fn receivers(&self) -> usize {
         let receivers = self.groups.iter().filter(|group| group.role == Role::Receive);
         receivers.map(|group| group.count).sum()

@@ -10,7 +10,7 @@ use crate::clock::Nanos;
 const LONGEST: Nanos = 3_600_000_000_000;
 
 /// Latencies in nanoseconds, to three digits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies {
     /// Made when the first one is noted: it takes a quarter of a megabyte.
     histogram: Option<Histogram<u64>>,
@@ -29,6 +29,10 @@ pub(crate) struct Record {
     pub(crate) bytes_received: u64,
     /// Answers to background connections, which are not among `received`.
     pub(crate) established: u64,
+    /// Deliveries to slow readers, which are not among `received`.
+    pub(crate) slow: u64,
+    /// How slow readers ended, by close code.
+    pub(crate) slow_closes: BTreeMap<u16, u64>,
     pub(crate) attempted: u64,
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
@@ -58,12 +62,6 @@ pub(crate) struct Deliveries {
 impl Deliveries {
     pub(crate) fn lost(&self) -> u64 {
         self.skipped.saturating_sub(self.reordered)
-    }
-}
-
-impl Default for Latencies {
-    fn default() -> Self {
-        Self { histogram: None }
     }
 }
 
@@ -114,6 +112,13 @@ impl Latencies {
 }
 
 impl Record {
+    /// Those of background connections are no part of the load.
+    pub(crate) fn count_sent(&mut self, messages: usize, background: bool) {
+        if !background {
+            self.sent += messages as u64;
+        }
+    }
+
     pub(crate) fn note_error(&mut self, cause: &str) {
         *self.errors.entry(cause.to_owned()).or_default() += 1;
     }
@@ -129,6 +134,10 @@ impl Record {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.established += other.established;
+        self.slow += other.slow;
+        for (code, count) in &other.slow_closes {
+            *self.slow_closes.entry(*code).or_default() += count;
+        }
         self.attempted += other.attempted;
         self.succeeded += other.succeeded;
         self.failed += other.failed;

@@ -26,10 +26,6 @@ impl Pace {
         Self { per_second, ramp }
     }
 
-    pub(crate) fn per_second(&self) -> f64 {
-        self.per_second
-    }
-
     /// The share of one of `parts` that go at this pace together.
     pub(crate) fn share(&self, part: usize, whole: usize) -> Self {
         Self { per_second: self.per_second * part as f64 / whole.max(1) as f64, ..*self }
@@ -111,7 +107,7 @@ mod tests {
     #[test]
     fn shares_come_to_the_whole() {
         let pace = Pace::new(900.0, Duration::ZERO);
-        assert_eq!(pace.share(1, 3).per_second() + pace.share(2, 3).per_second(), 900.0);
+        assert_eq!(pace.share(1, 3).per_second + pace.share(2, 3).per_second, 900.0);
     }
 
     proptest! {

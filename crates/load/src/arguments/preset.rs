@@ -23,7 +23,7 @@ impl Preset {
     pub(super) fn message(self, scenario: Scenario) -> &'static str {
         match (self, scenario) {
             (Self::Plain, _) => "{payload}",
-            (Self::Gateway, Scenario::FanOut) => {
+            (Self::Gateway, Scenario::FanOut | Scenario::Slow) => {
                 r#"{"type":"publish","channel":"load","data":"{payload}"}"#
             }
             (Self::Gateway, _) => r#"{"type":"request","requestId":"{seq}","payload":"{payload}"}"#,
@@ -33,14 +33,16 @@ impl Preset {
     pub(super) fn expect(self, scenario: Scenario) -> Option<&'static str> {
         match (self, scenario) {
             (Self::Plain, _) => None,
-            (Self::Gateway, Scenario::FanOut) => Some(r#""type":"message""#),
+            (Self::Gateway, Scenario::FanOut | Scenario::Slow) => Some(r#""type":"message""#),
             (Self::Gateway, _) => Some(r#""type":"response""#),
         }
     }
 
     pub(super) fn on_open(self, scenario: Scenario) -> Option<&'static str> {
         match (self, scenario) {
-            (Self::Gateway, Scenario::FanOut) => Some(r#"{"type":"subscribe","channel":"load"}"#),
+            (Self::Gateway, Scenario::FanOut | Scenario::Slow) => {
+                Some(r#"{"type":"subscribe","channel":"load"}"#)
+            }
             _ => None,
         }
     }

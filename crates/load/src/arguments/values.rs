@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
-use crate::credentials::Carried;
+use crate::{credentials::Carried, plan::Dropping};
 
 pub(super) fn number(text: &str) -> Result<u64, String> {
     let digits: String = text.chars().filter(|it| *it != '_' && *it != ',').collect();
@@ -75,6 +75,26 @@ pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::try_from(name.trim()).map_err(|_| wrong())?;
     let value = HeaderValue::try_from(value.trim()).map_err(|_| wrong())?;
     Ok((name, value))
+}
+
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("`{text}` is no share from 0 to 1, such as 0.1")),
+    }
+}
+
+/// A share above nothing is at least one.
+pub(super) fn share_of(whole: usize, share: f64) -> usize {
+    ((whole as f64 * share).ceil() as usize).min(whole)
+}
+
+pub(super) fn dropping(text: &str) -> Result<Dropping, String> {
+    match text {
+        "reset" => Ok(Dropping::Reset),
+        "close" => Ok(Dropping::Close),
+        _ => Err(format!("`{text}` is neither reset nor close")),
+    }
 }
 
 pub(super) fn carried(text: &str) -> Result<Carried, String> {

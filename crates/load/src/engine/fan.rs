@@ -14,11 +14,18 @@ pub(super) struct Fan {
     delivered: AtomicU64,
     /// Publishers go on when so many were delivered.
     awaited: AtomicU64,
+    /// Messages written, by publisher.
+    published: Vec<AtomicU64>,
     /// Of the worker that publishes.
     waker: OnceLock<Arc<Waker>>,
 }
 
 impl Fan {
+    pub(super) fn new(publishers: usize) -> Self {
+        let published = std::iter::repeat_with(AtomicU64::default).take(publishers).collect();
+        Self { published, ..Self::default() }
+    }
+
     pub(super) fn set_waker(&self, waker: Arc<Waker>) {
         // There is one publishing worker, and it is set once.
         let _ = self.waker.set(waker);
@@ -30,6 +37,17 @@ impl Fan {
 
     pub(super) fn receiver_left(&self) {
         self.receivers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_published(&self, publisher: usize, messages: u64) {
+        if let Some(published) = self.published.get(publisher) {
+            published.store(messages, Ordering::Relaxed);
+        }
+    }
+
+    /// How many messages each publisher wrote.
+    pub(super) fn published(&self) -> impl Iterator<Item = u64> {
+        self.published.iter().map(|it| it.load(Ordering::Relaxed))
     }
 
     /// Notes deliveries, and wakes the publishers when it was the last of a round.
@@ -44,14 +62,17 @@ impl Fan {
         }
     }
 
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Acquire)
+    }
+
     pub(super) fn round_is_done(&self) -> bool {
-        self.delivered.load(Ordering::Acquire) >= self.awaited.load(Ordering::Acquire)
+        self.delivered() >= self.awaited.load(Ordering::Acquire)
     }
 
     /// Says how many publishes are about to be written. What an earlier round missed is given up.
     pub(super) fn start_round(&self, publishes: u64) {
         let expected = publishes * self.receivers.load(Ordering::Relaxed);
-        let delivered = self.delivered.load(Ordering::Acquire);
-        self.awaited.store(delivered + expected, Ordering::Release);
+        self.awaited.store(self.delivered() + expected, Ordering::Release);
     }
 }

@@ -1,104 +1,28 @@
 //! What is sent when: windows in a closed loop, intended times in an open one.
 
+use std::io;
+
 use ws_close_manager::SendableCode;
-use ws_connection::Connection;
 
 use super::{
-    Phase,
-    link::{Link, Stage},
+    gang::{BURST_BYTES_MAX, frame},
+    link::Stage,
     worker::Worker,
 };
 use crate::{
     clock::Nanos,
-    plan::{Drive, Group, Message, Role},
-    schedule::{Pace, Schedule},
+    plan::{Drive, Role},
+    schedule::Schedule,
     stamp::Stamp,
     template::Values,
 };
 
-/// Frames that are the same for all are made in advance, up to so many bytes of them.
-const BURST_BYTES_MAX: usize = 1024 * 1024;
+/// How long a server may take to close a connection that has said goodbye.
+const CLOSE_TIMEOUT: Nanos = 5_000_000_000;
+/// A round of publishers that does not move for so long is given up.
+const STUCK: Nanos = 1_000_000_000;
 /// An open loop that fell behind hands over so many at once, then looks at its sockets again.
 const DUE_MAX: usize = 4096;
-
-/// A worker's part of a group.
-#[derive(Debug)]
-pub(super) struct Gang {
-    /// The same frame again and again, if it is the same for all.
-    burst: Vec<u8>,
-    frame_len: usize,
-    pace: Option<Pace>,
-    schedule: Option<Schedule>,
-    /// Links that are open; an open loop takes them in turn.
-    open: Vec<usize>,
-    turn: usize,
-    /// The payload that stamps are written over.
-    payload: Vec<u8>,
-}
-
-impl Gang {
-    /// `share` of the group's links belong to this worker.
-    pub(super) fn new(group: &Group, share: usize) -> Self {
-        let pace = match group.role {
-            Role::Ask(Drive::Pace(pace)) | Role::Publish { drive: Drive::Pace(pace), .. } => {
-                (share > 0).then(|| pace.share(share, group.count))
-            }
-            _ => None,
-        };
-        Self {
-            burst: Vec::new(),
-            frame_len: 0,
-            pace,
-            schedule: None,
-            open: Vec::new(),
-            turn: 0,
-            payload: group.message.payload.clone(),
-        }
-    }
-
-    pub(super) fn join(&mut self, index: usize, link: &mut Link) {
-        link.place = self.open.len();
-        self.open.push(index);
-    }
-
-    pub(super) fn leave(&mut self, place: usize, links: &mut [Link]) {
-        if place < self.open.len() {
-            self.open.swap_remove(place);
-            if let Some(moved) = self.open.get(place) {
-                links[*moved].place = place;
-            }
-        }
-    }
-
-    pub(super) fn next_due(&self, phase: Phase) -> Option<Nanos> {
-        let may = phase.sends() && !self.open.is_empty();
-        self.schedule.as_ref().filter(|_| may).map(Schedule::next_due)
-    }
-
-    fn next_link(&mut self) -> Option<usize> {
-        let link = self.open.get(self.turn).or(self.open.first()).copied()?;
-        self.turn = if self.turn + 1 < self.open.len() { self.turn + 1 } else { 0 };
-        Some(link)
-    }
-
-    /// Makes the frame that all send. A mask is drawn once: it is there for proxies, and the server
-    /// unmasks it like any other.
-    fn prepare(
-        &mut self,
-        message: &Message,
-        window: usize,
-        connection: &mut Connection,
-        now: std::time::Instant,
-    ) {
-        let mut payload = Vec::new();
-        let values = Values { payload: &message.payload, ..Values::default() };
-        message.template.render(&values, &mut payload);
-        frame(connection, message.binary, &payload, &mut self.burst, now);
-        self.frame_len = self.burst.len();
-        let copies = window.clamp(1, (BURST_BYTES_MAX / self.frame_len.max(1)).max(1));
-        self.burst = self.burst.repeat(copies);
-    }
-}
 
 impl Worker {
     /// The phase lets messages go: windows are filled, schedules begin.
@@ -109,7 +33,8 @@ impl Worker {
             if gang.schedule.is_none() {
                 gang.schedule = gang.pace.map(|pace| Schedule::start(pace, now));
             }
-            if let Role::Ask(Drive::Window(_)) = self.plan.groups[group].role {
+            let role = self.plan.groups[group].role;
+            if matches!(role, Role::Ask(Drive::Window(_)) | Role::Visit { .. }) {
                 for index in gang.open.clone() {
                     self.start_link(index, now);
                 }
@@ -121,9 +46,14 @@ impl Worker {
     /// Fills the window of a link.
     pub(super) fn start_link(&mut self, index: usize, now: Nanos) {
         let link = &self.links[index];
-        if let Role::Ask(Drive::Window(window)) = self.plan.groups[link.group].role {
-            let room = window.saturating_sub(link.pending.len());
-            self.ask(index, room, now);
+        match self.plan.groups[link.group].role {
+            Role::Ask(Drive::Window(window)) => {
+                let room = window.saturating_sub(link.flow.pending.len());
+                self.ask(index, room, now);
+            }
+            Role::Visit { messages: 0 } => self.leave(index, now),
+            Role::Visit { .. } if link.flow.pending.is_empty() => self.ask(index, 1, now),
+            _ => {}
         }
     }
 
@@ -134,7 +64,7 @@ impl Worker {
             return;
         }
         let link = &mut self.links[index];
-        link.pending.extend(std::iter::repeat_n(now, count));
+        link.flow.pending.extend(std::iter::repeat_n(now, count));
         self.in_flight += count;
         self.write_pending(index, now);
     }
@@ -161,10 +91,10 @@ impl Worker {
                 }
                 let Some(index) = gang.next_link() else { break };
                 let link = &mut self.links[index];
-                if link.pending.len() == link.written {
+                if link.flow.pending.len() == link.flow.written {
                     self.due.push(index);
                 }
-                link.pending.push_back(due);
+                link.flow.pending.push_back(due);
                 self.in_flight += 1;
             }
             for at in 0..self.due.len() {
@@ -176,7 +106,7 @@ impl Worker {
 
     /// In a closed loop publishers go on when all receivers have all.
     fn publish_round(&mut self) {
-        if self.index != 0 || !self.phase.sends() || !self.control.fan.round_is_done() {
+        if self.index != 0 || !self.phase.sends() || !self.may_start_round() {
             return;
         }
         let plan = self.plan.clone();
@@ -186,85 +116,123 @@ impl Worker {
             let publishes = self.control.take_quota((burst * publishers.len()) as u64) as usize;
             self.control.fan.start_round(publishes as u64);
             let now = self.control.clock.now();
+            self.round = (self.control.fan.delivered(), now);
             for (place, index) in publishers.iter().enumerate() {
                 let count = burst.min(publishes.saturating_sub(place * burst));
                 let link = &mut self.links[*index];
-                link.pending.extend(std::iter::repeat_n(now, count));
+                link.flow.pending.extend(std::iter::repeat_n(now, count));
                 self.in_flight += count;
                 self.write_pending(*index, now);
             }
         }
     }
 
-    /// Writes the messages of a link that wait for it, in one write.
+    /// Whether the last round is done, or stands still for so long that it is given up.
+    fn may_start_round(&mut self) -> bool {
+        if self.control.fan.round_is_done() {
+            return true;
+        }
+        let (delivered, now) = (self.control.fan.delivered(), self.control.clock.now());
+        if self.round.0 != delivered || self.round.1 == 0 {
+            self.round = (delivered, now);
+        }
+        let stuck = now.saturating_sub(self.round.1) > STUCK;
+        if stuck {
+            self.record.note_error("fan-out: a round was not delivered in full");
+        }
+        stuck
+    }
+
+    /// Writes the messages of a link that wait for it, a burst at a time.
     pub(super) fn write_pending(&mut self, index: usize, now: Nanos) {
+        loop {
+            let link = &self.links[index];
+            let count = link.flow.pending.len() - link.flow.written;
+            // What the socket does not take waits here, with the time when it should have gone.
+            if count == 0 || !link.unsent.is_empty() || !link.is_open() {
+                return;
+            }
+            let written = match self.repeated(index, count, now) {
+                Some(written) => written,
+                None => self.rendered(index, count, now),
+            };
+            self.note_written(index, written);
+        }
+    }
+
+    /// Writes up to so many of the frame that is the same for all, if there is one.
+    fn repeated(&mut self, index: usize, count: usize, now: Nanos) -> Option<io::Result<usize>> {
+        let link = &mut self.links[index];
+        let (group, gang) = (&self.plan.groups[link.group], &mut self.gangs[link.group]);
+        let publishes = matches!(group.role, Role::Publish { .. });
+        if publishes || !group.message.template.is_constant() {
+            return None;
+        }
+        if gang.burst.is_empty()
+            && let Stage::Open(connection) = &mut link.stage
+        {
+            let window = match group.role {
+                Role::Ask(Drive::Window(window)) => window,
+                _ => 16,
+            };
+            gang.prepare(&group.message, window, connection, self.control.clock.instant(now));
+            gang.deflated = link.deflated;
+        }
+        if gang.deflated != link.deflated {
+            return None;
+        }
+        let count = count.min(gang.burst.len() / gang.frame_len.max(1));
+        link.flow.written += count;
+        self.record.count_sent(count, group.background);
+        Some(link.write(&gang.burst[..count * gang.frame_len]))
+    }
+
+    /// Renders and writes up to so many.
+    fn rendered(&mut self, index: usize, count: usize, now: Nanos) -> io::Result<usize> {
         let Self { links, gangs, plan, out, message, record, control, .. } = self;
         let link = &mut links[index];
         let (group, gang) = (&plan.groups[link.group], &mut gangs[link.group]);
-        let Stage::Open(connection) = &mut link.stage else { return };
-        let mut count = link.pending.len() - link.written;
-        if count == 0 || !link.unsent.is_empty() {
-            return;
-        }
-        let instant = control.clock.instant(now);
-        let publishes = matches!(group.role, Role::Publish { .. });
-        let is_constant =
-            group.message.template.is_constant() && !publishes && !group.opening.compress;
-        if is_constant {
-            if gang.burst.is_empty() {
-                let window = match group.role {
-                    Role::Ask(Drive::Window(window)) => window,
-                    _ => 16,
-                };
-                gang.prepare(&group.message, window, connection, instant);
-            }
-            // What is beyond a burst follows when the socket or the schedule comes by again.
-            count = count.min(gang.burst.len() / gang.frame_len.max(1));
-        } else {
-            out.clear();
-            let mut rendered = 0;
-            while rendered < count && out.len() < BURST_BYTES_MAX {
-                let at = link.pending[link.written + rendered];
-                message.clear();
-                let payload = if publishes {
-                    let publisher = (link.number - group.first) as u16;
-                    Stamp { publisher, seq: link.seq, at }.write(&mut gang.payload);
+        let Stage::Open(connection) = &mut link.stage else { return Ok(0) };
+        let publisher =
+            matches!(group.role, Role::Publish { .. }).then(|| link.number - group.first);
+        let (flow, instant) = (&mut link.flow, control.clock.instant(now));
+        let mut rendered = 0;
+        out.clear();
+        while rendered < count && out.len() < BURST_BYTES_MAX {
+            let payload = match publisher {
+                Some(publisher) => {
+                    let at = flow.pending[flow.written + rendered];
+                    Stamp { publisher: publisher as u16, seq: flow.seq, at }
+                        .write(&mut gang.payload);
                     &gang.payload
-                } else {
-                    &group.message.payload
-                };
-                let values = Values {
-                    payload,
-                    seq: link.seq,
-                    conn: link.number as u64,
-                    user: &link.user,
-                    epoch_millis: control.clock.epoch_millis(now),
-                    token: &link.token,
-                };
-                group.message.template.render(&values, message);
-                frame(connection, group.message.binary, message, out, instant);
-                link.seq += 1;
-                rendered += 1;
+                }
+                None => &group.message.payload,
+            };
+            let values = Values {
+                payload,
+                seq: flow.seq,
+                conn: link.number as u64,
+                user: &link.user,
+                epoch_millis: control.clock.epoch_millis(now),
+                token: &link.token,
+            };
+            message.clear();
+            group.message.template.render(&values, message);
+            frame(connection, group.message.binary, message, out, instant);
+            flow.seq += 1;
+            rendered += 1;
+        }
+        record.count_sent(rendered, group.background);
+        match publisher {
+            Some(publisher) => {
+                // Their deliveries are counted, not their answers.
+                flow.pending.drain(..rendered);
+                self.in_flight -= rendered;
+                control.fan.note_published(publisher, flow.seq);
             }
-            count = rendered;
+            None => flow.written += rendered,
         }
-        record.sent += count as u64;
-        if publishes {
-            // Their deliveries are counted, not their answers.
-            link.pending.drain(..count);
-            self.in_flight -= count;
-        } else {
-            link.written += count;
-        }
-        let written = match is_constant {
-            true => link.write(&gang.burst[..count * gang.frame_len]),
-            false => link.write(out),
-        };
-        let more = link.pending.len() > link.written && link.unsent.is_empty();
-        self.note_written(index, written);
-        if more {
-            self.write_pending(index, now);
-        }
+        link.write(out)
     }
 
     /// Writes what the socket did not take before, and then what waited behind it.
@@ -280,10 +248,27 @@ impl Worker {
         let instant = self.control.clock.instant(now);
         let link = &mut self.links[index];
         link.leaving = true;
+        link.deadline = now + CLOSE_TIMEOUT;
+        self.closing.push_back((link.deadline, index));
         if let Stage::Open(connection) = &mut link.stage {
             self.out.clear();
             connection.start_close(SendableCode::NORMAL, "", &mut self.out, instant);
             self.write_out(index);
+        }
+    }
+
+    /// Drops those whose server does not close.
+    pub(super) fn give_up_closing(&mut self) {
+        let now = self.control.clock.now();
+        while let Some((deadline, index)) = self.closing.front().copied()
+            && deadline <= now
+        {
+            self.closing.pop_front();
+            let link = &self.links[index];
+            if link.leaving && link.is_open() && link.deadline == deadline {
+                self.record.note_error("close: the server did not close in time");
+                self.lose(index, None);
+            }
         }
     }
 
@@ -298,18 +283,4 @@ impl Worker {
             }
         }
     }
-}
-
-fn frame(
-    connection: &mut Connection,
-    binary: bool,
-    payload: &[u8],
-    out: &mut Vec<u8>,
-    now: std::time::Instant,
-) {
-    // A connection that is closing takes no message; that it closes is noted when it has.
-    let _ = match std::str::from_utf8(payload) {
-        Ok(text) if !binary => connection.send_text(text, out, now),
-        _ => connection.send_binary(payload, out, now),
-    };
 }

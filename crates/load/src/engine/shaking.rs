@@ -1,6 +1,9 @@
 //! The opening handshake, from the request to the first message that makes a connection count.
 
-use std::io::{self, ErrorKind};
+use std::{
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
 use base64::Engine as _;
 use http::{HeaderValue, header};
@@ -12,16 +15,26 @@ use ws_connection::{
 };
 
 use super::{
+    Phase,
     dialing::{dial_error, plain},
     link::{Shaking, Stage},
     worker::Worker,
 };
-use crate::{clock::Nanos, credentials::Carried, plan::Role, template::Values};
+use crate::{
+    clock::{Nanos, nanos},
+    credentials::Carried,
+    plan::{Group, Reading, Role},
+    template::Values,
+};
+
+/// Who did not get in tries again no sooner.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// What came of looking at a response.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Answer {
     Unfinished,
-    Upgraded(Connection, Vec<u8>),
+    Upgraded { connection: Connection, deflated: bool, early: Vec<u8> },
     Refused(String),
 }
 
@@ -125,7 +138,10 @@ impl Worker {
         match self.answer(index, now) {
             Answer::Unfinished => {}
             Answer::Refused(cause) => self.fail(index, &cause),
-            Answer::Upgraded(connection, early) => self.upgraded(index, connection, &early, now),
+            Answer::Upgraded { connection, deflated, early } => {
+                self.upgraded(index, connection, deflated, now);
+                self.work_off_early(index, &early);
+            }
         }
     }
 
@@ -151,21 +167,26 @@ impl Worker {
         let entropy = fastrand::u64(..);
         let instant = self.control.clock.instant(now);
         let connection = Connection::new(self.protocol.clone(), codec, entropy, instant);
-        Answer::Upgraded(connection, shaking.head[len..].to_vec())
+        let deflated = params.is_some();
+        Answer::Upgraded { connection, deflated, early: shaking.head[len..].to_vec() }
     }
 
-    fn upgraded(&mut self, index: usize, connection: Connection, early: &[u8], now: Nanos) {
+    fn upgraded(&mut self, index: usize, connection: Connection, deflated: bool, now: Nanos) {
         let link = &mut self.links[index];
         let Stage::Shaking(shaking) = std::mem::replace(&mut link.stage, Stage::Open(connection))
         else {
             return;
         };
-        link.awaiting = Some(shaking.since);
+        link.flow.awaiting = Some(shaking.since);
+        link.deflated = deflated;
         self.send_on_open(index, now);
         if self.plan.groups[self.links[index].group].opening.until.is_none() {
             self.opened(index, now);
         }
-        let mut early = early;
+    }
+
+    /// What came right behind the response.
+    fn work_off_early(&mut self, index: usize, mut early: &[u8]) {
         while !early.is_empty() {
             let len = self.workspace.load(early);
             early = &early[len..];
@@ -176,19 +197,19 @@ impl Worker {
     /// The connection counts from now on.
     pub(super) fn opened(&mut self, index: usize, now: Nanos) {
         let link = &mut self.links[index];
-        let Some(since) = link.awaiting.take() else { return };
-        let role = self.plan.groups[link.group].role;
+        let Some(since) = link.flow.awaiting.take() else { return };
+        let Group { role, reading, .. } = self.plan.groups[link.group];
         self.dialer.settled();
         self.record.succeeded += 1;
         self.record.connect.note(now.saturating_sub(since));
         self.gangs[link.group].join(index, link);
-        if role == Role::Receive {
+        if role == Role::Receive && reading == Reading::Full {
             self.control.fan.receiver_came();
         }
         self.count_open(true);
         match role {
             Role::Leave => self.leave(index, now),
-            Role::Ask(_) if self.phase.sends() => self.start_link(index, now),
+            Role::Ask(_) | Role::Visit { .. } if self.phase.sends() => self.start_link(index, now),
             _ => {}
         }
     }
@@ -198,11 +219,21 @@ impl Worker {
         self.dialer.settled();
         self.record.failed += 1;
         self.record.note_error(cause);
-        let link = &mut self.links[index];
-        link.awaiting = None;
-        link.socket = None;
-        link.unsent = Vec::new();
-        link.stage = Stage::Gone;
+        self.links[index].drop_socket();
+        self.come_back(index, RETRY);
+    }
+
+    /// Queues a connection that is gone, if it is one of those that come back.
+    pub(super) fn come_back(&mut self, index: usize, at_least: Duration) {
+        let backoff = match self.plan.groups[self.links[index].group].role {
+            Role::Visit { .. } if self.phase.sends() => Duration::ZERO,
+            Role::Return(drop) if self.phase == Phase::Measure => drop.backoff,
+            _ => return,
+        };
+        self.dialer.no_longer_expect();
+        let wait = nanos(backoff.max(at_least));
+        let wait = if wait == 0 { 0 } else { fastrand::u64(..wait) };
+        self.dialer.queue_at(index, self.control.clock.now() + wait);
     }
 
     fn send_on_open(&mut self, index: usize, now: Nanos) {

@@ -1,18 +1,18 @@
 //! What comes in: answers, deliveries, closes.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, time::Duration};
 
 use ws_connection::{Event, ProtocolError};
 
 use super::{
     Phase,
     dialing::plain,
-    link::{Link, Stage},
+    link::{Flow, Link, Stage},
     worker::Worker,
 };
 use crate::{
     clock::Nanos,
-    plan::{Drive, Group, Role},
+    plan::{Drive, Dropping, Group, Reading, Role},
     record::Record,
     stamp::Stamp,
 };
@@ -56,19 +56,18 @@ impl Worker {
         let now = self.control.clock.now();
         let instant = self.control.clock.instant(now);
         let Self { links, workspace, out, record, plan, .. } = self;
-        let link = &mut links[index];
-        let group = &plan.groups[link.group];
+        let Link { stage, flow, group, .. } = &mut links[index];
+        let group = &plan.groups[*group];
         let mut harvest = Harvest::default();
         out.clear();
-        // Taken out of the link while its messages are noted there.
-        let Stage::Open(mut connection) = std::mem::take(&mut link.stage) else {
+        let Stage::Open(connection) = stage else {
             workspace.take_rest();
             return;
         };
         while let Some(event) = connection.poll_event(workspace, out, instant) {
             match event {
-                Event::Text(text) => harvest.message(text.as_bytes(), group, link, record, now),
-                Event::Binary(bytes) => harvest.message(bytes, group, link, record, now),
+                Event::Text(text) => harvest.message(text.as_bytes(), group, flow, record, now),
+                Event::Binary(bytes) => harvest.message(bytes, group, flow, record, now),
                 Event::Ping(_) | Event::Pong { .. } => {}
                 Event::Close(frame) => {
                     harvest.closed = Some(frame.map_or(1005, |frame| frame.code.into()));
@@ -76,7 +75,6 @@ impl Worker {
                 Event::Failed(error) => harvest.failed = Some(error),
             }
         }
-        link.stage = Stage::Open(connection);
         if !self.out.is_empty() {
             self.write_out(index);
         }
@@ -97,16 +95,29 @@ impl Worker {
         if let Some(code) = harvest.closed {
             let link = &mut self.links[index];
             if !link.leaving {
-                self.record.note_close(code);
                 link.leaving = true;
+                self.note_close(index, code);
             }
             return;
         }
-        if harvest.answers > 0 && self.phase.sends() {
-            let link = &self.links[index];
-            if let Role::Ask(Drive::Window(_)) = self.plan.groups[link.group].role {
-                self.ask(index, harvest.answers, now);
-            }
+        if harvest.answers == 0 || !self.phase.sends() {
+            return;
+        }
+        let link = &self.links[index];
+        match self.plan.groups[link.group].role {
+            Role::Ask(Drive::Window(_)) => self.ask(index, harvest.answers, now),
+            Role::Visit { messages } if link.flow.answered >= messages => self.leave(index, now),
+            Role::Visit { .. } => self.ask(index, 1, now),
+            _ => {}
+        }
+    }
+
+    /// The server closed it.
+    fn note_close(&mut self, index: usize, code: u16) {
+        if self.plan.groups[self.links[index].group].reading != Reading::Full {
+            *self.record.slow_closes.entry(code).or_default() += 1;
+        } else {
+            self.record.note_close(code);
         }
     }
 
@@ -116,35 +127,56 @@ impl Worker {
         if matches!(link.stage, Stage::Gone) {
             return;
         }
-        if link.awaiting.is_some() {
+        if link.flow.awaiting.is_some() {
             let cause = cause.unwrap_or("handshake: closed before the awaited message");
             return self.fail(index, cause);
         }
         let expected = link.leaving || self.phase >= Phase::Close;
-        link.stage = Stage::Gone;
-        link.socket = None;
-        link.unsent = Vec::new();
-        self.in_flight -= link.pending.len();
-        link.pending = Default::default();
-        link.written = 0;
+        self.in_flight -= link.flow.pending.len();
+        link.drop_socket();
         let (group, place) = (link.group, link.place);
         self.gangs[group].leave(place, &mut self.links);
+        let slow = self.plan.groups[group].reading != Reading::Full;
         if !expected {
-            self.record.note_error(cause.unwrap_or("read: ended without a close frame"));
-            self.record.note_close(1006);
+            if !slow {
+                self.record.note_error(cause.unwrap_or("read: ended without a close frame"));
+            }
+            self.note_close(index, 1006);
         }
-        if self.plan.groups[group].role == Role::Receive {
+        if self.plan.groups[group].role == Role::Receive && !slow {
             self.control.fan.receiver_left();
         }
         self.count_open(false);
+        self.come_back(index, Duration::ZERO);
     }
 
     /// Drops a handshake that nobody waits for any more.
     pub(super) fn abandon(&mut self, index: usize) {
         self.dialer.settled();
-        let link = &mut self.links[index];
-        link.socket = None;
-        link.stage = Stage::Gone;
+        self.links[index].drop_socket();
+    }
+
+    /// Drops all at once that are to come back.
+    pub(super) fn drop_those_that_return(&mut self, now: Nanos) {
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            let Role::Return(drop) = self.plan.groups[link.group].role else { continue };
+            if !link.is_open() {
+                continue;
+            }
+            link.leaving = true;
+            self.dialer.expect();
+            match drop.how {
+                Dropping::Close => self.leave(index, now),
+                Dropping::Reset => {
+                    if let Some(socket) = &link.socket {
+                        // Without it the server sees an orderly end; that is the other kind.
+                        let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+                    }
+                    self.lose(index, None);
+                }
+            }
+        }
     }
 }
 
@@ -153,27 +185,30 @@ impl Harvest {
         &mut self,
         message: &[u8],
         group: &Group,
-        link: &mut Link,
+        flow: &mut Flow,
         record: &mut Record,
         now: Nanos,
     ) {
-        if link.awaiting.is_some() {
+        if flow.awaiting.is_some() {
             let until = group.opening.until.as_deref().unwrap_or_default();
             self.opened |= memchr::memmem::find(message, until.as_bytes()).is_some();
             record.other += 1;
             return;
         }
         let is_answer = match group.role {
-            Role::Ask(_) => link.written > 0 && group.expectation.holds(message),
+            Role::Ask(_) | Role::Visit { .. } => {
+                flow.written > 0 && group.expectation.holds(message)
+            }
             Role::Receive => group.expectation.holds(message),
-            Role::Idle | Role::Leave | Role::Publish { .. } => false,
+            Role::Idle | Role::Leave | Role::Return(_) | Role::Publish { .. } => false,
         };
         if !is_answer {
             record.other += 1;
         } else if group.role == Role::Receive {
-            self.delivery(message, link, record, now);
-        } else if let Some(at) = link.pending.pop_front() {
-            link.written -= 1;
+            self.delivery(message, group, flow, record, now);
+        } else if let Some(at) = flow.pending.pop_front() {
+            flow.written -= 1;
+            flow.answered += 1;
             self.answers += 1;
             let latency = now.saturating_sub(at);
             if group.background {
@@ -186,16 +221,25 @@ impl Harvest {
         }
     }
 
-    fn delivery(&mut self, message: &[u8], link: &mut Link, record: &mut Record, now: Nanos) {
+    fn delivery(
+        &mut self,
+        message: &[u8],
+        group: &Group,
+        flow: &mut Flow,
+        record: &mut Record,
+        now: Nanos,
+    ) {
         let Some(stamp) = Stamp::find(message) else {
             record.other += 1;
             return;
         };
         let publisher = usize::from(stamp.publisher);
-        if link.tracks.len() <= publisher {
-            link.tracks.resize_with(publisher + 1, Default::default);
+        if flow.tracks.len() <= publisher {
+            flow.tracks.resize_with(publisher + 1, Default::default);
         }
-        if link.tracks[publisher].note(stamp.seq, &mut record.deliveries) {
+        if group.reading != Reading::Full {
+            record.slow += 1;
+        } else if flow.tracks[publisher].note(stamp.seq, &mut record.deliveries) {
             record.received += 1;
             record.latency.note(now.saturating_sub(stamp.at));
             self.deliveries += 1;

@@ -1,6 +1,9 @@
 //! One event loop: it waits, works off what is ready, dials, sends what is due.
 
-use std::{io, sync::Arc, sync::atomic::Ordering, sync::mpsc::Sender, time::Duration};
+use std::{
+    collections::VecDeque, io, sync::Arc, sync::atomic::Ordering, sync::mpsc::Sender,
+    time::Duration,
+};
 
 use mio::{Events, Poll, Token, Waker, event::Event};
 use ws_compression::{CompressionConfig, CompressionManager};
@@ -8,15 +11,15 @@ use ws_connection::{ConnectionConfig, Workspace};
 use ws_frame_validator::SizeLimits;
 
 use super::{
-    Control, Notice, Phase,
+    Control, Notice, Phase, Told,
     dialing::Dialer,
+    gang::Gang,
     link::{Link, Stage},
-    sending::Gang,
     timer::Timer,
 };
 use crate::{
     clock::{Nanos, nanos},
-    plan::{Plan, Role, When},
+    plan::{Plan, Reading, Role, When},
     record::Record,
 };
 
@@ -25,7 +28,7 @@ const TIMER: Token = Token(usize::MAX - 1);
 /// How many sockets one wait reports at most.
 const EVENTS_MAX: usize = 1024;
 /// How often counts are handed over; a phase hands them over at once.
-const HAND_OVER: Nanos = 250_000_000;
+const HAND_OVER: Nanos = 100_000_000;
 /// A message that a server may send.
 const MESSAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -34,7 +37,7 @@ pub(super) struct Worker {
     pub(super) index: usize,
     pub(super) plan: Arc<Plan>,
     pub(super) control: Arc<Control>,
-    notices: Sender<(usize, Notice)>,
+    notices: Sender<Told>,
     pub(super) poll: Poll,
     waker: Arc<Waker>,
     timer: Timer,
@@ -57,7 +60,15 @@ pub(super) struct Worker {
     pub(super) due: Vec<usize>,
     open: u64,
     told_quiet: bool,
+    told_deserted: bool,
     handed_over: Nanos,
+    /// What came of the current round of publishers, and when it last moved.
+    pub(super) round: (u64, Nanos),
+    /// Links that have said goodbye, and until when they are waited for.
+    pub(super) closing: VecDeque<(Nanos, usize)>,
+    /// Links that read slowly.
+    pub(super) slow: Vec<usize>,
+    pub(super) read_slowly: Nanos,
 }
 
 impl Worker {
@@ -65,7 +76,7 @@ impl Worker {
         index: usize,
         plan: Arc<Plan>,
         control: Arc<Control>,
-        notices: Sender<(usize, Notice)>,
+        notices: Sender<Told>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -99,7 +110,12 @@ impl Worker {
             due: Vec::new(),
             open: 0,
             told_quiet: false,
+            told_deserted: false,
             handed_over: 0,
+            round: (0, 0),
+            closing: VecDeque::new(),
+            slow: Vec::new(),
+            read_slowly: 0,
             plan,
         };
         worker.take_share();
@@ -123,8 +139,12 @@ impl Worker {
                 (group.first..group.first + group.count).filter(is_ours).collect();
             self.gangs.push(Gang::new(group, numbers.len()));
             for number in numbers {
+                let index = self.links.len();
                 if group.when == When::Before {
-                    self.dialer.queue(self.links.len());
+                    self.dialer.queue(index);
+                }
+                if group.reading != Reading::Full {
+                    self.slow.push(index);
                 }
                 self.links.push(Link { group: group_index, number, ..Link::default() });
             }
@@ -158,6 +178,8 @@ impl Worker {
             }
             self.dial();
             self.send_due();
+            self.read_slow_ones();
+            self.give_up_closing();
             self.tell();
             if self.phase == Phase::Finish {
                 break;
@@ -193,8 +215,9 @@ impl Worker {
                 if event.is_writable() && !link.unsent.is_empty() {
                     self.flush(index);
                 }
-                if event.is_readable() || event.is_read_closed() {
-                    self.read(index, event.is_read_closed() || event.is_error());
+                let ends = event.is_read_closed() || event.is_error();
+                if ends || (event.is_readable() && !self.is_slow(index)) {
+                    self.read(index, ends);
                 }
             }
         }
@@ -217,10 +240,16 @@ impl Worker {
         if phase.sends() {
             self.start_sending(now);
         }
-        if phase == Phase::Close {
-            self.close_all(now);
+        match phase {
+            Phase::Measure => self.drop_those_that_return(now),
+            Phase::Drain => self.read_out_slow_ones(),
+            Phase::Close => {
+                self.count_missing();
+                self.close_all(now);
+            }
+            _ => {}
         }
-        self.notice(Notice::Entered(phase));
+        self.notice(Notice::Entered);
     }
 
     /// Tells the course of the run what it may be waiting for.
@@ -234,6 +263,11 @@ impl Worker {
             self.told_quiet = true;
             self.notice(Notice::Quiet);
         }
+        let deserted = self.phase.sends() && self.open == 0 && self.dialer.is_idle();
+        if deserted && !self.told_deserted {
+            self.told_deserted = true;
+            self.notice(Notice::Deserted);
+        }
         if self.control.clock.now().saturating_sub(self.handed_over) >= HAND_OVER {
             self.hand_over();
         }
@@ -241,7 +275,7 @@ impl Worker {
 
     pub(super) fn notice(&self, notice: Notice) {
         // Nobody listens any more: the run is over.
-        let _ = self.notices.send((self.index, notice));
+        let _ = self.notices.send(Told { worker: self.index, phase: self.phase, notice });
     }
 
     /// Hands over what was counted since the last time.
@@ -256,9 +290,6 @@ impl Worker {
     pub(super) fn count_open(&mut self, came: bool) {
         self.open = if came { self.open + 1 } else { self.open.saturating_sub(1) };
         self.control.desks[self.index].open.store(self.open, Ordering::Relaxed);
-        if self.open == 0 && !came {
-            self.notice(Notice::Deserted);
-        }
     }
 
     pub(super) fn deadline(&self, span: Duration) -> Nanos {

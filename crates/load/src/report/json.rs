@@ -1,122 +1,136 @@
 //! The results for programs. Names stay as they are; what is missing is null.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::notes::notes;
 use crate::{
     course::Outcome,
     record::{Latencies, Record},
-    scenario::Scenario,
     server_stats::{Memory, Server},
 };
 
 /// A whole report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    tool: Tool,
-    scenario: &'static str,
-    url: String,
-    connections: usize,
-    threads: usize,
-    window: Option<usize>,
-    rate: Option<f64>,
-    size: usize,
-    compress: bool,
-    seconds: f64,
-    interrupted: bool,
-    open: u64,
-    messages: Messages,
-    per_second: Option<f64>,
-    latency_us: Option<Quantiles>,
-    connects: Connects,
-    connect_us: Option<Quantiles>,
-    established: Option<Established>,
-    deliveries: Option<Lost>,
-    errors: Vec<Error>,
-    closes: Vec<Close>,
-    server: ServerCost,
-    load: LoadCost,
+    pub(super) tool: Tool,
+    pub(super) scenario: &'static str,
+    pub(super) url: String,
+    pub(super) connections: usize,
+    pub(super) threads: usize,
+    pub(super) window: Option<usize>,
+    pub(super) rate: Option<f64>,
+    pub(super) size: usize,
+    pub(super) compress: bool,
+    pub(super) seconds: f64,
+    pub(super) interrupted: bool,
+    pub(super) open: u64,
+    pub(super) messages: Messages,
+    pub(super) per_second: Option<f64>,
+    pub(super) latency_us: Option<Quantiles>,
+    pub(super) connects: Connects,
+    pub(super) connect_us: Option<Quantiles>,
+    pub(super) established: Option<Established>,
+    pub(super) deliveries: Option<Lost>,
+    pub(super) slow: Option<Slow>,
+    pub(super) errors: Vec<Error>,
+    pub(super) closes: Vec<Close>,
+    pub(super) server: ServerCost,
+    pub(super) load: LoadCost,
+    /// What a reader of the figures should know, a sentence each.
+    pub(super) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Tool {
-    name: &'static str,
-    version: &'static str,
+pub(super) struct Tool {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
 }
 
 #[derive(Debug, Serialize)]
-struct Messages {
-    sent: u64,
-    received: u64,
-    other: u64,
-    bytes_sent: u64,
-    bytes_received: u64,
+pub(super) struct Messages {
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) other: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
 }
 
 /// Microseconds.
 #[derive(Debug, Serialize)]
-struct Quantiles {
-    count: u64,
-    mean: f64,
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
+pub(super) struct Quantiles {
+    pub(super) count: u64,
+    pub(super) mean: f64,
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
 }
 
 #[derive(Debug, Serialize)]
-struct Connects {
-    attempted: u64,
-    succeeded: u64,
-    failed: u64,
-    per_second: Option<f64>,
+pub(super) struct Connects {
+    pub(super) attempted: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) per_second: Option<f64>,
 }
 
 /// What connections that were there before felt of it.
 #[derive(Debug, Serialize)]
-struct Established {
-    received: u64,
-    latency_us: Option<Quantiles>,
+pub(super) struct Established {
+    pub(super) received: u64,
+    pub(super) latency_us: Option<Quantiles>,
 }
 
 #[derive(Debug, Serialize)]
-struct Lost {
-    lost: u64,
-    doubled: u64,
-    reordered: u64,
+pub(super) struct Lost {
+    pub(super) lost: u64,
+    pub(super) doubled: u64,
+    pub(super) reordered: u64,
+}
+
+/// What became of readers that did not keep up.
+#[derive(Debug, Serialize)]
+pub(super) struct Slow {
+    pub(super) connections: usize,
+    pub(super) received: u64,
+    pub(super) closed: u64,
+    pub(super) closes: Vec<Close>,
 }
 
 #[derive(Debug, Serialize)]
-struct Error {
-    cause: String,
-    count: u64,
+pub(super) struct Error {
+    pub(super) cause: String,
+    pub(super) count: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Close {
-    code: u16,
-    count: u64,
+pub(super) struct Close {
+    pub(super) code: u16,
+    pub(super) count: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct ServerCost {
-    pid: Option<u32>,
-    pids: Vec<u32>,
-    unknown: Option<String>,
-    cpu_ns: Option<u64>,
-    cpu_ns_per_message: Option<f64>,
-    cpu_ns_per_connect: Option<f64>,
-    rss_before: Option<u64>,
-    rss_after: Option<u64>,
-    rss_peak: Option<u64>,
-    rss_per_connection: Option<f64>,
+pub(super) struct ServerCost {
+    pub(super) pid: Option<u32>,
+    pub(super) pids: Vec<u32>,
+    pub(super) unknown: Option<String>,
+    pub(super) cpu_ns: Option<u64>,
+    pub(super) cpu_ns_per_message: Option<f64>,
+    pub(super) cpu_ns_per_connect: Option<f64>,
+    pub(super) rss_before: Option<u64>,
+    pub(super) rss_after: Option<u64>,
+    pub(super) rss_peak: Option<u64>,
+    pub(super) rss_per_connection: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
-struct LoadCost {
-    cpu_ns: Option<u64>,
-    cpu_ns_per_message: Option<f64>,
-    lag_us: Option<Quantiles>,
+pub(super) struct LoadCost {
+    pub(super) cpu_ns: Option<u64>,
+    pub(super) cpu_ns_per_message: Option<f64>,
+    pub(super) lag_us: Option<Quantiles>,
 }
 
 impl Report {
@@ -124,6 +138,7 @@ impl Report {
         let plan = &outcome.plan;
         let (measured, all) = (&outcome.measured, &outcome.all);
         let settings = &plan.settings;
+        let notes = notes(outcome);
         let has_background = plan.groups.iter().any(|group| group.background);
         Self {
             tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
@@ -158,16 +173,18 @@ impl Report {
                 doubled: all.deliveries.doubled,
                 reordered: all.deliveries.reordered,
             }),
+            slow: (plan.slow() > 0).then(|| Slow {
+                connections: plan.slow(),
+                received: measured.slow,
+                closed: all.slow_closes.values().sum(),
+                closes: closes(&all.slow_closes),
+            }),
             errors: all
                 .errors
                 .iter()
                 .map(|(cause, count)| Error { cause: cause.clone(), count: *count })
                 .collect(),
-            closes: all
-                .closes
-                .iter()
-                .map(|(code, count)| Close { code: *code, count: *count })
-                .collect(),
+            closes: closes(&all.closes),
             server: ServerCost::of(outcome),
             load: LoadCost {
                 cpu_ns: outcome.load_cpu,
@@ -176,6 +193,7 @@ impl Report {
                     .and_then(|cpu| per(cpu as f64, measured.received as f64)),
                 lag_us: Quantiles::of(&measured.lag),
             },
+            notes,
         }
     }
 
@@ -188,7 +206,7 @@ impl Report {
 impl ServerCost {
     fn of(outcome: &Outcome) -> Self {
         let measured = &outcome.measured;
-        let storm = outcome.plan.scenario == Scenario::Connect;
+        let storm = outcome.plan.scenario.measures_connects();
         let cpu = outcome.server_cpu;
         let resident = |memory: Option<Memory>| memory.map(|it| it.resident);
         let (before, after) = (resident(outcome.memory_before), resident(outcome.memory_after));
@@ -230,21 +248,22 @@ impl Quantiles {
 
 /// Where a storm is what is measured, those before it do not count.
 fn connecting(outcome: &Outcome) -> &Record {
-    match outcome.plan.scenario {
-        Scenario::Connect => &outcome.measured,
-        _ => &outcome.all,
-    }
+    if outcome.plan.scenario.measures_connects() { &outcome.measured } else { &outcome.all }
 }
 
 fn connects(outcome: &Outcome) -> Connects {
     let record = connecting(outcome);
-    let storm = outcome.plan.scenario == Scenario::Connect;
+    let storm = outcome.plan.scenario.measures_connects();
     Connects {
         attempted: record.attempted,
         succeeded: record.succeeded,
         failed: record.failed,
         per_second: storm.then(|| per(record.succeeded as f64, outcome.seconds)).flatten(),
     }
+}
+
+fn closes(closes: &BTreeMap<u16, u64>) -> Vec<Close> {
+    closes.iter().map(|(code, count)| Close { code: *code, count: *count }).collect()
 }
 
 fn per(count: f64, of: f64) -> Option<f64> {
