@@ -32,7 +32,11 @@ fn main() -> ExitCode {
 
 fn serve(loaded: Loaded) -> ExitCode {
     let Loaded { config, warnings, .. } = loaded;
-    logging::start(&config.log);
+    // First here, and so the last to go: every way out of this function writes what was logged.
+    let _log = match logging::start(&config.log) {
+        Ok(log) => log,
+        Err(error) => return fail(&format!("cannot start the log: {error}")),
+    };
     for warning in warnings {
         tracing::warn!("{warning}");
     }

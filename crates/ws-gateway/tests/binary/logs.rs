@@ -4,10 +4,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use ws_auth::{Secret, TokenMinter, TokenRequest};
 
-use crate::process::{Client, Ended, Process, answer_to, run, upgrade};
+use crate::process::{Client, Ended, Process, SECRET, answer_to, command, run, upgrade};
 
 fn lines(log: &str) -> Vec<Value> {
     let each =
@@ -64,11 +68,46 @@ async fn the_log_is_for_machines_where_no_terminal_is_and_for_people_when_asked(
         ("LOG_FORMAT", "human"),
         ("WEBSOCKET_HOST", "127.0.0.1"),
         ("WEBSOCKET_PORT", &port),
-        ("JWT_SECRET_KEY", crate::process::SECRET),
+        ("JWT_SECRET_KEY", SECRET),
     ];
     let human = run(&[], &variables).await.stderr;
     assert!(human.contains("ERROR") && !human.starts_with('{'), "{human}");
     assert!(!human.contains('\x1b'), "colours are for terminals: {human:?}");
+}
+
+#[tokio::test]
+async fn a_reader_of_the_log_that_hangs_does_not_stop_the_gateway_and_misses_nothing() {
+    // More than a pipe takes, and less than is held for a reader that is slow.
+    const LINES: usize = 800;
+    let variables =
+        [("WEBSOCKET_HOST", "127.0.0.1"), ("WEBSOCKET_PORT", "0"), ("JWT_SECRET_KEY", SECRET)];
+    let mut child = command(&[], &variables).spawn().expect("it starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let patience = Duration::from_secs(20);
+    let address = timeout(patience, async {
+        loop {
+            let line = stderr.next_line().await.expect("readable").expect("it listens");
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            if line["message"] == "listening" {
+                return line["address"].as_str().expect("an address").to_owned();
+            }
+        }
+    });
+    let address = address.await.expect("it listens in time");
+    for _ in 0..LINES {
+        let mut socket = TcpStream::connect(&address).await.expect("it listens");
+        let answer = answer_to(&mut socket, &upgrade("/ws?token=none")).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    let refused = timeout(patience, async {
+        let mut refused = 0;
+        while refused < LINES {
+            let line = stderr.next_line().await.expect("readable").expect("more lines");
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            refused += usize::from(line["message"] == "upgrade refused");
+        }
+    });
+    refused.await.expect("all lines come");
 }
 
 #[tokio::test]
@@ -162,7 +201,7 @@ async fn section_4_5_a_token_is_in_no_line_of_the_output_wherever_it_was_used() 
             assert!(!stdout.contains(part) && !stderr.contains(part), "a token in:\n{stderr}");
         }
     }
-    assert!(!stderr.contains(crate::process::SECRET), "the secret is in the log");
+    assert!(!stderr.contains(SECRET), "the secret is in the log");
     assert!(!stderr.contains("the admin key of this test"), "the admin key is in the log");
 }
 

@@ -1,0 +1,5 @@
+//! Lines as machines read them, and how they get out.
+
+mod batches;
+mod json;
+mod timestamp;
