@@ -72,8 +72,9 @@ impl Authenticator {
                 Want::Retry => {}
                 Want::Wait => {
                     self.start_fetches(now_here);
-                    // A fetch always ends in time, unless its runtime does before.
-                    drop(timeout(self.wait_max(), ended.changed()).await);
+                    // A fetch always ends in time, unless its runtime does before. Boxed, so that
+                    // those who need not wait are not as large as those who do.
+                    drop(Box::pin(timeout(self.wait_max(), ended.changed())).await);
                 }
                 Want::Unknown => return Err(AuthError::UnknownKey),
                 Want::Unavailable => return Err(AuthError::KeysUnavailable),

@@ -97,19 +97,36 @@ impl<A: Application> Shared<A> {
         }
     }
 
-    async fn serve_socket(self: Arc<Self>, mut socket: EagerTcpStream, peer: SocketAddr) {
+    async fn serve_socket(self: Arc<Self>, socket: EagerTcpStream, peer: SocketAddr) {
+        if let Some((socket, head, peer)) = self.await_request(socket, peer).await {
+            self.answer(socket, head, peer).await;
+        }
+    }
+
+    // Whatever is not an upgrade that succeeds goes on in a box of its own, here and below: each
+    // handshake would be as large as the largest of them otherwise, and a storm makes many.
+
+    async fn await_request(
+        &self,
+        mut socket: EagerTcpStream,
+        peer: SocketAddr,
+    ) -> Option<(EagerTcpStream, RequestHead, SocketAddr)> {
         let request = timeout(self.options.handshake_timeout, self.read_head(&mut socket, peer));
-        let (head, peer) = match request.await {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => return self.refuse_head(socket, error, peer).await,
-            Err(_) => return self.refuse(socket, &Rejection::TimedOut, peer).await,
-        };
+        match request.await {
+            Ok(Ok((head, peer))) => return Some((socket, head, peer)),
+            Ok(Err(error)) => Box::pin(self.refuse_head(socket, error, peer)).await,
+            Err(_) => Box::pin(self.refuse(socket, &Rejection::TimedOut, peer)).await,
+        }
+        None
+    }
+
+    async fn answer(&self, socket: EagerTcpStream, head: RequestHead, peer: SocketAddr) {
         if framing::is_ambiguous(head.request.headers()) {
             let error = HeadError::Malformed("the length of the body is said twice");
-            return self.refuse(socket, &error.into(), peer).await;
+            return Box::pin(self.refuse(socket, &error.into(), peer)).await;
         }
         if !self.is_ours(&head) {
-            return self.http.serve(socket, head.bytes, peer, &self.options).await;
+            return Box::pin(self.http.serve(socket, head.bytes, peer, &self.options)).await;
         }
         match self.handler.admit(&head.request, peer).await {
             // A task of its own: it holds the connection and nothing of the way here.
@@ -117,7 +134,7 @@ impl<A: Application> Shared<A> {
                 let driver = self.handler.serve(socket, admission, head.early());
                 tokio::spawn(driver);
             }
-            Err(rejection) => self.handler.reject(socket, &rejection).await,
+            Err(rejection) => Box::pin(self.handler.reject(socket, &rejection)).await,
         }
     }
 
