@@ -20,11 +20,8 @@ fn main() -> Result<()> {
 
 async fn serve(options: Options, listener: TcpListener) -> Result<()> {
     let read_buffer = options.only_echo()?.read_buffer;
-    let upgrade = async move |mut upgrade: WebSocketUpgrade| -> Response {
-        if let Some(bytes) = read_buffer {
-            upgrade = upgrade.read_buffer_size(bytes);
-        }
-        upgrade.on_upgrade(echo)
+    let upgrade = async move |upgrade: WebSocketUpgrade| -> Response {
+        upgrade.read_buffer_size(read_buffer).on_upgrade(echo)
     };
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);

@@ -11,9 +11,13 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 pub struct Options {
     pub port: u16,
     pub mode: Mode,
-    /// Only for those that let one choose it; their default otherwise.
-    pub read_buffer: Option<usize>,
+    /// Of each connection, for those that let one choose it.
+    pub read_buffer: usize,
 }
+
+/// tungstenite's default is 128 KiB, which is cleared for each connection and fills the caches: with this
+/// every case that we tried was as fast or faster, connects three times, and echoes up to twice.
+const READ_BUFFER: usize = 16 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -23,7 +27,7 @@ pub enum Mode {
 
 impl Options {
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut options = Self { port: 0, mode: Mode::Echo, read_buffer: None };
+        let mut options = Self { port: 0, mode: Mode::Echo, read_buffer: READ_BUFFER };
         let mut arguments = arguments.into_iter();
         while let Some(flag) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("`{flag}` wants a value"))?;
@@ -31,7 +35,7 @@ impl Options {
                 ("--port", port) => options.port = port.parse()?,
                 ("--mode", "echo") => options.mode = Mode::Echo,
                 ("--mode", "topic") => options.mode = Mode::Topic,
-                ("--read-buffer", bytes) => options.read_buffer = Some(bytes.parse()?),
+                ("--read-buffer", bytes) => options.read_buffer = bytes.parse()?,
                 _ => return Err(format!("what is `{flag} {value}`?").into()),
             }
         }

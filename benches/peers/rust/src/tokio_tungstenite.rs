@@ -23,10 +23,7 @@ fn main() -> Result<()> {
 }
 
 async fn serve(options: Options, listener: TcpListener) -> Result<()> {
-    let mut config = WebSocketConfig::default();
-    if let Some(bytes) = options.read_buffer {
-        config = config.read_buffer_size(bytes);
-    }
+    let config = WebSocketConfig::default().read_buffer_size(options.read_buffer);
     let (topic, _) = broadcast::channel(PENDING_MAX);
     loop {
         let (socket, _) = listener.accept().await?;

@@ -34,8 +34,7 @@ pub(super) fn sockudo(place: &Place) -> anyhow::Result<Installed> {
     std::fs::create_dir_all(&target)?;
     let stamp = Stamp::new(&target, SOCKUDO.to_owned());
     if !(stamp.is_current() && program.is_file()) {
-        // One of its dependencies translates an interface while it is built.
-        Programs::default().find(&["protoc"], "protobuf-compiler")?;
+        provide_protoc()?;
         let cargo = Cargo::new(SOCKUDO).with("--root").with(text(&target));
         // In a folder that outlives an interruption, for it takes minutes.
         let cargo = cargo.with("--target-dir").with(text(&build));
@@ -50,6 +49,18 @@ pub(super) fn sockudo(place: &Place) -> anyhow::Result<Installed> {
         .with_environment("NODE", publisher.program);
     installed.environment.extend(publisher.environment);
     Ok(installed)
+}
+
+/// One of the product's dependencies translates an interface while it is built.
+fn provide_protoc() -> anyhow::Result<()> {
+    let mut programs = Programs::default();
+    let protoc = programs.find(&["protoc"], "protobuf-compiler")?;
+    // The compiler looks for what its language comes with beside itself: `bin` and `include`.
+    let beside = protoc.ancestors().nth(2).unwrap_or(Path::new("/usr"));
+    if !beside.join("include/google/protobuf/timestamp.proto").is_file() {
+        programs.install("`google/protobuf/timestamp.proto`", "libprotobuf-dev")?;
+    }
+    Ok(())
 }
 
 /// The version that is pinned.
