@@ -48,7 +48,11 @@ impl Workload {
         let mut command = Command::new(tool);
         command.arg(self.scenario).arg(url);
         let here = format!("ws://127.0.0.1:{}/", server.port());
-        command.args(self.options.split_whitespace().map(|word| word.replace("{server}/", &here)));
+        // Where a publisher of ours runs beside a product that takes none on its own port.
+        let beside = format!("ws://127.0.0.1:{}/", server.port() + 1);
+        let words = self.options.split_whitespace();
+        command
+            .args(words.map(|word| word.replace("{server}/", &here).replace("{beside}/", &beside)));
         command.arg("--server-pid").arg(server.pid().to_string()).args(["--json", "-", "--quiet"]);
         command
     }
