@@ -76,7 +76,7 @@ impl<A: Application> Snapshots<A> {
         page.gauge("online_users", "Users with at least one connection", stats.online_users)?;
         let pending = stats.pending_authentications;
         page.gauge("pending_authentications", "Connections that have not authenticated", pending)?;
-        let health = self.handler.check_connection_health();
+        let health = self.handler.recent_health();
         let unhealthy = health.unhealthy_connections;
         page.gauge("unhealthy_connections", "Connections that have missed a pong", unhealthy)?;
         page.gauge("closing", "Connections that are being closed", health.closing_connections)?;

@@ -5,7 +5,7 @@ use ws_handler::{Application, WebSocketHandler};
 
 /// The health of the gateway and its connections.
 pub(crate) fn health<A: Application>(handler: &WebSocketHandler<A>) -> Value {
-    let health = handler.check_connection_health();
+    let health = handler.recent_health();
     json!({
         "status": if handler.is_draining() { "draining" } else { "ok" },
         "connections": health.active_connections,
