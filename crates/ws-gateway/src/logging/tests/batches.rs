@@ -1,3 +1,5 @@
+//! A queue, a thread and a pipe: what gets out, when, and what does not.
+
 use std::{
     io::{self, PipeReader, PipeWriter, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},

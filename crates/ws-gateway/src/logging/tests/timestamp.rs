@@ -1,3 +1,5 @@
+//! Times whose writing is known, and all days of four centuries.
+
 use std::time::Duration;
 
 use crate::logging::timestamp::Timestamp;
