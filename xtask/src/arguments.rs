@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{budgets, curves, peers, suite};
+use crate::{budgets, curves, instructions, peers, suite};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -17,6 +17,8 @@ Usage: cargo xtask COMMAND
   tidy         the rules that no compiler knows: layers, sizes, links, settings
   provision    install what the tests need from the system, print it as shell exports
   bench [..]   cargo bench, with what follows handed on: `bench --bench compression`
+  instructions how many each thing takes, beside the committed table
+    --update           write the table
   million [..] a million connections without sockets: their memory, heartbeats and end
   peers        what others cost beside us: each peer and ours in turn, as ratios
     --list             install the peers and name them with their versions, measure nothing
@@ -45,6 +47,7 @@ pub(crate) enum Task {
     Provision,
     Bench(Vec<String>),
     Million(Vec<String>),
+    Instructions(instructions::Options),
     Peers(peers::Options),
     Budgets(budgets::Options),
     Curves(curves::Options),
@@ -76,6 +79,9 @@ impl Task {
             Some("lint") => parse_lint(&rest),
             Some("tidy") => nothing_after("tidy", &rest).map(|()| Self::Tidy),
             Some("provision") => nothing_after("provision", &rest).map(|()| Self::Provision),
+            Some("instructions") => {
+                instructions::Options::parse(&rest).map(Self::Instructions).map_err(with_help)
+            }
             Some("peers") => peers::Options::parse(rest).map(Self::Peers).map_err(with_help),
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
@@ -168,6 +174,7 @@ mod tests {
             ("lint --fail-fast", selection(&suite::LINT, &[], true)),
             ("tidy", Task::Tidy),
             ("provision", Task::Provision),
+            ("instructions", Task::Instructions(instructions::Options { update: false })),
             ("bench --bench auth -- --help", bench(&["--bench", "auth", "--", "--help"])),
             ("million --json", Task::Million(vec!["--json".to_owned()])),
         ] {

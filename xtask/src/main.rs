@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
-//! `peers`, `budgets`, `curves`, `million`.
+//! `peers`, `budgets`, `curves`, `million`, `instructions`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -20,6 +20,7 @@ mod arguments;
 mod budgets;
 mod chart;
 mod curves;
+mod instructions;
 mod invocation;
 mod measure;
 mod million;
@@ -67,6 +68,9 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         Task::Budgets(options) => return budgets::run(&Workspace::here()?, &options),
         Task::Curves(options) => return curves::run(&Workspace::here()?, &options),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
+        Task::Instructions(options) => {
+            return instructions::run(&Workspace::here()?, &[], options);
+        }
         Task::Million(arguments) => return million::run(&arguments).run(&[]),
     }
     Ok(true)

@@ -17,6 +17,7 @@ mod node;
 pub(crate) mod programs;
 mod python;
 pub(crate) mod stamp;
+mod valgrind;
 
 /// A Python interpreter that can `import websockets`.
 const PYTHON: &str = "WS_TEST_PYTHON";
@@ -26,6 +27,8 @@ const NODE: &str = "WS_TEST_NODE";
 const NODE_MODULES: &str = "WS_TEST_NODE_MODULES";
 /// A Chromium, or a browser that takes its arguments.
 const CHROMIUM: &str = "WS_TEST_CHROMIUM";
+/// Valgrind, with its tool callgrind.
+pub(crate) const VALGRIND: &str = "WS_TEST_VALGRIND";
 
 /// One thing to provide: the variables that tell of it, and how to get their values.
 struct Need {
@@ -37,10 +40,11 @@ struct Need {
 /// The values of a need's variables, in their order.
 type Found = Vec<OsString>;
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need { variables: &[PYTHON], provide: python::provide },
     Need { variables: &[NODE, NODE_MODULES], provide: node::provide },
     Need { variables: &[CHROMIUM], provide: browser::provide },
+    Need { variables: &[VALGRIND], provide: valgrind::provide },
 ];
 
 /// What is there for the tests, and what could not be had.
@@ -65,6 +69,14 @@ pub(crate) fn provide(workspace: &Workspace) -> Provisions {
         provisions.add(need, found);
     }
     provisions
+}
+
+/// Valgrind alone, for a command that needs nothing else.
+pub(crate) fn valgrind() -> anyhow::Result<OsString> {
+    match std::env::var_os(VALGRIND) {
+        Some(program) => Ok(program),
+        None => Ok(Programs::default().find(&["valgrind"], "valgrind")?.into()),
+    }
 }
 
 /// `cargo xtask provision`: what a shell can evaluate goes to standard output, all else does not.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::suite::{Action, Step};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{provision, tidy};
+use crate::{instructions, provision, tidy};
 
 /// How one step went.
 #[derive(Debug)]
@@ -69,6 +69,10 @@ impl Run<'_> {
                 Ok(succeeded)
             }
             Action::Tidy => tidy::run(self.workspace),
+            Action::Instructions => {
+                let options = instructions::Options::default();
+                instructions::run(self.workspace, &self.environment, options)
+            }
             Action::Provision => {
                 let provisions = provision::provide(self.workspace);
                 provisions.print_complaints();
@@ -95,12 +99,12 @@ fn table(outcomes: &[Outcome], planned: usize) -> String {
             false => format!("   again: cargo xtask test --only {}", outcome.step),
         };
         let (step, word) = (outcome.step, outcome.word());
-        lines += &format!("{step:<10} {word:<6} {:>8}{again}\n", seconds(outcome.took));
+        lines += &format!("{step:<12} {word:<6} {:>8}{again}\n", seconds(outcome.took));
     }
     let took: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
     let failed = outcomes.iter().filter(|outcome| !outcome.succeeded).count();
     let word = if failed == 0 { "ok" } else { "FAILED" };
-    lines += &format!("{:<10} {word:<6} {:>8}\n", "all", seconds(took));
+    lines += &format!("{:<12} {word:<6} {:>8}\n", "all", seconds(took));
     if planned > outcomes.len() {
         lines += &format!("not run: {} more\n", planned - outcomes.len());
     }
@@ -129,9 +133,9 @@ mod tests {
         };
         let outcomes = [outcome("fmt", 840, true), outcome("clippy", 31_200, false)];
         let expected = "\
-fmt        ok        0.8 s
-clippy     FAILED   31.2 s   again: cargo xtask test --only clippy
-all        FAILED   32.0 s
+fmt          ok        0.8 s
+clippy       FAILED   31.2 s   again: cargo xtask test --only clippy
+all          FAILED   32.0 s
 not run: 3 more
 ";
         assert_eq!(table(&outcomes, 5), expected);
@@ -140,6 +144,6 @@ not run: 3 more
     #[test]
     fn all_is_ok_when_every_step_was() {
         let outcomes = [Outcome { step: "docs", took: Duration::ZERO, succeeded: true }];
-        assert!(table(&outcomes, 1).ends_with("all        ok        0.0 s\n"));
+        assert!(table(&outcomes, 1).ends_with("all          ok        0.0 s\n"));
     }
 }

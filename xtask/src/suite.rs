@@ -24,12 +24,13 @@ pub(crate) enum Action {
     Cargo(fn(&Workspace) -> Vec<Cargo>),
     Tidy,
     Provision,
+    Instructions,
 }
 
 /// The steps of `cargo xtask lint`.
 pub(crate) const LINT: [&str; 3] = ["fmt", "clippy", "docs"];
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         about: "the sources are formatted",
@@ -104,6 +105,12 @@ const STEPS: [Step; 10] = [
             vec![Cargo::new("test --workspace --all-features --no-fail-fast --bench").with("*")]
         }),
     },
+    Step {
+        name: "instructions",
+        about: "nothing takes more instructions than the committed table says",
+        after: &["provision"],
+        action: Action::Instructions,
+    },
 ];
 
 /// The step of that name.
@@ -131,7 +138,7 @@ pub(crate) fn select(selection: &Selection) -> Vec<&'static Step> {
 /// `cargo xtask test --list`.
 pub(crate) fn print_steps() {
     for Step { name, about, .. } in &STEPS {
-        println!("{name:<10} {about}");
+        println!("{name:<12} {about}");
     }
 }
 
