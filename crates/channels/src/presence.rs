@@ -1,6 +1,13 @@
 //! Who is in a room, and what the others are told of it.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use ahash::RandomState;
 use parking_lot::Mutex;
@@ -32,6 +39,8 @@ const EVENTS_AT_ONCE: usize = 256;
 pub struct Presence {
     hasher: RandomState,
     shards: Box<[Mutex<Rooms>]>,
+    /// How many users are in their grace period.
+    absent: Arc<AtomicUsize>,
 }
 
 /// Why somebody is no longer in a room.
@@ -110,9 +119,9 @@ impl Presence {
     #[must_use]
     pub fn new(config: PresenceConfig) -> Self {
         let hasher = RandomState::new();
-        let absent_max = config.absent_max.div_ceil(SHARDS);
-        let rooms = |_| Mutex::new(Rooms::new(config, absent_max, hasher.clone()));
-        Self { shards: (0..SHARDS).map(rooms).collect(), hasher }
+        let absent = Arc::<AtomicUsize>::default();
+        let rooms = |_| Mutex::new(Rooms::new(config, absent.clone(), hasher.clone()));
+        Self { shards: (0..SHARDS).map(rooms).collect(), hasher, absent }
     }
 
     /// A connection of `user` has come into `room`. Count each connection once: who subscribes twice
@@ -165,7 +174,8 @@ impl Presence {
 
     /// How many rooms and users there are. Asks each shard.
     pub fn stats(&self) -> PresenceStats {
-        let mut stats = PresenceStats::default();
+        let absent = self.absent.load(Ordering::Relaxed);
+        let mut stats = PresenceStats { absent, ..PresenceStats::default() };
         for shard in &self.shards {
             shard.lock().add_to(&mut stats);
         }

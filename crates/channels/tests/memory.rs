@@ -8,11 +8,18 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     hint::black_box,
-    num::NonZeroU32,
-    sync::Arc,
+    num::{NonZeroU16, NonZeroU32},
+    sync::{Arc, LazyLock},
+    time::Instant,
 };
 
-use ws_channels::{Channel, ChannelName, Subscriber, SubscriptionLimits, Subscriptions};
+use ws_channels::{
+    Channel, ChannelName, Departure, EventIds, Presence, PresenceConfig, PublishedEvents,
+    PublishedEventsConfig, SeenEvents, Subscriber, SubscriptionLimits, Subscriptions,
+};
+
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant")]
+static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
     static BYTES: Cell<isize> = const { Cell::new(0) };
@@ -108,6 +115,52 @@ fn a_subscription_costs_tens_of_bytes() {
     }
 
     publishing_allocates_nothing();
+
+    let (here, absent) = bytes_per_user();
+    println!("a user in a room: {here:.1} bytes, {absent:.1} in its grace period");
+    assert!(here <= 90.0 && absent <= 250.0);
+
+    let (of_client, of_channel) = bytes_per_event();
+    println!("an event: {of_client:.1} bytes for a client, {of_channel:.1} for a channel");
+    assert!(of_client <= 20.0 && of_channel <= 60.0);
+}
+
+/// In a room, and in the grace period; the name is not counted.
+fn bytes_per_user() -> (f64, f64) {
+    const USERS: usize = 100_000;
+    let presence =
+        Presence::new(PresenceConfig { batch_above: USERS, ..PresenceConfig::default() });
+    let users: Vec<Arc<str>> = (0..USERS).map(|i| format!("user-{i}").into()).collect();
+    let room = name(0);
+    let before = BYTES.get();
+    for user in &users {
+        black_box(presence.join(&room, user, *NOW));
+    }
+    let here = (BYTES.get() - before) as f64 / USERS as f64;
+    for user in &users {
+        black_box(presence.leave(&room, user, Departure::Lost, *NOW));
+    }
+    let absent = (BYTES.get() - before) as f64 / USERS as f64;
+    assert_eq!(presence.stats().absent, USERS);
+    (here, absent)
+}
+
+/// For a client that was sent it, and for the channel in which it was published.
+fn bytes_per_event() -> (f64, f64) {
+    let ids = EventIds::new();
+    let mut seen = SeenEvents::new(NonZeroU16::new(1_000).expect("it is not zero"));
+    let before = BYTES.get();
+    for i in 0..2_000 {
+        seen.insert(ids.id(&format!("event-{i}")));
+    }
+    let of_client = (BYTES.get() - before) as f64 / 1_000.0;
+    let published = PublishedEvents::new(PublishedEventsConfig::default());
+    let before = BYTES.get();
+    for i in 0..100_000 {
+        published.insert(&name(i % 100), &format!("event-{i}"), *NOW);
+    }
+    let of_channel = (BYTES.get() - before) as f64 / 100_000.0;
+    (of_client, of_channel)
 }
 
 fn publishing_allocates_nothing() {

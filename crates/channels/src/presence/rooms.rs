@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -13,9 +16,8 @@ use crate::{ChannelName, PresenceConfig};
 
 pub(super) struct Rooms {
     config: PresenceConfig,
-    /// How many users may be in their grace period at once.
-    absent_max: usize,
-    absent: usize,
+    /// How many users are in their grace period, in all shards.
+    absent: Arc<AtomicUsize>,
     hasher: RandomState,
     rooms: HashMap<ChannelName, Room, RandomState>,
     due: BTreeMap<Deadline, Due>,
@@ -68,11 +70,14 @@ enum State {
 }
 
 impl Rooms {
-    pub(super) fn new(config: PresenceConfig, absent_max: usize, hasher: RandomState) -> Self {
+    pub(super) fn new(
+        config: PresenceConfig,
+        absent: Arc<AtomicUsize>,
+        hasher: RandomState,
+    ) -> Self {
         Self {
             config,
-            absent_max,
-            absent: 0,
+            absent,
             rooms: HashMap::with_hasher(hasher.clone()),
             hasher,
             due: BTreeMap::new(),
@@ -94,7 +99,7 @@ impl Rooms {
                     State::Here { connections } => *connections += 1,
                     State::Absent { until } => {
                         self.due.remove(until);
-                        self.absent -= 1;
+                        self.absent.fetch_sub(1, Ordering::Relaxed);
                         known.state = State::Here { connections: 1 };
                     }
                     State::Gone => {
@@ -142,16 +147,15 @@ impl Rooms {
             *connections -= 1;
             return Change::nothing();
         }
-        let waits = departure == Departure::Lost
-            && !self.config.grace.is_zero()
-            && self.absent < self.absent_max;
-        if !waits {
+        if departure == Departure::Meant
+            || self.config.grace.is_zero()
+            || !reserve(&self.absent, self.config.absent_max)
+        {
             return self.depart(name, user, now);
         }
         self.deadlines += 1;
         let until = (now + self.config.grace, self.deadlines);
         *state = State::Absent { until };
-        self.absent += 1;
         let earlier = self.add(until, Due::Absence(name.clone(), user.clone()));
         Change { announcement: Announcement::None, earlier }
     }
@@ -173,7 +177,7 @@ impl Rooms {
         {
             match entry.remove() {
                 Due::Absence(room, user) => {
-                    self.absent -= 1;
+                    self.absent.fetch_sub(1, Ordering::Relaxed);
                     if self.depart(&room, &user, now).announcement == Announcement::Now {
                         events.push(PresenceEvent::Left { room, user });
                     }
@@ -198,7 +202,6 @@ impl Rooms {
     pub(super) fn add_to(&self, stats: &mut PresenceStats) {
         stats.rooms += self.rooms.len();
         stats.users += self.rooms.values().map(|room| room.present).sum::<usize>();
-        stats.absent += self.absent;
     }
 
     /// A present user has no connection there any more, nor is one waited for.
@@ -277,6 +280,15 @@ impl Rooms {
         self.due.insert(deadline, due);
         earlier
     }
+}
+
+/// Counts one more, unless there are `max`.
+fn reserve(count: &AtomicUsize, max: usize) -> bool {
+    let fits = count.fetch_add(1, Ordering::Relaxed) < max;
+    if !fits {
+        count.fetch_sub(1, Ordering::Relaxed);
+    }
+    fits
 }
 
 impl User {
