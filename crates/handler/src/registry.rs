@@ -210,3 +210,6 @@ fn give_room_back<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
         table.shrink_to(room / 2, hash);
     }
 }
+
+#[cfg(test)]
+mod tests;
