@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     path::Path,
-    process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -23,14 +22,15 @@ const STDOUT: &str = "-";
 const NOTHING_MEASURED: u8 = 1;
 const BAD_ARGUMENTS: u8 = 2;
 
-/// Does what the arguments say; `interrupted` ends it early.
-pub fn run(
-    arguments: impl IntoIterator<Item = OsString>,
-    interrupted: &Arc<AtomicBool>,
-) -> ExitCode {
+/// Does what the arguments say and answers the exit code; `interrupted` ends it early.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, interrupted: &Arc<AtomicBool>) -> u8 {
     let matches = match arguments::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => error.exit(),
+        Err(error) => {
+            // Help is no error, and what cannot be printed is no other one.
+            let _ = error.print();
+            return if error.use_stderr() { BAD_ARGUMENTS } else { 0 };
+        }
     };
     let plan = arguments::plan(&matches).and_then(|plan| {
         enough_files(&plan).map_err(|fault| vec![fault])?;
@@ -40,7 +40,7 @@ pub fn run(
         Ok(plan) => plan,
         Err(faults) => {
             faults.iter().for_each(|fault| complain(fault));
-            return ExitCode::from(BAD_ARGUMENTS);
+            return BAD_ARGUMENTS;
         }
     };
     let mut live = Live::new(!plan.output.quiet);
@@ -48,7 +48,7 @@ pub fn run(
         Ok(outcome) => report(&outcome, &live),
         Err(error) => {
             complain(&format!("cannot start: {error}"));
-            ExitCode::from(NOTHING_MEASURED)
+            NOTHING_MEASURED
         }
     }
 }
@@ -75,7 +75,7 @@ fn enough_files(plan: &Plan) -> Result<(), String> {
     ))
 }
 
-fn report(outcome: &Outcome, live: &Live) -> ExitCode {
+fn report(outcome: &Outcome, live: &Live) -> u8 {
     let report = Report::new(outcome);
     let output = &outcome.plan.output;
     // Whoever reads JSON from the standard output gets nothing else there.
@@ -91,13 +91,13 @@ fn report(outcome: &Outcome, live: &Live) -> ExitCode {
             && let Err(error) = write(path, &text)
         {
             complain(&format!("--{option}: {}: {error}", path.display()));
-            return ExitCode::from(BAD_ARGUMENTS);
+            return BAD_ARGUMENTS;
         }
     }
     let measured = &outcome.measured;
     let nothing = outcome.open == 0 && measured.succeeded == 0;
     let unanswered = measured.sent > 0 && measured.received + measured.established == 0;
-    ExitCode::from(if nothing || unanswered { NOTHING_MEASURED } else { 0 })
+    if nothing || unanswered { NOTHING_MEASURED } else { 0 }
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

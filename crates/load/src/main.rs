@@ -19,5 +19,5 @@ fn main() -> ExitCode {
         let _ = flag::register_conditional_shutdown(signal, 1, interrupted.clone());
         let _ = flag::register(signal, interrupted.clone());
     }
-    ws_load::run(std::env::args_os(), &interrupted)
+    ExitCode::from(ws_load::run(std::env::args_os(), &interrupted))
 }

@@ -12,7 +12,7 @@ use mio::Waker;
 pub(super) struct Fan {
     receivers: AtomicU64,
     delivered: AtomicU64,
-    /// Publishers go on when so many were delivered.
+    /// So many are to be delivered; in a closed loop publishers go on when they are.
     awaited: AtomicU64,
     /// Messages written, by publisher.
     published: Vec<AtomicU64>,
@@ -66,13 +66,19 @@ impl Fan {
         self.delivered.load(Ordering::Acquire)
     }
 
-    pub(super) fn round_is_done(&self) -> bool {
+    /// Whether all that was published has come to all.
+    pub(super) fn is_settled(&self) -> bool {
         self.delivered() >= self.awaited.load(Ordering::Acquire)
     }
 
-    /// Says how many publishes are about to be written. What an earlier round missed is given up.
-    pub(super) fn start_round(&self, publishes: u64) {
+    /// So many publishes are being written.
+    pub(super) fn expect(&self, publishes: u64) {
         let expected = publishes * self.receivers.load(Ordering::Relaxed);
-        self.awaited.store(self.delivered() + expected, Ordering::Release);
+        self.awaited.fetch_add(expected, Ordering::AcqRel);
+    }
+
+    /// What did not come until now is not waited for any more.
+    pub(super) fn give_up(&self) {
+        self.awaited.store(self.delivered(), Ordering::Release);
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Nanos,
-    plan::{Drive, Role},
+    plan::{Drive, Group, Role},
     schedule::Schedule,
     stamp::Stamp,
     template::Values,
@@ -106,15 +106,17 @@ impl Worker {
 
     /// In a closed loop publishers go on when all receivers have all.
     fn publish_round(&mut self) {
-        if self.index != 0 || !self.phase.sends() || !self.may_start_round() {
+        let plan = self.plan.clone();
+        let in_rounds =
+            |group: &Group| matches!(group.role, Role::Publish { drive: Drive::Window(_), .. });
+        let publishes = self.index == 0 && plan.groups.iter().any(in_rounds);
+        if !publishes || !self.phase.sends() || !self.may_start_round() {
             return;
         }
-        let plan = self.plan.clone();
         for (group_index, group) in plan.groups.iter().enumerate() {
             let Role::Publish { burst, drive: Drive::Window(_) } = group.role else { continue };
             let publishers = self.gangs[group_index].open.clone();
             let publishes = self.control.take_quota((burst * publishers.len()) as u64) as usize;
-            self.control.fan.start_round(publishes as u64);
             let now = self.control.clock.now();
             self.round = (self.control.fan.delivered(), now);
             for (place, index) in publishers.iter().enumerate() {
@@ -127,20 +129,23 @@ impl Worker {
         }
     }
 
-    /// Whether the last round is done, or stands still for so long that it is given up.
+    /// Whether all that was published has come to all, or stands still for so long that it is given up.
     fn may_start_round(&mut self) -> bool {
-        if self.control.fan.round_is_done() {
-            return true;
+        let is_stuck = !self.control.fan.is_settled() && self.fan_is_stuck();
+        if is_stuck {
+            self.record.note_error("fan-out: a round was not delivered in full");
+            self.control.fan.give_up();
         }
+        self.in_flight == 0 && self.control.fan.is_settled()
+    }
+
+    /// Whether nothing has been delivered for a while.
+    pub(super) fn fan_is_stuck(&mut self) -> bool {
         let (delivered, now) = (self.control.fan.delivered(), self.control.clock.now());
         if self.round.0 != delivered || self.round.1 == 0 {
             self.round = (delivered, now);
         }
-        let stuck = now.saturating_sub(self.round.1) > STUCK;
-        if stuck {
-            self.record.note_error("fan-out: a round was not delivered in full");
-        }
-        stuck
+        now.saturating_sub(self.round.1) > STUCK
     }
 
     /// Writes the messages of a link that wait for it, a burst at a time.
@@ -229,6 +234,7 @@ impl Worker {
                 flow.pending.drain(..rendered);
                 self.in_flight -= rendered;
                 control.fan.note_published(publisher, flow.seq);
+                control.fan.expect(rendered as u64);
             }
             None => flow.written += rendered,
         }

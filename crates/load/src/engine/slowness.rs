@@ -14,6 +14,8 @@ use crate::{
 
 /// How often slow readers read.
 const TURN: Nanos = 100_000_000;
+/// Slow readers for whom nothing came for so long have all that there was.
+const LEFT_OVER: Nanos = 300_000_000;
 const TURNS_A_SECOND: u64 = 10;
 
 impl Worker {
@@ -60,14 +62,30 @@ impl Worker {
         }
     }
 
+    /// A slow one has read, once it may.
+    pub(super) fn note_slow_read(&mut self, index: usize) {
+        if self.plan.groups[self.links[index].group].reading != Reading::Full {
+            self.read_slowly = self.control.clock.now();
+        }
+    }
+
     /// Looks at what slow ones have left.
     pub(super) fn read_out_slow_ones(&mut self) {
+        self.read_slowly = self.control.clock.now();
         for at in 0..self.slow.len() {
             let index = self.slow[at];
             if self.links[index].is_open() {
                 self.read(index, true);
             }
         }
+    }
+
+    /// Whether they have read all that was left for them.
+    pub(super) fn slow_ones_are_done(&self) -> bool {
+        let some_are_left = || self.slow.iter().any(|index| self.links[*index].is_open());
+        self.phase != Phase::Drain
+            || self.control.clock.now() > self.read_slowly + LEFT_OVER
+            || !some_are_left()
     }
 
     /// What was published and never came, of those that are still there.

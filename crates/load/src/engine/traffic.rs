@@ -40,6 +40,9 @@ impl Worker {
                     self.workspace.filled(len);
                     self.record.bytes_received += len as u64;
                     self.work_off(index);
+                    if !self.slow.is_empty() {
+                        self.note_slow_read(index);
+                    }
                     if !self.links[index].is_open() || (len < size && !to_the_end) {
                         return;
                     }

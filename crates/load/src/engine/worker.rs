@@ -259,7 +259,7 @@ impl Worker {
             self.notice(Notice::Dialed);
         }
         let spent = !self.phase.sends() || self.control.quota_is_spent();
-        if spent && self.in_flight == 0 && !self.told_quiet {
+        if !self.told_quiet && spent && self.in_flight == 0 && self.nothing_is_coming() {
             self.told_quiet = true;
             self.notice(Notice::Quiet);
         }
@@ -271,6 +271,11 @@ impl Worker {
         if self.control.clock.now().saturating_sub(self.handed_over) >= HAND_OVER {
             self.hand_over();
         }
+    }
+
+    /// A publish is on its way until its last receiver has it, and slow ones read what is left.
+    fn nothing_is_coming(&mut self) -> bool {
+        (self.control.fan.is_settled() || self.fan_is_stuck()) && self.slow_ones_are_done()
     }
 
     pub(super) fn notice(&self, notice: Notice) {
