@@ -60,7 +60,7 @@ pub(crate) fn run(
     if !verdict.is_good() {
         println!(
             "If that is what you meant: cargo xtask instructions --update, and say why in the commit.\n\
-             If not: callgrind_annotate {} says where they go.",
+             If not: callgrind_annotate --auto=no --threshold=100 {} says where they go.",
             counting::folder(workspace).join("counts.N").display()
         );
     }

@@ -12,13 +12,13 @@ const CONNECTIONS: usize = 500;
 
 /// From the bytes of the request to the greeting, with a token never seen before, with one that was
 /// verified a moment ago, and what it adds to negotiate compression.
-const ALLOCATIONS_OF_A_CONNECT_MAX: usize = 53;
-const ALLOCATIONS_OF_A_RECONNECT_MAX: usize = 32;
-const ALLOCATIONS_OF_A_NEGOTIATION_MAX: usize = 9;
+const ALLOCATIONS_OF_A_CONNECT_MAX: usize = 38;
+const ALLOCATIONS_OF_A_RECONNECT_MAX: usize = 19;
+const ALLOCATIONS_OF_A_NEGOTIATION_MAX: usize = 7;
 /// What a connection of its own user holds, greeted or silent: its task, its identity, its token's
 /// place in the cache, what the registry and the limiters know of it. Not what the kernel and the
 /// runtime add for its socket and its task.
-const BYTES_OF_A_CONNECTION_MAX: isize = 1536;
+const BYTES_OF_A_CONNECTION_MAX: isize = 1200;
 /// What its first message adds: its user's place in the message limiter.
 const BYTES_OF_HAVING_TALKED_MAX: isize = 64;
 
