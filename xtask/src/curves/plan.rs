@@ -177,7 +177,7 @@ fn grouped(groups: u32) -> Workload {
     let rate = DELIVERIES_PER_SECOND / members;
     let options = format!(
         "--connections {RECEIVERS} --rate {rate} --size 64 --warmup 300ms --messages {} {PUBLISH}",
-        DELIVERIES_PER_SECOND * 2
+        rate * 2
     );
     Workload { has_gaps: groups > 1, ..Workload::new("fan-out", "/sub", options) }
 }

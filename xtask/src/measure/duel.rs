@@ -98,6 +98,14 @@ impl<'a> Seat<'a> {
         self.measured().with_context(|| self.side.name.to_owned())
     }
 
+    /// With users whom no earlier run brought along: the server has kept nothing for them.
+    fn workload(&mut self) -> Workload {
+        self.runs += 1;
+        let mut workload = self.side.workload.clone();
+        workload.options = workload.options.replace("{run}", &self.runs.to_string());
+        workload
+    }
+
     fn measured(&mut self) -> anyhow::Result<Reading> {
         let mut server = match self.server.take() {
             Some(server) => server,
@@ -106,14 +114,11 @@ impl<'a> Seat<'a> {
                 Server::start(name, command, &self.rig.tool.cores, &self.rig.logs)?
             }
         };
-        self.runs += 1;
-        let mut workload = self.side.workload.clone();
-        // A user whom no earlier run brought along: the server has kept nothing for it.
-        workload.options = workload.options.replace("{run}", &self.runs.to_string());
         if self.cost == Cost::Memory {
-            let first = self.side.workload.with_connections(FIRST_CONNECTIONS);
+            let first = self.workload().with_connections(FIRST_CONNECTIONS);
             self.rig.tool.run(&first, &mut server)?;
         }
+        let workload = self.workload();
         let reading = self.rig.tool.run(&workload, &mut server)?;
         reading.cost(self.cost)?;
         if self.cost != Cost::Memory {

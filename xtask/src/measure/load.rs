@@ -14,7 +14,7 @@ use super::reading::Reading;
 use super::server::Server;
 
 /// No single run takes longer: beyond it the server or the tool hangs.
-const RUN_MAX: Duration = Duration::from_secs(180);
+const RUN_MAX: Duration = Duration::from_secs(120);
 
 /// What is asked of a server: a scenario, where, and the tool's options.
 #[derive(Debug, Clone, PartialEq, Eq)]

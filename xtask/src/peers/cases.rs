@@ -61,8 +61,8 @@ pub(crate) fn all(length: Length) -> Vec<Case> {
         echo("echo-1k-w16", 1024, 16, length.messages(150_000, 5)),
         request("request-w1", 1, length.messages(60_000, 5)),
         request("request-w16", 16, length.messages(300_000, 5)),
-        fan_out("fan-out-1", 1, length.messages(200_000, 2)),
-        fan_out("fan-out-16", 16, length.messages(800_000, 2)),
+        fan_out("fan-out-1", 1, length.messages(200, 2)),
+        fan_out("fan-out-16", 16, length.messages(800, 2)),
         connect(),
         connect_verified(),
         idle("idle", 10_000),
@@ -119,9 +119,9 @@ fn request(id: &'static str, window: u32, messages: u32) -> Case {
 /// Where the small programs take what is to be published; products have options of their own.
 pub(crate) const PUBLISH: &str = "--publisher-url {server}/pub";
 
-fn fan_out(id: &'static str, pending: u32, deliveries: u32) -> Case {
+fn fan_out(id: &'static str, pending: u32, publishes: u32) -> Case {
     let options = format!(
-        "--connections 1000 --burst {pending} --size 64 --warmup 100ms --messages {deliveries}"
+        "--connections 1000 --burst {pending} --size 64 --warmup 100ms --messages {publishes}"
     );
     Case {
         id,
@@ -138,7 +138,7 @@ fn fan_out(id: &'static str, pending: u32, deliveries: u32) -> Case {
 /// One connection publishes to 1,000 and goes on when all have all; payloads of so many bytes.
 pub(crate) fn publish_to_thousand(size: u32, more: &str) -> Workload {
     let options = format!("--connections 1000 --burst 1 --size {size} --warmup 100ms");
-    Workload::new("fan-out", "/sub", format!("{options} --messages 400000 {PUBLISH} {more}"))
+    Workload::new("fan-out", "/sub", format!("{options} --messages 400 {PUBLISH} {more}"))
 }
 
 const CONNECTS: &str = "--connections 4000 --connect-window 16";
