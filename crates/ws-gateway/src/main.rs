@@ -10,6 +10,12 @@ use ws_gateway::{
     logging,
 };
 
+/// What a crowd of idle connections takes is small objects of a few sizes, a large one of them aligned
+/// to cache lines; and when it has gone, its memory is to go, too.
+#[cfg(all(feature = "jemalloc", target_os = "linux"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let loaded = config::load(std::env::args_os(), std::env::vars_os(), |path| {
         std::fs::read_to_string(path)
