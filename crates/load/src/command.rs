@@ -96,7 +96,8 @@ fn report(outcome: &Outcome, live: &Live) -> u8 {
     }
     let measured = &outcome.measured;
     let nothing = outcome.open == 0 && measured.succeeded == 0;
-    let unanswered = measured.sent > 0 && measured.received + measured.established == 0;
+    let waits = measured.sent > 0 || outcome.plan.scenario.waits_for_messages();
+    let unanswered = waits && measured.received + measured.established == 0;
     if nothing || unanswered { NOTHING_MEASURED } else { 0 }
 }
 

@@ -9,6 +9,9 @@ use crate::clock::Nanos;
 /// Longer than this counts as this: an hour.
 const LONGEST: Nanos = 3_600_000_000_000;
 
+/// So much of a message is an example of it.
+const EXAMPLE_BYTES: usize = 160;
+
 /// Latencies in nanoseconds, to three digits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies {
@@ -25,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) received: u64,
     /// Messages that were neither: greetings, acknowledgements.
     pub(crate) other: u64,
+    /// The first of them that came while an answer was awaited: it may say why there is none.
+    pub(crate) other_example: Option<String>,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
     /// Answers to background connections, which are not among `received`.
@@ -119,6 +124,14 @@ impl Record {
         }
     }
 
+    pub(crate) fn note_other(&mut self, message: &[u8], awaited: bool) {
+        self.other += 1;
+        if awaited && self.other_example.is_none() {
+            let start = &message[..message.len().min(EXAMPLE_BYTES)];
+            self.other_example = Some(String::from_utf8_lossy(start).into_owned());
+        }
+    }
+
     pub(crate) fn note_error(&mut self, cause: &str) {
         *self.errors.entry(cause.to_owned()).or_default() += 1;
     }
@@ -134,6 +147,9 @@ impl Record {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.established += other.established;
+        if self.other_example.is_none() {
+            self.other_example.clone_from(&other.other_example);
+        }
         self.slow += other.slow;
         for (code, count) in &other.slow_closes {
             *self.slow_closes.entry(*code).or_default() += count;

@@ -31,6 +31,11 @@ impl Scenario {
         matches!(self, Self::Connect | Self::Churn | Self::Reconnect)
     }
 
+    /// Whether a run without a message has measured nothing.
+    pub(crate) fn waits_for_messages(self) -> bool {
+        !matches!(self, Self::Idle | Self::Connect | Self::Churn | Self::Reconnect)
+    }
+
     /// Whether messages go from publishers to receivers.
     pub(crate) fn fans_out(self) -> bool {
         matches!(self, Self::FanOut | Self::Slow)

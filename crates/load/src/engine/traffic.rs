@@ -23,7 +23,7 @@ struct Harvest {
     answers: usize,
     deliveries: u64,
     opened: bool,
-    closed: Option<u16>,
+    closed: Option<(u16, String)>,
     failed: Option<ProtocolError>,
 }
 
@@ -73,7 +73,10 @@ impl Worker {
                 Event::Binary(bytes) => harvest.message(bytes, group, flow, record, now),
                 Event::Ping(_) | Event::Pong { .. } => {}
                 Event::Close(frame) => {
-                    harvest.closed = Some(frame.map_or(1005, |frame| frame.code.into()));
+                    harvest.closed = Some(match frame {
+                        Some(frame) => (frame.code.into(), frame.reason.to_string()),
+                        None => (1005, String::new()),
+                    });
                 }
                 Event::Failed(error) => harvest.failed = Some(error),
             }
@@ -95,8 +98,14 @@ impl Worker {
         if let Some(error) = harvest.failed {
             return self.lose(index, Some(&format!("protocol: {error}")));
         }
-        if let Some(code) = harvest.closed {
-            let link = &mut self.links[index];
+        if let Some((code, reason)) = &harvest.closed {
+            let (code, link) = (*code, &mut self.links[index]);
+            if link.flow.awaiting.is_some() {
+                self.record.note_close(code);
+                let cause =
+                    format!("handshake: closed with {code} \"{reason}\" before it was open");
+                return self.lose(index, Some(&cause));
+            }
             if !link.leaving {
                 link.leaving = true;
                 self.note_close(index, code);
@@ -206,7 +215,8 @@ impl Harvest {
             Role::Idle | Role::Leave | Role::Return(_) | Role::Publish { .. } => false,
         };
         if !is_answer {
-            record.other += 1;
+            let awaited = flow.written > 0 || group.role == Role::Receive;
+            record.note_other(message, awaited);
         } else if group.role == Role::Receive {
             self.delivery(message, group, flow, record, now);
         } else if let Some(at) = flow.pending.pop_front() {
@@ -233,8 +243,7 @@ impl Harvest {
         now: Nanos,
     ) {
         let Some(stamp) = Stamp::find(message) else {
-            record.other += 1;
-            return;
+            return record.note_other(message, true);
         };
         let publisher = usize::from(stamp.publisher);
         if flow.tracks.len() <= publisher {

@@ -53,6 +53,7 @@ pub(super) struct Messages {
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) other: u64,
+    pub(super) other_example: Option<String>,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
 }
@@ -143,7 +144,7 @@ impl Report {
         Self {
             tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
             scenario: plan.scenario.name(),
-            url: plan.url.clone(),
+            url: without_secrets(&plan.url),
             connections: settings.connections,
             threads: plan.threads,
             window: settings.window,
@@ -157,6 +158,7 @@ impl Report {
                 sent: measured.sent,
                 received: measured.received,
                 other: all.other,
+                other_example: all.other_example.clone(),
                 bytes_sent: measured.bytes_sent,
                 bytes_received: measured.bytes_received,
             },
@@ -266,6 +268,32 @@ fn closes(closes: &BTreeMap<u16, u64>) -> Vec<Close> {
     closes.iter().map(|(code, count)| Close { code: *code, count: *count }).collect()
 }
 
+/// What is in a query may be a token, and reports are shown to others.
+fn without_secrets(url: &str) -> String {
+    let Some((place, query)) = url.split_once('?') else { return url.to_owned() };
+    let names: Vec<String> = query
+        .split('&')
+        .map(|pair| pair.split_once('=').map_or(pair.to_owned(), |(name, _)| format!("{name}=…")))
+        .collect();
+    format!("{place}?{}", names.join("&"))
+}
+
 fn per(count: f64, of: f64) -> Option<f64> {
     (of > 0.0).then(|| count / of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_the_url_is_not_reported() {
+        for (url, shown) in [
+            ("ws://127.0.0.1:1/ws", "ws://127.0.0.1:1/ws"),
+            ("ws://127.0.0.1:1/ws?token=a.b.c", "ws://127.0.0.1:1/ws?token=…"),
+            ("ws://127.0.0.1:1/?x&key=1=2", "ws://127.0.0.1:1/?x&key=…"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
 }

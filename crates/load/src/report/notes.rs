@@ -92,21 +92,26 @@ fn short_of_rate(outcome: &Outcome) -> Option<String> {
     })
 }
 
+/// Messages that nobody answers make a closed loop stand still, and say nothing in an open one.
 fn unanswered(outcome: &Outcome) -> Option<String> {
-    let asks = outcome
-        .plan
-        .groups
-        .iter()
-        .any(|group| matches!(group.role, Role::Ask(_)) && !group.background);
-    let nothing = outcome.measured.received == 0 && outcome.measured.sent > 0;
-    (asks && nothing).then(|| {
-        format!(
-            "{} messages were sent and none was answered. {} others came: --expect and --ignore say \
-             which messages are answers.",
-            count(outcome.measured.sent),
+    let is_load = |role| matches!(role, Role::Ask(_) | Role::Receive);
+    let waits = outcome.plan.groups.iter().any(|group| is_load(group.role) && !group.background);
+    if !waits || outcome.open == 0 || outcome.measured.received > 0 {
+        return None;
+    }
+    let mut note =
+        format!("{} messages were sent and no answer was measured.", count(outcome.all.sent));
+    if outcome.all.received > 0 {
+        note.push_str(&format!(" {} were answered before.", count(outcome.all.received)));
+    }
+    if let Some(example) = &outcome.all.other_example {
+        note.push_str(&format!(
+            " {} other messages came, such as `{example}`. A limit of the server? --expect and \
+             --ignore say which messages are answers.",
             count(outcome.all.other)
-        )
-    })
+        ));
+    }
+    Some(note)
 }
 
 fn lost(outcome: &Outcome) -> Option<String> {

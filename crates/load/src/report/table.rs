@@ -51,7 +51,9 @@ impl Table {
         let _ = writeln!(self.text, "\n{}  {}\n", report.scenario, report.url);
         let drive = match (report.rate, report.window) {
             (Some(rate), _) => format!(", open loop at {} messages/s", number(rate)),
-            (None, Some(window)) if report.messages.sent > 0 => {
+            (None, Some(window))
+                if !matches!(report.scenario, "idle" | "connect" | "reconnect") =>
+            {
                 format!(", closed loop, {window} in flight each")
             }
             _ => String::new(),

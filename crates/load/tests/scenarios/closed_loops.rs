@@ -61,6 +61,19 @@ fn a_greeting_is_no_answer() {
 }
 
 #[test]
+fn messages_that_are_no_answers_are_shown_and_measure_nothing() {
+    let server = Server::start(Behaviour::Echo);
+    let (code, report) = load(&format!(
+        "request {} -c 2 --duration 300ms --warmup 0s --message limited --expect response",
+        server.url()
+    ));
+    assert_eq!(code, 1);
+    assert_eq!(report["messages"]["other_example"], "limited");
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("no answer was measured") && notes.contains("`limited`"), "{notes}");
+}
+
+#[test]
 fn what_is_deflated_comes_back() {
     let server = Server::start(Behaviour::Ours);
     for options in ["", "--message {payload}{seq}"] {

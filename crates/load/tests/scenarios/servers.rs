@@ -1,4 +1,5 @@
 //! Servers whose behaviour is known, so that what is measured of them can be judged.
+#![expect(clippy::unwrap_used, reason = "a server that does not start fails its test")]
 
 use std::{
     net::SocketAddr,
@@ -115,6 +116,7 @@ async fn serve(socket: TcpStream, behaviour: Behaviour, topic: broadcast::Sender
         return;
     }
     let mut path = String::new();
+    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
     let judge = |request: &Request, response: Response| match behaviour {
         Behaviour::Refuse => {
             let mut refusal = ErrorResponse::new(None);

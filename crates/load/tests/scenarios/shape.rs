@@ -7,7 +7,7 @@ use crate::{
     servers::{Behaviour, Server},
 };
 
-const KEYS: [&str; 64] = [
+const KEYS: [&str; 65] = [
     "/tool/name",
     "/tool/version",
     "/scenario",
@@ -24,6 +24,7 @@ const KEYS: [&str; 64] = [
     "/messages/sent",
     "/messages/received",
     "/messages/other",
+    "/messages/other_example",
     "/messages/bytes_sent",
     "/messages/bytes_received",
     "/per_second",
