@@ -74,12 +74,23 @@ pub(crate) struct Report {
     pub(crate) connect: Connect,
     /// When all are connected.
     pub(crate) memory: Memory,
+    /// Sizes of what nearly every connection has allocated, and how many of each there are.
+    pub(crate) sizes: Vec<(usize, f64)>,
     pub(crate) idle: Idle,
     pub(crate) broadcast: Broadcast,
     pub(crate) close: Close,
     pub(crate) ends: Vec<(&'static str, u64)>,
     pub(crate) left: Left,
     pub(crate) peak_bytes: Option<usize>,
+}
+
+/// What there is more of than before, by size: for each connection one, or nearly.
+pub(crate) fn sizes_since(before: &[isize], connections: usize) -> Vec<(usize, f64)> {
+    let now = counting::live_by_size();
+    let more =
+        now.iter().zip(before).map(|(now, before)| (now - before) as f64 / connections as f64);
+    let sizes = more.enumerate().filter(|(_, each)| *each > 0.1);
+    sizes.map(|(eights, each)| (eights * 8, each)).collect()
 }
 
 impl Memory {
@@ -163,6 +174,7 @@ impl Report {
             "rss_per_connection": self.resident_each(),
             "heap_per_connection": self.heap_each(),
             "memory": memory(&self.memory),
+            "heap_by_size": self.sizes.iter().copied().collect::<Vec<_>>(),
             "rss_peak": self.peak_bytes,
             "connect": {
                 "span": span(&connect.span),
@@ -216,6 +228,9 @@ impl fmt::Display for Report {
         row("resident memory", mebibytes(self.memory.resident))?;
         row("… a connection", format!("{resident:.0} B (budget {RESIDENT_BYTES_MAX})"))?;
         row("heap a connection", format!("{:.0} B", self.heap_each()))?;
+        let sizes: Vec<_> =
+            self.sizes.iter().map(|(size, count)| format!("{count:.2} × {size} B")).collect();
+        row("… by size", sizes.join(", "))?;
         row("resident memory, the peak of all", mebibytes(self.peak_bytes.map(|it| it as isize)))?;
         row("connect, verified", spent(&connect.span, all))?;
         let each = connect.allocations as f64 / all as f64;

@@ -15,7 +15,7 @@ use crate::{
     counting,
     crowd::Crowd,
     process::{Stopwatch, resident_bytes},
-    report::{Broadcast, Close, Connect, Idle, Left, Memory, Report},
+    report::{Broadcast, Close, Connect, Idle, Left, Memory, Report, sizes_since},
 };
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -25,6 +25,8 @@ const MESSAGE: &str =
     r#"{"type":"message","channel":"news","data":{"text":"to all"},"timestamp":0}"#;
 /// How many are sent to before others get their turn.
 const SENDS_AT_ONCE: usize = 256;
+/// After 30 s, whoever is still there will stay.
+const PATIENCE_STEPS: usize = 600;
 
 /// Runs everything on a runtime of its own.
 pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
@@ -39,19 +41,19 @@ async fn tell(arguments: &Arguments) -> Result<Report, Failure> {
     let crowd = Crowd::new(arguments)?;
     let network = tokio::spawn(crowd.network.clone().run());
     // What the first connections make for all: scratch memory, tables, pools.
-    let before = Memory::now();
+    let (before, sizes_before) = (Memory::now(), counting::live_by_size());
     let connect = connect(&crowd, arguments).await?;
     let memory = Memory::now().since(&before);
+    let sizes = sizes_since(&sizes_before, arguments.connections.get());
     let idle = watch(&crowd, arguments).await;
     let broadcast = broadcast(&crowd).await?;
     let close = close(&crowd, arguments).await;
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks = remaining_tasks().await;
     let stats = crowd.handler.stats();
     let left = Left {
         connections: stats.connections,
         users: stats.online_users,
-        // This one and the network's.
-        tasks: tasks.saturating_sub(2),
+        tasks,
         memory: Memory::now().since(&before),
     };
     network.abort();
@@ -63,6 +65,7 @@ async fn tell(arguments: &Arguments) -> Result<Report, Failure> {
         threads,
         connect,
         memory,
+        sizes,
         idle,
         broadcast,
         close,
@@ -76,6 +79,23 @@ async fn connect(crowd: &Crowd, arguments: &Arguments) -> Result<Connect, Failur
     let calls = counting::calls();
     let span = crowd.connect(arguments.connections.get()).await?;
     Ok(Connect { span, allocations: counting::calls() - calls })
+}
+
+/// How many tasks of connections are left, once they had time to end.
+async fn remaining_tasks() -> usize {
+    let mut steps = interval(Duration::from_millis(50));
+    for _ in 0..PATIENCE_STEPS {
+        steps.tick().await;
+        if tasks() == 0 {
+            break;
+        }
+    }
+    tasks()
+}
+
+fn tasks() -> usize {
+    // Without this one and the network's.
+    tokio::runtime::Handle::current().metrics().num_alive_tasks().saturating_sub(2)
 }
 
 /// Lets the crowd be idle, and counts pings second by second.
@@ -127,7 +147,8 @@ async fn close(crowd: &Crowd, arguments: &Arguments) -> Close {
     let per_second = u32::try_from(per_second).ok().and_then(NonZeroU32::new);
     let options = CloseOptions::new(SendableCode::RESTART)
         .reason("Server restart")
-        .timeout(2 * arguments.drain)
+        // Not so near that a machine with other work to do misses it.
+        .timeout(6 * arguments.drain)
         .concurrency(NonZeroUsize::MAX)
         .pace(Pace::new(per_second.unwrap_or(NonZeroU32::MIN), 7));
     let report = crowd.handler.drain(&options).await;
