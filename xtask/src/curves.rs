@@ -95,7 +95,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
     let mut measured: Vec<(&Chart, Vec<Curve>)> = Vec::new();
     for chart in &charts {
         println!("{}", chart.title);
-        let curves = chart.lines.iter().map(|line| curve(&rig, &field, chart, line)).collect();
+        let curves = curves(&rig, &field, chart);
         measured.push((chart, curves));
     }
     conditions.end();
@@ -111,14 +111,19 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
     Ok(true)
 }
 
-fn curve(rig: &Rig, field: &Field, chart: &Chart, line: &plan::Line) -> Curve {
-    let points = chart.points.iter().map(|&at| {
-        let outcome = point(rig, field, line, at).map_err(|error| format!("{error:#}"));
-        let point = Point { at, outcome };
-        println!("  {:<28} {:>9}  {}", line.label, chart.tick(at), point.cell());
-        point
-    });
-    Curve { label: line.label.to_owned(), points: points.collect() }
+/// All lines at one point, then all at the next: what disturbs the machine disturbs all of them.
+fn curves(rig: &Rig, field: &Field, chart: &Chart) -> Vec<Curve> {
+    let empty = |line: &plan::Line| Curve { label: line.label.to_owned(), points: Vec::new() };
+    let mut curves: Vec<Curve> = chart.lines.iter().map(empty).collect();
+    for &at in &chart.points {
+        for (line, curve) in chart.lines.iter().zip(&mut curves) {
+            let outcome = point(rig, field, line, at).map_err(|error| format!("{error:#}"));
+            let point = Point { at, outcome };
+            println!("  {:>9}  {:<28} {}", chart.tick(at), line.label, point.cell());
+            curve.points.push(point);
+        }
+    }
+    curves
 }
 
 fn point(
