@@ -226,10 +226,21 @@ impl Reader<'_> {
             credentials: self.credentials(&on_open),
             user: self.template("user", &user),
             headers: self.read_all("header", values::header),
-            protocols: self.texts("subprotocol").into_iter().map(str::to_owned).collect(),
+            protocols: self.protocols(preset),
             on_open,
             until: self.text("until-text").or(preset.until()).map(str::to_owned),
             compress: self.flag("compress"),
+        }
+    }
+
+    fn protocols(&self, preset: Preset) -> Vec<String> {
+        let asked: Vec<String> = self.texts("subprotocol").into_iter().map(str::to_owned).collect();
+        match preset.protocol() {
+            // One that carries a token stands beside one that can be agreed on.
+            Some(own) if asked.is_empty() && self.text("token-in") == Some("subprotocol") => {
+                vec![own.to_owned()]
+            }
+            _ => asked,
         }
     }
 

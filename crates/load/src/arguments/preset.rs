@@ -47,6 +47,14 @@ impl Preset {
         }
     }
 
+    /// The subprotocol of the vocabulary.
+    pub(super) fn protocol(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Gateway => Some("ws-gateway.v1"),
+        }
+    }
+
     /// The greeting of a server that has one.
     pub(super) fn until(self) -> Option<&'static str> {
         match self {

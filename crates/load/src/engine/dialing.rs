@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Handshakes that one turn of the loop begins at most, so that open connections get theirs.
-const DIALS_MAX: usize = 32;
+const DIALS_MAX: usize = 4;
 /// What a slow reader's socket holds: what it does not read has to wait with the server.
 const SLOW_BUFFER_BYTES: usize = 16 * 1024;
 

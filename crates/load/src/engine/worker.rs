@@ -25,8 +25,11 @@ use crate::{
 
 const WAKER: Token = Token(usize::MAX);
 const TIMER: Token = Token(usize::MAX - 1);
-/// How many sockets one wait reports at most.
-const EVENTS_MAX: usize = 1024;
+/// How many sockets one wait reports at most. Few, so that those who wait behind a storm of handshakes
+/// are not late by our own doing; more would save little.
+const EVENTS_MAX: usize = 64;
+/// After so many sockets it is looked whether an open loop has something to send.
+const EVENTS_BETWEEN: usize = 8;
 /// How often counts are handed over; a phase hands them over at once.
 const HAND_OVER: Nanos = 100_000_000;
 /// A message that a server may send.
@@ -171,9 +174,12 @@ impl Worker {
             if phase != self.phase {
                 self.enter(phase);
             }
-            for event in &events {
+            for (count, event) in events.iter().enumerate() {
                 if event.token() != WAKER && event.token() != TIMER {
                     self.ready(event);
+                }
+                if count % EVENTS_BETWEEN == EVENTS_BETWEEN - 1 {
+                    self.send_due();
                 }
             }
             self.dial();

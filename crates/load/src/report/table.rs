@@ -75,11 +75,12 @@ impl Table {
             0 => String::new(),
             failed => format!(", {} failed", count(failed)),
         };
-        let value = format!(
-            "{} of {} handshakes{failed}{rate}",
-            count(connects.succeeded),
-            count(connects.attempted)
-        );
+        // Where they come and go, some that were begun before are finished within the span.
+        let of = match connects.attempted {
+            attempted if attempted > connects.succeeded => format!(" of {}", count(attempted)),
+            _ => String::new(),
+        };
+        let value = format!("{}{of} handshakes{failed}{rate}", count(connects.succeeded));
         self.line("connects", &value);
         self.latency("connect latency", report.connect_us.as_ref());
         if let Some(established) = &report.established {
@@ -142,8 +143,8 @@ impl Table {
         let server = &report.server;
         if let Some(cpu) = server.cpu_ns {
             let mut value = format!("{} of a processor", time(cpu as f64));
-            let per =
-                [(server.cpu_ns_per_message, "message"), (server.cpu_ns_per_connect, "connect")];
+            let message = server.cpu_ns_per_message.filter(|_| server.cpu_ns_per_connect.is_none());
+            let per = [(message, "message"), (server.cpu_ns_per_connect, "connect")];
             for (cost, of) in per {
                 if let Some(cost) = cost {
                     let _ = write!(value, ", {} a {of}", time(cost));

@@ -58,13 +58,13 @@ fn what_is_lost_or_doubled_is_found() {
 fn slow_readers_are_reported_apart_and_do_not_hold_up_the_fast_ones() {
     let (_server, urls) = topic(Fault::ClosesSlow);
     let (_, report) = load(&format!(
-        "slow {urls} -c 8 --slow-share 0.25 --rate 100 --size 200k --duration 2s --warmup 0s"
+        "slow {urls} -c 8 --slow-share 0.25 --rate 60 --size 100k --duration 2s --warmup 0s"
     ));
     assert_eq!(number(&report, "/slow/connections"), 2.0);
     assert_eq!(number(&report, "/slow/closed"), 2.0, "{report:#}");
     let received = number(&report, "/messages/received");
     let expected = number(&report, "/messages/sent") * 6.0;
-    assert!(received > expected * 0.8, "{received} of {expected}: {report:#}");
+    assert!(received > expected / 2.0, "{received} of {expected}: {report:#}");
     assert_eq!(number(&report, "/deliveries/lost"), 0.0, "{report:#}");
 }
 

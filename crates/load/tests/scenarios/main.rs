@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 mod closed_loops;
@@ -25,6 +26,9 @@ fn load(arguments: &str) -> (u8, Value) {
 
 fn load_until(arguments: &str, interrupted: &Arc<AtomicBool>) -> (u8, Value) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
+    // One at a time: what is measured is a server, and not the tests beside it.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("ws-load-{}-{number}.json", std::process::id());
     let json = std::env::temp_dir().join(name);
