@@ -14,7 +14,7 @@ pub(crate) fn run(workspace: &Workspace, builds: Builds) -> anyhow::Result<Value
     let built = Built::new(Program::Million, workspace, builds)?;
     eprintln!("a million connections in one process …");
     let output = Command::new(&built.path)
-        .args(["--json", "--idle", "30", "--drain", "5"])
+        .args(["--json", "--idle", "60", "--drain", "5"])
         .stdin(Stdio::null())
         .output()
         .context("run `million`")?;
