@@ -174,7 +174,7 @@ impl Report {
             "rss_per_connection": self.resident_each(),
             "heap_per_connection": self.heap_each(),
             "memory": memory(&self.memory),
-            "heap_by_size": self.sizes.iter().copied().collect::<Vec<_>>(),
+            "heap_by_size": self.sizes,
             "rss_peak": self.peak_bytes,
             "connect": {
                 "span": span(&connect.span),
