@@ -53,7 +53,7 @@ fn encode(criterion: &mut Criterion) {
                     let message = Prepared::text(black_box(&text));
                     for (connection, memory) in &mut receivers {
                         match connection.send_prepared(&message, &mut out, now).unwrap() {
-                            Wire::Shared(frame) => memory.write_all(&frame).unwrap(),
+                            Wire::Shared(frame) => memory.write_all(frame).unwrap(),
                             Wire::Written => panic!("each receiver takes the shared form"),
                         }
                     }
