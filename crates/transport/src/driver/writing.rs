@@ -67,10 +67,14 @@ where
             unsent.replies += output.replies;
             output.clear();
             while !unsent.pieces.is_empty() {
-                let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
-                let slices = fill(&mut slices, unsent.pieces.iter().map(|piece| &piece[..]));
-                let Poll::Ready(len) = Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
-                else {
+                let poll = if let (1, Some(piece)) = (unsent.pieces.len(), unsent.pieces.front()) {
+                    Pin::new(&mut *self.io).poll_write(cx, piece)
+                } else {
+                    let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
+                    let slices = fill(&mut slices, unsent.pieces.iter().map(|piece| &piece[..]));
+                    Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
+                };
+                let Poll::Ready(len) = poll else {
                     unsent.is_blocked = true;
                     return Ok(());
                 };
