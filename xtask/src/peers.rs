@@ -16,6 +16,7 @@ use crate::measure::duel::{Rig, Side};
 use crate::measure::load::LoadTool;
 use crate::measure::ours::{Builds, Built, Program};
 use crate::measure::page;
+use crate::measure::reading::Cost;
 use crate::workspace::{Workspace, root};
 
 pub(crate) mod cases;
@@ -72,6 +73,12 @@ impl Options {
         if self.full { Length::Full } else { Length::Short }
     }
 
+    /// Memory is much the same in each run, and takes the longest.
+    fn pairs(&self, cost: Cost) -> usize {
+        let pairs = self.length().pairs();
+        if cost == Cost::Memory { pairs.min(Length::Short.pairs()) } else { pairs }
+    }
+
     /// The cases of this run; one that was named is there, however long it takes.
     fn chosen(&self) -> Vec<Case> {
         let mut cases = cases::all(self.length());
@@ -113,12 +120,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
     let mut conditions = Conditions::here(&rig.tool.cores);
     let mut rows = Vec::new();
     for case in &cases {
-        // What only ours does in full is held against one peer when there is little time.
-        let first_only = case.is_gateway && !options.full && options.only.is_empty();
+        let first_only = case.first_only && options.only.is_empty();
         let count = if first_only { 1 } else { usize::MAX };
         let able = field.opponents.iter().filter(|opponent| opponent.plays(case.role));
         for opponent in able.take(count) {
-            let row = measure(&rig, &field, case, opponent, options.length().pairs());
+            let row = measure(&rig, &field, case, opponent, options.pairs(case.cost));
             println!("{}", row.line());
             rows.push(row);
         }
