@@ -25,6 +25,9 @@ pub(crate) mod install;
 mod report;
 mod row;
 
+/// Pairs of runs where memory is measured.
+const MEMORY_PAIRS: usize = 3;
+
 /// What was asked for on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -76,7 +79,7 @@ impl Options {
     /// Memory is much the same in each run, and takes the longest.
     fn pairs(&self, cost: Cost) -> usize {
         let pairs = self.length().pairs();
-        if cost == Cost::Memory { pairs.min(Length::Short.pairs()) } else { pairs }
+        if cost == Cost::Memory { pairs.min(MEMORY_PAIRS) } else { pairs }
     }
 
     /// The cases of this run; one that was named is there, however long it takes.

@@ -40,7 +40,7 @@ pub(crate) enum Length {
 impl Length {
     pub(crate) fn pairs(self) -> usize {
         match self {
-            Self::Short => 3,
+            Self::Short => 2,
             Self::Full => 5,
         }
     }

@@ -57,7 +57,7 @@ impl Report<'_> {
     fn sentence(&self) -> String {
         let pairs = self.options.length().pairs();
         self.conditions.sentence(&format!(
-            "{pairs} pairs of runs in turn (three where memory is measured), the median of their ratios, the range from \
+            "{pairs} pairs of runs in turn (at most three where memory is measured), the median of their ratios, the range from \
              the least to the greatest; {CONNECTIONS} connections in the cases of `echo` and `request`"
         ))
     }
