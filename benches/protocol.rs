@@ -169,7 +169,7 @@ fn write_channel_message(criterion: &mut Criterion) {
         bencher.iter(|| {
             out.clear();
             let message = ChannelMessage {
-                channel: black_box(channel),
+                channel: Some(black_box(channel)),
                 event,
                 data: black_box(&data),
                 from,

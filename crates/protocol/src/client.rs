@@ -6,7 +6,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde_json::value::RawValue;
 
@@ -98,6 +98,8 @@ pub enum ClientMessage<'a> {
     Pong,
     /// `heartbeat`
     Heartbeat,
+    /// A `type` that is none of the vocabulary: only from [`ClientMessage::parse_open`].
+    Custom(Custom<'a>),
 }
 
 /// A credential, and what the client wants to do with it.
@@ -130,6 +132,18 @@ pub struct Publication<'a> {
     pub event_id: Option<Cow<'a, str>>,
 }
 
+/// A message of the application's own: one JSON object that has been checked as every message is
+/// (how deep it is nested, no repeated fields, its `id`), and of which no more was read than its `type`.
+#[derive(Clone)]
+pub struct Custom<'a> {
+    /// What stands in `type`, at most as long as the text.
+    pub type_name: Cow<'a, str>,
+    /// What stands in `requestId`, if that can be an id: errors about the message carry it.
+    pub request_id: Option<Id<'a>>,
+    /// The whole text, to be read by whoever knows the type.
+    pub text: &'a str,
+}
+
 /// A place in the history of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position<'a> {
@@ -155,6 +169,16 @@ impl<'a> ClientMessage<'a> {
         parse::parse(text)
     }
 
+    /// As [`parse`](Self::parse), for applications with message types of their own: a `type` that is none of
+    /// the vocabulary makes a [`Custom`] and no error.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), but never [`UnknownType`](crate::ParseErrorKind::UnknownType).
+    pub fn parse_open(text: &'a str) -> Result<Incoming<'a>, ParseError<'a>> {
+        parse::parse_open(text)
+    }
+
     /// Which one it is, for metrics and limits.
     pub fn client_type(&self) -> ClientType {
         match self {
@@ -173,6 +197,7 @@ impl<'a> ClientMessage<'a> {
             Self::Ping => ClientType::Ping,
             Self::Pong => ClientType::Pong,
             Self::Heartbeat => ClientType::Heartbeat,
+            Self::Custom(_) => ClientType::Custom,
         }
     }
 }
@@ -182,8 +207,20 @@ impl<'a> Incoming<'a> {
     pub fn correlation(&self) -> Correlation<'a> {
         let request_id = match self.message {
             ClientMessage::Request { request_id, .. } => Some(request_id),
+            ClientMessage::Custom(Custom { request_id, .. }) => request_id,
             _ => None,
         };
         Correlation { id: self.id, request_id }
+    }
+}
+
+/// Without the text: there may be a token in a field of it that we do not know.
+impl fmt::Debug for Custom<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Custom")
+            .field("type_name", &self.type_name)
+            .field("request_id", &self.request_id)
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
     }
 }

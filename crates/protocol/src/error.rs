@@ -49,7 +49,8 @@ pub enum ParseErrorKind {
     /// Neither `type` nor `token`.
     #[error("Missing field `type`: expected {AnyType}")]
     MissingType,
-    /// A `type` that is no [`ClientType`].
+    /// A `type` that is no [`ClientType`]. [`ClientMessage::parse_open`](crate::ClientMessage::parse_open) makes
+    /// a message of it instead.
     #[error("Unknown type: expected {AnyType}")]
     UnknownType,
     /// A message without what it needs.
@@ -146,7 +147,7 @@ struct AnyType;
 impl fmt::Display for AnyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of")?;
-        for (index, client_type) in ClientType::ALL.iter().enumerate() {
+        for (index, client_type) in ClientType::spelled().enumerate() {
             write!(f, "{} {client_type}", if index == 0 { "" } else { "," })?;
         }
         Ok(())

@@ -55,10 +55,18 @@ error_codes! {
     RateLimited = "rate_limited": "Rate limit exceeded",
     /// The user has as many connections as are allowed.
     TooManyConnections = "too_many_connections": "Too many connections",
+    /// There may be one connection of the kind, and another one came.
+    Replaced = "replaced": "Replaced by another connection",
     /// The connection has as many subscriptions as are allowed.
     TooManySubscriptions = "too_many_subscriptions": "Too many subscriptions",
+    /// The channel has as many subscriptions as are allowed.
+    ChannelFull = "channel_full": "The channel has as many subscribers as it takes",
 
     // What the server cannot do now.
+    /// The user that a message is for has no connection.
+    UserOffline = "user_offline": "The user is not connected",
+    /// The back-end that decides about this cannot be asked.
+    HookUnavailable = "hook_unavailable": "The decision cannot be had now",
     /// The application behind the gateway took too long.
     UpstreamTimeout = "upstream_timeout": "The upstream did not answer in time",
     /// The application behind the gateway cannot be reached.

@@ -11,7 +11,7 @@ mod server;
 mod token;
 mod vocabulary;
 
-pub use client::{Auth, ClientMessage, Incoming, Position, Publication};
+pub use client::{Auth, ClientMessage, Custom, Incoming, Position, Publication};
 pub use error::{Expected, ParseError, ParseErrorKind};
 pub use error_code::ErrorCode;
 pub use id::{Correlation, Id};

@@ -63,7 +63,7 @@ pub enum ServerMessage<'a> {
         /// Which channel.
         channel: &'a str,
     },
-    /// `message {channel, event?, data, from?, offset?, eventId?}`
+    /// `message {channel?, event?, data, from?, offset?, eventId?}`
     Message(ChannelMessage<'a>),
     /// `message {channel, subject, data}`: what a broker subject brought into a channel.
     SubjectMessage {
@@ -129,6 +129,22 @@ pub enum ServerMessage<'a> {
         /// Who they are.
         users: Option<&'a [&'a str]>,
     },
+    /// `presence {channel, count, joined, left, joinedMore?, leftMore?}`: what has changed since the last
+    /// one. A user who came and went in between is in neither list.
+    PresenceChange {
+        /// Which channel.
+        channel: &'a str,
+        /// How many users there are now.
+        count: u64,
+        /// Who came.
+        joined: &'a [&'a str],
+        /// How many more came than are named; left out when 0.
+        joined_more: u64,
+        /// Who left.
+        left: &'a [&'a str],
+        /// How many more left than are named; left out when 0.
+        left_more: u64,
+    },
     /// `pong`
     Pong,
     /// `ping`: for clients that cannot see control pings, when switched on.
@@ -169,11 +185,11 @@ pub struct Session<'a> {
     pub expires_at: Option<u64>,
 }
 
-/// Something that was published in a channel.
+/// Something that was published in a channel, or that a back-end sends to a user or to everybody.
 #[derive(Debug, Clone)]
 pub struct ChannelMessage<'a> {
-    /// Which channel.
-    pub channel: &'a str,
+    /// Which channel; `None` when it came by none.
+    pub channel: Option<&'a str>,
     /// What kind of thing it is, within the channel.
     pub event: Option<&'a str>,
     /// The thing.
@@ -232,7 +248,7 @@ impl<'a> ServerMessage<'a> {
             Self::RoomMessage { .. } => "room_message",
             Self::Chat { .. } => "chat",
             Self::Typing { .. } => "typing",
-            Self::Presence { .. } => "presence",
+            Self::Presence { .. } | Self::PresenceChange { .. } => "presence",
             Self::Pong => "pong",
             Self::Ping => "ping",
             Self::Gap { .. } => "gap",

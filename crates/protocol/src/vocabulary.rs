@@ -8,18 +8,19 @@ macro_rules! spellings {
     (
         $(#[$meta:meta])*
         pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $spelling:literal, )+ }
+        $( not on the wire: $(#[$other_doc:meta])* $other:ident = $label:literal )?
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $( $(#[$doc])* $variant, )+ }
+        pub enum $name { $( $(#[$doc])* $variant, )+ $( $(#[$other_doc])* $other, )? }
 
         impl $name {
             /// All of them, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$other,)?];
 
             /// The spelling on the wire.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $spelling,)+ }
+                match self { $(Self::$variant => $spelling,)+ $(Self::$other => $label,)? }
             }
 
             /// The one that is spelled so; spellings are case-sensitive.
@@ -65,6 +66,10 @@ spellings! {
         /// A sign of life that wants no answer.
         Heartbeat = "heartbeat",
     }
+    not on the wire:
+        /// Any other, of an application's own: a label for metrics and limits, and no spelling. Who sends
+        /// `"type":"custom"` sends a [`Custom`](crate::Custom) that happens to be called so.
+        Custom = "custom"
 }
 
 spellings! {
@@ -111,6 +116,13 @@ spellings! {
     }
 }
 
+impl ClientType {
+    /// Those that have a spelling: what the gateway knows by itself.
+    pub fn spelled() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|client_type| *client_type != Self::Custom)
+    }
+}
+
 impl Field {
     /// The object that the field is read from, where it is not the frame itself.
     pub(crate) const fn parent(self) -> Option<Self> {
@@ -144,12 +156,22 @@ mod tests {
 
     #[test]
     fn every_spelling_leads_back_to_its_variant_and_case_matters() {
-        for client_type in ClientType::ALL {
-            assert_eq!(ClientType::from_name(client_type.name()), Some(*client_type));
+        for client_type in ClientType::spelled() {
+            assert_eq!(ClientType::from_name(client_type.name()), Some(client_type));
             assert_eq!(ClientType::from_name(&client_type.name().to_uppercase()), None);
         }
         for field in Field::ALL {
             assert_eq!(Field::from_name(field.name()), Some(*field));
+        }
+    }
+
+    #[test]
+    fn custom_is_counted_and_has_no_spelling() {
+        assert_eq!(ClientType::from_name(ClientType::Custom.name()), None);
+        assert_eq!(ClientType::ALL.last(), Some(&ClientType::Custom));
+        assert_eq!(ClientType::spelled().count(), ClientType::ALL.len() - 1);
+        for (index, client_type) in ClientType::ALL.iter().enumerate() {
+            assert_eq!(*client_type as usize, index, "counters are indexed so");
         }
     }
 

@@ -81,13 +81,23 @@ fn the_path_of_a_message_allocates_nothing() {
     for message in [
         ServerMessage::Response { request_id, payload },
         ServerMessage::Message(ChannelMessage {
-            channel: "c\n",
+            channel: Some("c\n"),
             event: Some("e"),
             data: payload,
             from: Some("ü"),
             offset: Some(u64::MAX),
             event_id: None,
         }),
+        ServerMessage::PresenceChange {
+            channel: "room:1",
+            count: 3,
+            joined: &["a", "b"],
+            joined_more: 1,
+            left: &["c"],
+            left_more: 0,
+        },
+        ServerMessage::RoomMessage { from: "a", room_id: "1", message: payload },
+        ServerMessage::Chat { from: "a", message: payload, message_id: "m" },
         ServerMessage::error(ErrorCode::RateLimited),
         ServerMessage::Pong,
     ] {

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
-use ws_protocol::{ChannelMessage, ClientMessage, ClientType, Field, Id, ServerMessage, Session};
+use ws_protocol::{
+    ChannelMessage, ClientMessage, ClientType, Correlation, Field, Id, Incoming, ParseErrorKind,
+    ServerMessage, Session,
+};
 
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -25,7 +28,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 /// An object of fields that we know, with values of any kind: close enough to a message to come far.
 fn near_message() -> impl Strategy<Value = Value> {
     let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-    let types: Vec<&str> = ClientType::ALL.iter().map(|client_type| client_type.name()).collect();
+    let types: Vec<&str> = ClientType::spelled().map(ClientType::name).collect();
     let fields = prop::collection::vec((select(names), json_value()), 0..8);
     (select(types), fields).prop_map(|(client_type, fields)| {
         let mut object: Map<String, Value> =
@@ -82,6 +85,29 @@ proptest! {
         if let Ok(incoming) = ClientMessage::parse(&text) {
             prop_assert_eq!(incoming.message.client_type().name(), &object["type"]);
         }
+        // To an application with types of its own, what the gateway knows is the same.
+        let (strict, open) = (ClientMessage::parse(&text), ClientMessage::parse_open(&text));
+        prop_assert_eq!(format!("{strict:?}"), format!("{open:?}"));
+    }
+
+    #[test]
+    fn what_is_refused_for_its_type_alone_is_what_an_application_may_read(
+        name in any::<String>(), object in near_message(),
+    ) {
+        let mut object = object;
+        object["type"] = name.clone().into();
+        let text = object.to_string();
+        let strict = ClientMessage::parse(&text);
+        match ClientMessage::parse_open(&text) {
+            Ok(Incoming { message: ClientMessage::Custom(custom), id }) => {
+                let error = strict.unwrap_err();
+                prop_assert_eq!(error.kind, ParseErrorKind::UnknownType);
+                prop_assert_eq!(error.correlation, Correlation { id, request_id: custom.request_id });
+                prop_assert_eq!(custom.type_name, name);
+                prop_assert_eq!(custom.text, text.as_str());
+            }
+            open => prop_assert_eq!(format!("{strict:?}"), format!("{open:?}")),
+        }
     }
 
     #[test]
@@ -125,7 +151,7 @@ proptest! {
     ) {
         let raw = to_raw_value(&data).unwrap();
         let message = ServerMessage::Message(ChannelMessage {
-            channel: &channel,
+            channel: Some(&channel),
             event: event.as_deref(),
             data: &raw,
             from: Some(&from),

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::Fields;
 use super::strings::{self, string};
-use super::{Auth, ClientMessage, Incoming, Position, Publication};
+use super::{Auth, ClientMessage, Custom, Incoming, Position, Publication};
 use crate::error::{Expected, ParseError, ParseErrorKind};
 use crate::id::{Correlation, Id};
 use crate::nesting;
@@ -14,10 +14,28 @@ use crate::token::Token;
 use crate::vocabulary::{ClientType, Field};
 
 pub(super) fn parse(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
+    parse_with(text, |_, _| Err(ParseErrorKind::UnknownType))
+}
+
+pub(super) fn parse_open(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
+    parse_with(text, |type_name, fields| {
+        let request_id = fields.raw(Field::RequestId).and_then(Id::new);
+        Ok(ClientMessage::Custom(Custom { type_name, request_id, text }))
+    })
+}
+
+/// Parses; `unknown` says what comes of a `type` that is none of the vocabulary.
+fn parse_with<'a>(
+    text: &'a str,
+    unknown: impl FnOnce(Cow<'a, str>, &Fields<'a>) -> Result<ClientMessage<'a>, ParseErrorKind>,
+) -> Result<Incoming<'a>, ParseError<'a>> {
     let mut fields = Fields::of_frame();
     let outcome = collect_frame(text, &mut fields).and_then(|()| {
         let id = optional(&fields, Field::Id, Expected::Id, Id::new)?;
-        let message = Reader { of: client_type(&fields)?, fields: &fields }.message()?;
+        let message = match client_type(&fields)? {
+            Ok(of) => Reader { of, fields: &fields }.message()?,
+            Err(name) => unknown(name, &fields)?,
+        };
         Ok(Incoming { id, message })
     });
     outcome.map_err(|kind| {
@@ -50,11 +68,13 @@ fn refuse_repeated(fields: &Fields<'_>) -> Result<(), ParseErrorKind> {
     fields.repeated().map_or(Ok(()), |field| Err(ParseErrorKind::RepeatedField { field }))
 }
 
-/// An object without a `type` is an authentication if it has a token.
-fn client_type(fields: &Fields<'_>) -> Result<ClientType, ParseErrorKind> {
+/// The type, or what stands in its place. An object without a `type` is an authentication if it has a token.
+fn client_type<'a>(
+    fields: &Fields<'a>,
+) -> Result<Result<ClientType, Cow<'a, str>>, ParseErrorKind> {
     match optional(fields, Field::Type, Expected::String, string)? {
-        Some(name) => ClientType::from_name(&name).ok_or(ParseErrorKind::UnknownType),
-        None if fields.present(Field::Token).is_some() => Ok(ClientType::Auth),
+        Some(name) => Ok(ClientType::from_name(&name).ok_or(name)),
+        None if fields.present(Field::Token).is_some() => Ok(Ok(ClientType::Auth)),
         None => Err(ParseErrorKind::MissingType),
     }
 }
@@ -110,6 +130,8 @@ impl<'a> Reader<'_, 'a> {
             ClientType::Ping => ClientMessage::Ping,
             ClientType::Pong => ClientMessage::Pong,
             ClientType::Heartbeat => ClientMessage::Heartbeat,
+            // It has no spelling to be found by.
+            ClientType::Custom => return Err(ParseErrorKind::UnknownType),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::writer::ObjectWriter;
 use super::{ChannelMessage, MissedRange, ServerMessage, Session};
+use crate::error_code::ErrorCode;
 use crate::id::Id;
 
 pub(super) fn encode(
@@ -30,8 +31,7 @@ fn write_fields(message: &ServerMessage<'_>, object: &mut ObjectWriter<'_>) {
             object.field("payload", payload);
         }
         ServerMessage::Error { code, message, request_id, retry_after_ms } => {
-            object.field("code", code.name());
-            object.field("message", message);
+            write_error(*code, message, object);
             object.optional("requestId", *request_id);
             object.optional("retryAfterMs", *retry_after_ms);
         }
@@ -73,6 +73,11 @@ fn write_fields(message: &ServerMessage<'_>, object: &mut ObjectWriter<'_>) {
             object.field("count", count);
             object.optional("users", *users);
         }
+        ServerMessage::PresenceChange { channel, count, joined, joined_more, left, left_more } => {
+            object.field("channel", channel);
+            object.field("count", count);
+            write_changes([joined, left], [*joined_more, *left_more], object);
+        }
         ServerMessage::Pong | ServerMessage::Ping => {}
         ServerMessage::Gap { channel, dropped, range } => {
             object.field("channel", channel);
@@ -98,12 +103,28 @@ fn write_session(session: &Session<'_>, object: &mut ObjectWriter<'_>) {
 
 fn write_channel_message(message: &ChannelMessage<'_>, object: &mut ObjectWriter<'_>) {
     let ChannelMessage { channel, event, data, from, offset, event_id } = message;
-    object.field("channel", channel);
+    object.optional("channel", *channel);
     object.optional("event", *event);
     object.field("data", data);
     object.optional("from", *from);
     object.optional("offset", *offset);
     object.optional("eventId", *event_id);
+}
+
+fn write_error(code: ErrorCode, message: &str, object: &mut ObjectWriter<'_>) {
+    object.field("code", code.name());
+    object.field("message", message);
+}
+
+fn write_changes(
+    [joined, left]: [&[&str]; 2],
+    [joined_more, left_more]: [u64; 2],
+    object: &mut ObjectWriter<'_>,
+) {
+    object.field("joined", joined);
+    object.field("left", left);
+    object.optional("joinedMore", Some(joined_more).filter(|more| *more > 0));
+    object.optional("leftMore", Some(left_more).filter(|more| *more > 0));
 }
 
 fn write_range(range: Option<&MissedRange<'_>>, object: &mut ObjectWriter<'_>) {

@@ -113,7 +113,7 @@ fn subscription_rows() {
 #[test]
 fn message_row_from_a_publisher_and_from_a_broker_subject() {
     let bare = ChannelMessage {
-        channel: "orders",
+        channel: Some("orders"),
         event: None,
         data: raw("null"),
         from: None,
@@ -127,7 +127,9 @@ fn message_row_from_a_publisher_and_from_a_broker_subject() {
         event_id: Some("e-7"),
         ..bare.clone()
     };
+    let to_a_user = ChannelMessage { channel: None, event: Some("paid"), ..bare.clone() };
     check(&ServerMessage::Message(bare), "message", r#""channel":"orders","data":null"#);
+    check(&ServerMessage::Message(to_a_user), "message", r#""event":"paid","data":null"#);
     check(
         &ServerMessage::Message(full),
         "message",
@@ -175,6 +177,24 @@ fn presence_and_ack_rows() {
         &ServerMessage::Presence { channel, count: 0, users: None },
         "presence",
         r#""channel":"room:1","count":0"#,
+    );
+    let change = |joined_more, left_more| ServerMessage::PresenceChange {
+        channel,
+        count: 4711,
+        joined: &["a", "b\""],
+        joined_more,
+        left: &[],
+        left_more,
+    };
+    check(
+        &change(0, 0),
+        "presence",
+        r#""channel":"room:1","count":4711,"joined":["a","b\""],"left":[]"#,
+    );
+    check(
+        &change(7, 2),
+        "presence",
+        r#""channel":"room:1","count":4711,"joined":["a","b\""],"left":[],"joinedMore":7,"leftMore":2"#,
     );
     check(&ServerMessage::Ack { message_id: None, offset: None }, "ack", "");
     check(

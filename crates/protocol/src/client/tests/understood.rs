@@ -130,6 +130,49 @@ fn every_message_may_carry_an_id_and_it_is_kept_as_written() {
 }
 
 #[test]
+fn an_application_gets_the_types_that_are_none_of_ours_whole() {
+    for (text, name, id_json, request_id_json) in [
+        (r#"{"type":"move","x":1,"id":7}"#, "move", Some("7"), None),
+        (r#" {"x":[{}],"requestId":"r","type":"PING"} "#, "PING", None, Some("\"r\"")),
+        // The label of the counter is no spelling, and an empty name is the application's affair.
+        (r#"{"type":"custom","token":"t"}"#, "custom", None, None),
+        (r#"{"type":""}"#, "", None, None),
+        (r#"{"type":"m\u006fve","requestId":{"any":"thing"}}"#, "move", None, None),
+    ] {
+        let incoming = ClientMessage::parse_open(text).unwrap();
+        let expect = Correlation { id: id_json.map(id), request_id: request_id_json.map(id) };
+        assert_eq!(incoming.correlation(), expect, "{text}");
+        assert_eq!(incoming.message.client_type(), ClientType::Custom);
+        let ClientMessage::Custom(custom) = incoming.message else { panic!("expected custom") };
+        assert_eq!((&*custom.type_name, custom.text), (name, text));
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_to_an_application_as_well() {
+    for (text, code) in [
+        ("ping", ErrorCode::BadJson),
+        ("[]", ErrorCode::BadJson),
+        ("{}", ErrorCode::MissingField),
+        (r#"{"type":7}"#, ErrorCode::InvalidField),
+        (r#"{"type":"move","id":[]}"#, ErrorCode::InvalidField),
+        (r#"{"type":"move","type":"auth"}"#, ErrorCode::InvalidField),
+        (r#"{"type":"subscribe"}"#, ErrorCode::MissingField),
+    ] {
+        assert_eq!(ClientMessage::parse_open(text).unwrap_err().code(), code, "{text}");
+    }
+    let deep = format!("{{\"type\":\"move\",\"x\":{}{}}}", "[".repeat(127), "]".repeat(127));
+    assert_eq!(ClientMessage::parse_open(&deep).unwrap_err().code(), ErrorCode::BadJson);
+}
+
+#[test]
+fn a_custom_message_does_not_show_its_text() {
+    let incoming = ClientMessage::parse_open(r#"{"type":"login","password":"s3cr3t"}"#).unwrap();
+    let shown = format!("{incoming:?}");
+    assert!(shown.contains("login") && !shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
 fn strings_are_borrowed_unless_an_escape_forces_a_copy() {
     for (text, borrowed) in [
         (r#"{"type":"presence","channel":"grüße:ñ"}"#, true),
