@@ -13,6 +13,8 @@ const ROOM: &str = "room:";
 const USER: &str = "user:";
 /// Channels of the gateway itself. No rule can open them.
 const SYSTEM: &str = "$";
+/// Channels of the gateway in which those are who want to be told who is in another channel.
+const PRESENCE: &str = "$presence:";
 
 /// The name of a channel: checked once, cloned for the price of a counter.
 ///
@@ -71,6 +73,18 @@ impl ChannelName {
             return Err(NameError::TooLong { bytes: ROOM.len() + room_id.len() });
         }
         Self::new(&[ROOM, room_id].concat()).map_err(at_id)
+    }
+
+    /// The channel of those who want to be told who comes to `channel` and who goes: `$presence:` and its
+    /// name, which may make it longer than a name that clients give. No client can use it by its name, as
+    /// no rule opens what begins with `$`.
+    ///
+    /// A wish to be told is a subscription like any other: it takes one of
+    /// [`channels_per_subscriber_max`](crate::SubscriptionLimits::channels_per_subscriber_max), and the
+    /// channel one of [`channels_max`](crate::SubscriptionLimits::channels_max), since it costs as much.
+    #[must_use]
+    pub fn presence_of(channel: &Self) -> Self {
+        Self([PRESENCE, &**channel].concat().into())
     }
 
     /// The name as text.
@@ -207,6 +221,16 @@ mod tests {
         ] {
             let name = ChannelName::new(name).unwrap();
             assert_eq!((name.kind(), name.room_id()), (kind, room_id), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_channel_of_those_who_are_told_of_presence_is_the_gateways_own() {
+        let longest = ChannelName::new(&"x".repeat(NAME_BYTES_MAX)).unwrap();
+        for name in [ChannelName::room("1").unwrap(), longest] {
+            let watchers = ChannelName::presence_of(&name);
+            assert_eq!(watchers.as_str(), format!("$presence:{name}"));
+            assert_eq!((watchers.kind(), watchers.room_id()), (ChannelKind::System, None));
         }
     }
 

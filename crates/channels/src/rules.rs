@@ -22,6 +22,8 @@ use prefixes::Prefixes;
 /// Settings of the channels that a pattern means, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelRule {
+    /// Where it stands among the rules, the most specific first.
+    index: u32,
     pattern: Pattern,
     permissions: Permissions,
     allowed_events: Option<Box<[Box<str>]>>,
@@ -173,6 +175,9 @@ impl ChannelRules {
         let open = rules.is_empty().then(ChannelRule::open);
         // Stable: of two that say equally much, the one that was written first is asked first.
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.pattern.specificity()));
+        for (index, rule) in (0_u32..).zip(&mut rules) {
+            rule.index = index;
+        }
         let hasher = RandomState::new();
         let hash = |rule: &ChannelRule| hasher.hash_one(rule.pattern.as_str());
         let mut exact = HashTable::new();
@@ -194,6 +199,7 @@ impl ChannelRules {
 impl ChannelRule {
     fn open() -> Self {
         Self {
+            index: 0,
             pattern: Pattern::any(),
             permissions: Permissions::SUBSCRIBE | Permissions::PUBLISH | Permissions::PRESENCE,
             allowed_events: None,
@@ -201,6 +207,13 @@ impl ChannelRule {
             history: None,
             slow_consumer: SlowConsumer::default(),
         }
+    }
+
+    /// Its place in [`ChannelRules::rules`], for tables beside it: a limiter for each rule, for example. The
+    /// rule that applies when nobody wrote one has the place 0 as well.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index as usize
     }
 
     /// The channels that are meant.

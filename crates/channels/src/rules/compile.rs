@@ -48,6 +48,8 @@ fn rule(pattern: Pattern, spec: &RuleSpec, mut fault: impl FnMut(RuleError)) -> 
     }
     let events = spec.allowed_events.as_ref();
     ChannelRule {
+        // Known when all are sorted.
+        index: 0,
         pattern,
         permissions: Permissions::NONE
             .with(Permissions::SUBSCRIBE, spec.subscribe)

@@ -55,6 +55,19 @@ fn the_exact_name_wins_then_the_most_specific_pattern() {
 }
 
 #[test]
+fn a_rule_knows_its_place() {
+    let rules = compile(&["*", "chat:*", "user:{user_id}:*", "chat:lobby"]);
+    let places: Vec<usize> = rules.rules().iter().map(ChannelRule::index).collect();
+    assert_eq!(places, [0, 1, 2, 3]);
+    for channel in ["chat:lobby", "chat:1", "user:bob:x", "orders"] {
+        let rule = rules.rule_for(&name(channel), &BOB).unwrap();
+        assert_eq!(&rules.rules()[rule.index()], rule, "{channel}");
+    }
+    let open = ChannelRules::open();
+    assert_eq!(open.rule_for(&name("orders"), &BOB).map(ChannelRule::index), Some(0));
+}
+
+#[test]
 fn without_rules_all_but_reserved_channels_may_be_used() {
     let rules = ChannelRules::compile(&[]).unwrap();
     assert!(rules.is_open());
