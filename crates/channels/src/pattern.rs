@@ -129,6 +129,28 @@ impl Pattern {
         self.open || rest.is_empty()
     }
 
+    /// Whether `name` is one of those that the pattern means, whoever asks.
+    pub(crate) fn matches_for_somebody(&self, name: &str) -> bool {
+        let mut rest = name;
+        for (i, part) in self.parts.iter().enumerate() {
+            let stripped = match part {
+                Part::Literal(range) => rest.strip_prefix(&self.text[range.clone()]),
+                Part::Value(_) => {
+                    // No value contains the byte that follows it in the pattern.
+                    let separator = self.literal_at(i + 1).and_then(|it| it.bytes().next());
+                    let is_end = |byte: u8| Some(byte) == separator;
+                    let end = rest.bytes().position(is_end).unwrap_or(rest.len());
+                    (end > 0).then(|| &rest[end..])
+                }
+            };
+            match stripped {
+                Some(stripped) => rest = stripped,
+                None => return false,
+            }
+        }
+        self.open || rest.is_empty()
+    }
+
     /// The only name that is meant, if the pattern has neither placeholder nor `*`.
     pub(crate) fn exact(&self) -> Option<&str> {
         (!self.open && self.specificity.placeholders == 0).then_some(&self.text)
@@ -137,6 +159,11 @@ impl Pattern {
     /// What every name that is meant begins with.
     pub(crate) fn literal_prefix(&self) -> &str {
         self.literal_at(0).unwrap_or_default()
+    }
+
+    /// How much of a name it spells.
+    pub(crate) const fn literal_bytes(&self) -> usize {
+        self.specificity.literal_bytes
     }
 
     pub(crate) const fn specificity(&self) -> Specificity {

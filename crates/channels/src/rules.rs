@@ -139,6 +139,26 @@ impl ChannelRules {
     /// The rule that settles everything about a channel when `caller` asks.
     #[must_use]
     pub fn rule_for(&self, name: &ChannelName, caller: &Caller<'_>) -> Option<&ChannelRule> {
+        self.find(name, |pattern| pattern.matches(name, caller))
+    }
+
+    /// The rule of a channel when nobody asks but the server itself: placeholders stand for anybody, and of
+    /// the patterns that may be meant it is the one that says most of the name.
+    #[must_use]
+    pub fn rule_of(&self, name: &ChannelName) -> Option<&ChannelRule> {
+        let exact = self.find(name, |_| false);
+        exact.or_else(|| {
+            let spelled_min = name.kind().reserved_prefix().map_or(0, str::len);
+            let fits = |rule: &&ChannelRule| {
+                rule.pattern.literal_prefix().len() >= spelled_min
+                    && rule.pattern.matches_for_somebody(name)
+            };
+            // The first of those that say equally much.
+            self.rules.iter().rev().filter(fits).max_by_key(|rule| rule.pattern.literal_bytes())
+        })
+    }
+
+    fn find(&self, name: &ChannelName, matches: impl Fn(&Pattern) -> bool) -> Option<&ChannelRule> {
         let kind = name.kind();
         if kind == ChannelKind::System {
             return None;
@@ -152,7 +172,7 @@ impl ChannelRules {
         }
         // A reserved name is reached only by a rule that spells its prefix: `*` opens nobody's mail.
         let spelled_min = kind.reserved_prefix().map_or(0, str::len);
-        let fits = |&rule: &u32| self.rules[rule as usize].pattern.matches(name, caller);
+        let fits = |&rule: &u32| matches(&self.rules[rule as usize].pattern);
         let candidates = self.prefixes.along(name).take_while(|node| node.len() >= spelled_min);
         let best = candidates.filter_map(|node| node.rules().iter().copied().find(fits)).min()?;
         Some(&self.rules[best as usize])

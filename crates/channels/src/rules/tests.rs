@@ -198,3 +198,23 @@ fn every_fault_of_every_rule_is_told_with_its_place() {
     let told = ChannelRules::compile(&specs).unwrap_err()[2].to_string();
     assert_eq!(told, "channel rule 4: the same pattern as rule 1");
 }
+
+#[test]
+fn the_server_itself_finds_the_rule_of_anybodys_channel() {
+    let spec = |pattern: &str| RuleSpec { pattern: pattern.into(), ..RuleSpec::default() };
+    let patterns = ["orders", "user:{user_id}:*", "{session_id}", "chat:*", "a:{user_id}:b"];
+    let rules = ChannelRules::compile(&patterns.map(spec)).unwrap();
+    for (name, pattern) in [
+        ("orders", Some("orders")),
+        ("user:bob:inbox", Some("user:{user_id}:*")),
+        ("user::inbox", None),
+        ("user:bob", None),
+        ("chat:1", Some("chat:*")),
+        ("a:bob:b", Some("a:{user_id}:b")),
+        ("a:bob:c", Some("{session_id}")),
+        ("$stats", None),
+    ] {
+        let found = rules.rule_of(&ChannelName::new(name).unwrap());
+        assert_eq!(found.map(|rule| rule.pattern().as_str()), pattern, "{name}");
+    }
+}
