@@ -28,5 +28,5 @@ pub use error::{Closed, ProtocolError};
 pub use event::{Event, Timeout};
 pub use frame::{FrameHeader, encode_header};
 pub use mask::apply_mask;
-pub use prepared::{Prepared, Wire};
+pub use prepared::{Origin, Prepared, Wire};
 pub use workspace::{Tally, Workspace};

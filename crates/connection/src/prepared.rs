@@ -24,6 +24,21 @@ pub struct Prepared {
     /// Lazily made, for each window by whichever receiver comes first, while those with another one
     /// go on. `None` marks a window for which deflating does not pay.
     deflated: OnceLock<Box<[OnceLock<Option<Bytes>>; WINDOWS]>>,
+    origin: Option<Box<Origin>>,
+}
+
+/// Where a message comes from: what is told to those who go without it, because they are too slow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The channel that it was published to.
+    pub channel: Arc<str>,
+    /// What it is about, within the channel: of two messages with the same key, the newer says it all.
+    pub key: u64,
+    /// Its place in the channel's history: the epoch, the first offset and the last. None in a channel
+    /// without one.
+    pub range: Option<(u64, u64, u64)>,
+    /// How many messages it is to those who count.
+    pub count: u32,
 }
 
 #[derive(Debug)]
@@ -59,7 +74,33 @@ impl Prepared {
         encode_header(&mut framed, true, false, OpCode::Data(kind), payload.len(), None);
         framed.extend_from_slice(payload);
         let content = Content::One { kind, header_len: header_len as u8 };
-        Self { content, framed: framed.into(), deflated: OnceLock::new() }
+        Self { content, framed: framed.into(), deflated: OnceLock::new(), origin: None }
+    }
+
+    /// Says where it comes from.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(Box::new(origin));
+        self
+    }
+
+    /// Where it comes from, if that was said. Of messages that were joined, each has its own.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
+    }
+
+    /// Calls `each` with the origin of every message, in order: one that was not given any counts too.
+    pub fn for_each_origin(&self, mut each: impl FnMut(Option<&Origin>)) {
+        self.visit_origins(&mut each);
+    }
+
+    fn visit_origins(&self, each: &mut dyn FnMut(Option<&Origin>)) {
+        match (&self.content, self.origin()) {
+            (Content::One { .. }, origin) | (Content::Several(_), origin @ Some(_)) => each(origin),
+            (Content::Several(messages), None) => {
+                messages.iter().for_each(|it| it.visit_origins(each));
+            }
+        }
     }
 
     /// Puts messages that go to the same receivers into one, in their order: each receiver is then
@@ -73,7 +114,7 @@ impl Prepared {
                 several.iter().for_each(|it| framed.extend_from_slice(&it.framed));
                 let content = Content::Several(several.into());
                 let framed = framed.into();
-                Some(Arc::new(Self { content, framed, deflated: OnceLock::new() }))
+                Some(Arc::new(Self { content, framed, deflated: OnceLock::new(), origin: None }))
             }
         }
     }

@@ -14,11 +14,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep},
 };
-use ws_connection::{Cause, Connection, End, Teardown, Wire};
+use ws_connection::{Cause, Connection, End, Teardown};
 
 use crate::{
     meter::Meter,
-    outbox::{Drained, Farewell, Inbox, Outbox, outbox},
+    outbox::{Farewell, Inbox, Outbox, Taken, outbox},
     scratch::{self, Output, Scratch},
     session::{Session, Wake},
 };
@@ -28,8 +28,6 @@ mod writing;
 
 use writing::Unsent;
 
-/// Shared frames up to this size are copied into the output: cheaper than a slice of their own.
-const COPY_BYTES_MAX: usize = 4096;
 /// The timer's deadline when nothing is due: far enough never to come.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -79,7 +77,8 @@ where
 {
     /// A driver for a connection whose handshake is done, and the outbox that leads to it.
     ///
-    /// `session` is given the outbox when it is made. `outbox_bytes_max` bounds what may wait in it.
+    /// `session` is given the outbox when it is made. `outbox_bytes_max` bounds what may wait in it,
+    /// or because the socket takes no more.
     pub fn new(
         io: IO,
         connection: Connection,
@@ -107,7 +106,7 @@ where
     pub fn with_first_output(mut self, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         if !bytes.is_empty() {
-            self.unsent.get_or_insert_default().pieces.push_back(bytes);
+            self.unsent = Some(Box::new(Unsent::first(bytes)));
         }
         self
     }
@@ -223,7 +222,7 @@ where
     }
 
     fn wake_session(&mut self, wake: Wake, output: &mut Output) {
-        let mut replies = output.replies_on(self.connection, self.now.into_std());
+        let mut replies = output.replies_on(self.connection, self.inbox, self.now.into_std());
         self.session.handle_wake(wake, &mut replies);
     }
 
@@ -233,18 +232,12 @@ where
             return;
         }
         let now = self.now.into_std();
-        let is_blocked = self.is_blocked();
-        let connection = &mut *self.connection;
-        let Drained { nudged, farewell } = self.inbox.drain(is_blocked, |message| {
-            match connection.send_prepared(&message, &mut output.bytes, now) {
-                Ok(Wire::Shared(frame)) if frame.len() <= COPY_BYTES_MAX => {
-                    output.bytes.extend_from_slice(frame);
-                }
-                Ok(Wire::Shared(frame)) => output.push_shared(frame.clone()),
-                // Whatever comes after a close frame has nowhere to go.
-                Ok(Wire::Written) | Err(ws_connection::Closed) => {}
-            }
-        });
+        let Taken { mut waiting, nudged, farewell } = self.inbox.take(self.is_blocked());
+        for missed in waiting.take_missed() {
+            let mut replies = output.replies_on(self.connection, self.inbox, now);
+            self.session.handle_missed(&missed, &mut replies);
+        }
+        waiting.for_each(|message| output.push_prepared(&message, self.connection, now));
         match farewell {
             Some(Farewell::Kill) => self.connection.handle_kill(now),
             Some(Farewell::Close(code, reason)) => {

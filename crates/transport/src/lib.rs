@@ -21,6 +21,6 @@ pub use eager::EagerTcpStream;
 #[cfg(feature = "hyper")]
 pub use hyper::{Upgrading, upgrade};
 pub use meter::{Meter, Traffic};
-pub use outbox::{Outbox, SendError};
+pub use outbox::{Delivery, Missed, Outbox, Overflow, SendError};
 pub use session::{Replies, Session, Wake};
 pub use stream::WebSocketStream;

@@ -1,7 +1,6 @@
 //! The way to a connection from everywhere else: bounded in bytes, with a lane that never waits.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,13 +12,23 @@ use parking_lot::{Mutex, MutexGuard};
 use ws_close_manager::SendableCode;
 use ws_connection::Prepared;
 
-/// Room for messages behind the first, made with the second.
-const REST_CAPACITY: usize = 16;
+mod backlog;
+mod missed;
+mod waiting;
+
+pub use missed::Missed;
+use waiting::Room;
+pub(crate) use waiting::Waiting;
+
+/// Which part of the bound must be free for a message that is sent lossy: it is there to be dropped
+/// before anything else is.
+const LOSSY_PART: usize = 8;
 
 /// Sends to one connection from any thread. Clones share the queue.
 ///
-/// What is queued is bounded in bytes; what does not fit is handed back, and the caller decides
-/// (drop, conflate, disconnect). Closing and urgent messages are not subject to the bound.
+/// What waits is bounded in bytes, whether it is queued or the socket has not taken it. What does not
+/// fit is handed back, or it or others are dropped: the sender says which, message by message. Closing
+/// and urgent messages are not subject to the bound.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     shared: Arc<Shared>,
@@ -44,6 +53,45 @@ pub enum SendError {
     Closed(Arc<Prepared>),
 }
 
+/// What becomes of a message for which there is no room.
+///
+/// What is dropped is counted for each channel of an [`Origin`](ws_connection::Origin), and the session
+/// is told by [`Session::handle_missed`](crate::Session::handle_missed) before what waits is written.
+/// Where dropping all that may be dropped would not make room enough, nothing is dropped but the new
+/// message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is handed back. Once queued, it is never dropped for another.
+    #[default]
+    Refuse,
+    /// Those that were sent with any policy but [`Overflow::Refuse`] make way, the oldest first.
+    DropOldest,
+    /// It is dropped itself. Once queued, it may have to make way.
+    DropNewest,
+    /// It replaces a message that was sent like this and has the same channel and key, and waits at the
+    /// end: order within a channel holds. This goes for clients that are slow, whose socket takes no
+    /// more or for whom there is no room; to those that keep up, every message is sent. Once it has
+    /// begun, it goes on until what waits has been written. Where that does not make room, as
+    /// [`Overflow::DropOldest`]; so is a message without an origin, such as several joined ones.
+    Conflate,
+}
+
+impl Overflow {
+    fn may_drop(self) -> bool {
+        self != Self::Refuse
+    }
+}
+
+/// What became of a message that was not handed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Delivery {
+    /// It waits to be written.
+    Queued,
+    /// It was dropped, and the client will be told.
+    Dropped,
+}
+
 /// What a sender asked of the connection beside messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Farewell {
@@ -53,8 +101,9 @@ pub(crate) enum Farewell {
     Kill,
 }
 
-/// What beside messages was in the queue.
-pub(crate) struct Drained {
+/// What was in the queue.
+pub(crate) struct Taken {
+    pub(crate) waiting: Waiting,
     pub(crate) nudged: bool,
     pub(crate) farewell: Option<Farewell>,
 }
@@ -63,61 +112,88 @@ pub(crate) struct Drained {
 struct Shared {
     /// Set while the driver has something to take: spares it the lock on every other wake.
     pending: AtomicBool,
+    /// Whether the socket takes no more for now.
+    blocked: AtomicBool,
     bytes_max: usize,
-    /// Bytes queued, readable without the lock.
-    bytes: AtomicUsize,
+    /// Bytes queued; written with the lock held, readable without.
+    queued: AtomicUsize,
+    /// Bytes of messages that the driver has and its socket may not have taken; the driver alone
+    /// writes it. It is never less than what is so, and is more while a write is under way.
+    unsent: AtomicUsize,
     queue: Mutex<Queue>,
 }
 
-/// Empty and without an allocation while the connection is idle; one message that waits alone, the
-/// common case, needs none either.
 #[derive(Debug, Default)]
 struct Queue {
-    urgent: VecDeque<Arc<Prepared>>,
-    first: Option<Arc<Prepared>>,
-    rest: VecDeque<Arc<Prepared>>,
+    waiting: Waiting,
     farewell: Option<Farewell>,
     nudged: bool,
     closed: bool,
     waker: Option<Waker>,
 }
 
-/// An outbox and its driver's end. `bytes_max` bounds what may be queued.
+/// An outbox and its driver's end. `bytes_max` bounds what may wait.
 pub(crate) fn outbox(bytes_max: usize) -> (Outbox, Inbox) {
     let shared = Arc::new(Shared {
         pending: AtomicBool::new(false),
+        blocked: AtomicBool::new(false),
         bytes_max,
-        bytes: AtomicUsize::new(0),
+        queued: AtomicUsize::new(0),
+        unsent: AtomicUsize::new(0),
         queue: Mutex::new(Queue::default()),
     });
     (Outbox { shared: shared.clone() }, Inbox { shared, waker: None })
 }
 
 impl Outbox {
-    /// Queues a message. A message larger than the whole bound gets in when the queue is empty, so
-    /// that the bound on messages is the one that speaks.
+    /// Queues a message, or hands it back. A message larger than the whole bound gets in when nothing
+    /// waits, so that the bound on messages is the one that speaks.
     pub fn send(&self, message: Arc<Prepared>) -> Result<(), SendError> {
+        self.admit(message, Overflow::Refuse).map(|_| ())
+    }
+
+    /// Queues a message, and says what is to become of it, or of others, where there is no room. It is
+    /// handed back as [`SendError::Full`] with [`Overflow::Refuse`] alone.
+    pub fn send_or(
+        &self,
+        message: Arc<Prepared>,
+        overflow: Overflow,
+    ) -> Result<Delivery, SendError> {
+        self.admit(message, overflow)
+    }
+
+    /// Queues a message that nobody misses, such as that somebody types: while less than an eighth of
+    /// the bound waits. Otherwise it is dropped, answered with `false`, and nobody is told.
+    pub fn send_lossy(&self, message: Arc<Prepared>) -> bool {
+        let is_calm = self.queued_bytes() < self.shared.bytes_max / LOSSY_PART;
+        is_calm && self.admit(message, Overflow::Refuse).is_ok()
+    }
+
+    #[inline]
+    fn admit(&self, message: Arc<Prepared>, overflow: Overflow) -> Result<Delivery, SendError> {
+        let shared = &*self.shared;
         let len = message.wire_len();
-        let mut queue = self.shared.queue.lock();
+        let mut queue = shared.queue.lock();
         if queue.closed || queue.farewell.is_some() {
             return Err(SendError::Closed(message));
         }
-        let bytes = self.shared.bytes.load(Ordering::Relaxed);
-        if bytes > 0 && bytes + len > self.shared.bytes_max {
-            return Err(SendError::Full(message));
-        }
-        self.shared.bytes.store(bytes + len, Ordering::Relaxed);
-        if queue.first.is_none() && queue.rest.is_empty() {
-            queue.first = Some(message);
+        let mut queued = shared.queued.load(Ordering::Relaxed);
+        let room =
+            Room { bytes_max: shared.bytes_max, unsent: shared.unsent.load(Ordering::Relaxed) };
+        let is_crowded = !room.fits(queued, len)
+            || (overflow == Overflow::Conflate
+                && (shared.blocked.load(Ordering::Relaxed) || queue.waiting.is_conflating()));
+        let delivery = if is_crowded {
+            queue.waiting.push_crowded(message, overflow, room, &mut queued)?
         } else {
-            if queue.rest.capacity() == 0 {
-                // Where two wait, more often do: one allocation rather than three for a few of them.
-                queue.rest.reserve(REST_CAPACITY);
-            }
-            queue.rest.push_back(message);
-        }
-        self.shared.notify(queue);
-        Ok(())
+            queued += len;
+            queue.waiting.push(message, overflow);
+            Delivery::Queued
+        };
+        shared.queued.store(queued, Ordering::Relaxed);
+        // For what was dropped as well: the client is to be told.
+        shared.notify(queue);
+        Ok(delivery)
     }
 
     /// Queues a message ahead of all others, whatever is queued: for acknowledgements and for what
@@ -127,7 +203,7 @@ impl Outbox {
         if queue.closed || queue.farewell.is_some() {
             return Err(SendError::Closed(message));
         }
-        queue.urgent.push_back(message);
+        queue.waiting.push_urgent(message);
         self.shared.notify(queue);
         Ok(())
     }
@@ -162,9 +238,9 @@ impl Outbox {
         queue.closed || queue.farewell.is_some()
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes of messages that wait to be written: here, or because the socket takes no more.
     pub fn queued_bytes(&self) -> usize {
-        self.shared.bytes.load(Ordering::Relaxed)
+        self.shared.queued.load(Ordering::Relaxed) + self.shared.unsent.load(Ordering::Relaxed)
     }
 
     fn farewell(&self, farewell: Farewell, discard: bool) {
@@ -179,9 +255,8 @@ impl Outbox {
             (Some(_), _) => {}
         }
         if discard {
-            queue.first = None;
-            queue.rest = VecDeque::new();
-            self.shared.bytes.store(0, Ordering::Relaxed);
+            queue.waiting.discard();
+            self.shared.queued.store(0, Ordering::Relaxed);
         }
         self.shared.wake(queue);
     }
@@ -217,51 +292,67 @@ impl Inbox {
         self.shared.queue.lock().waker = Some(waker.clone());
     }
 
-    /// Whether [`Inbox::drain`] would find something.
+    /// Whether [`Inbox::take`] would find something.
     pub(crate) fn is_pending(&self) -> bool {
         self.shared.pending.load(Ordering::Acquire)
     }
 
-    /// Hands over what is queued, urgent messages first, and then the farewell.
+    /// Takes what is queued, and the farewell behind it.
     ///
-    /// With `blocked`, when the socket takes no more, messages stay where they are bounded, and only
-    /// a farewell takes everything with it.
-    pub(crate) fn drain(&self, blocked: bool, mut each: impl FnMut(Arc<Prepared>)) -> Drained {
+    /// With `blocked`, when the socket takes no more, messages stay where they may have to make way, and
+    /// only a farewell takes everything with it.
+    pub(crate) fn take(&self, blocked: bool) -> Taken {
         let mut queue = self.shared.queue.lock();
         let nudged = std::mem::take(&mut queue.nudged);
         if blocked && queue.farewell.is_none() {
-            return Drained { nudged, farewell: None };
+            return Taken { waiting: Waiting::default(), nudged, farewell: None };
         }
         self.shared.pending.store(false, Ordering::Relaxed);
-        self.shared.bytes.store(0, Ordering::Relaxed);
-        let urgent = std::mem::take(&mut queue.urgent);
-        let first = queue.first.take();
-        let rest = std::mem::take(&mut queue.rest);
+        let waiting = self.take_counted(&mut queue);
         let farewell = queue.farewell.clone();
         queue.closed |= farewell.is_some();
-        drop(queue);
-        urgent.into_iter().chain(first).chain(rest).for_each(&mut each);
-        Drained { nudged, farewell }
+        Taken { waiting, nudged, farewell }
     }
-}
 
-impl Inbox {
+    /// Takes the messages alone, whether the socket takes more or not.
+    pub(crate) fn take_waiting(&self) -> Waiting {
+        if !self.is_pending() {
+            return Waiting::default();
+        }
+        // Pending it remains, for the nudge or the farewell that may be there as well.
+        self.take_counted(&mut self.shared.queue.lock())
+    }
+
+    /// Until they are known to be written, they count as unsent.
+    fn take_counted(&self, queue: &mut Queue) -> Waiting {
+        let queued = self.shared.queued.load(Ordering::Relaxed);
+        let unsent = self.shared.unsent.load(Ordering::Relaxed);
+        self.shared.unsent.store(unsent + queued, Ordering::Relaxed);
+        self.shared.queued.store(0, Ordering::Relaxed);
+        std::mem::take(&mut queue.waiting)
+    }
+
+    /// What the socket has not taken after a write, and whether it would have been asked for more.
+    pub(crate) fn note_unsent(&self, bytes: usize, blocked: bool) {
+        self.shared.unsent.store(bytes, Ordering::Relaxed);
+        self.shared.blocked.store(blocked, Ordering::Relaxed);
+    }
+
     /// Takes no more messages, and drops what is queued: it has nowhere to go.
     pub(crate) fn close(&self) {
         let mut queue = self.shared.queue.lock();
         queue.closed = true;
-        self.shared.bytes.store(0, Ordering::Relaxed);
-        let urgent = std::mem::take(&mut queue.urgent);
-        let first = queue.first.take();
-        let rest = std::mem::take(&mut queue.rest);
+        self.shared.queued.store(0, Ordering::Relaxed);
+        let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
-        drop((urgent, first, rest));
+        drop(waiting);
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.close();
+        self.note_unsent(0, false);
         self.shared.queue.lock().waker = None;
     }
 }

@@ -3,9 +3,14 @@
 use std::{cell::Cell, time::Instant};
 
 use bytes::Bytes;
-use ws_connection::{Connection, Workspace};
+use ws_connection::{Closed, Connection, Prepared, Wire, Workspace};
 
-use crate::session::Replies;
+use crate::{outbox::Inbox, session::Replies};
+
+/// Shared frames up to this size are copied into the output: cheaper than a slice of their own.
+const COPY_BYTES_MAX: usize = 4096;
+/// Own bytes are kept in pieces of this size, so that what has left is not held with what has not.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Output buffers that grew past this are given back to the allocator.
 const KEEP_BYTES_MAX: usize = 1024 * 1024;
@@ -18,24 +23,50 @@ pub(crate) struct Scratch {
 }
 
 /// What is to be written: own bytes, and shared ones that stand between them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) bytes: Vec<u8>,
     /// Shared frames with the position in `bytes` before which each is written, in order.
     pub(crate) shared: Vec<(usize, Bytes)>,
     /// How much of `bytes` answers what the peer sent.
     pub(crate) replies: usize,
+    /// How much of `bytes` a session took from its outbox.
+    pub(crate) moved: usize,
     /// Where a message is written that becomes another on its way out; empty otherwise.
-    spare: Vec<u8>,
+    pub(crate) spare: Vec<u8>,
 }
 
 impl Output {
     pub(crate) fn replies_on<'d>(
         &'d mut self,
         connection: &'d mut Connection,
+        inbox: &'d Inbox,
         now: Instant,
     ) -> Replies<'d> {
-        Replies { connection, out: &mut self.bytes, spare: &mut self.spare, now }
+        Replies { connection, output: self, inbox, now }
+    }
+
+    /// Appends a message that was framed for many.
+    #[inline]
+    pub(crate) fn push_prepared(
+        &mut self,
+        message: &Prepared,
+        connection: &mut Connection,
+        now: Instant,
+    ) {
+        match connection.send_prepared(message, &mut self.bytes, now) {
+            Ok(Wire::Shared(frame)) if frame.len() <= COPY_BYTES_MAX => {
+                self.bytes.extend_from_slice(frame);
+            }
+            Ok(Wire::Shared(frame)) => self.push_shared(frame.clone()),
+            // Whatever comes after a close frame has nowhere to go.
+            Ok(Wire::Written) | Err(Closed) => {}
+        }
+    }
+
+    /// Own bytes that were not taken from the outbox.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.bytes.len() - self.moved
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,12 +106,11 @@ impl Output {
         let mut pieces = Vec::with_capacity(2 * self.shared.len() + 1);
         let mut from = 0;
         for (at, frame) in &self.shared {
-            pieces.push(Bytes::copy_from_slice(&self.bytes[from..*at]));
+            pieces.extend(copies(&self.bytes[from..*at]));
             pieces.push(frame.clone());
             from = *at;
         }
-        pieces.push(Bytes::copy_from_slice(&self.bytes[from..]));
-        pieces.retain(|piece| !piece.is_empty());
+        pieces.extend(copies(&self.bytes[from..]));
         pieces
     }
 
@@ -88,12 +118,17 @@ impl Output {
         self.bytes.clear();
         self.shared.clear();
         self.replies = 0;
+        self.moved = 0;
         for buffer in [&mut self.bytes, &mut self.spare] {
             if buffer.capacity() > KEEP_BYTES_MAX {
                 *buffer = Vec::new();
             }
         }
     }
+}
+
+fn copies(bytes: &[u8]) -> impl Iterator<Item = Bytes> {
+    bytes.chunks(PIECE_BYTES).map(Bytes::copy_from_slice)
 }
 
 thread_local! {

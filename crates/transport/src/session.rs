@@ -6,6 +6,11 @@ use ws_close_manager::SendableCode;
 use ws_connection::{Closed, Connection, End, Event, Timeout};
 use ws_frame_validator::SizeLimits;
 
+use crate::{
+    outbox::{Inbox, Missed},
+    scratch::Output,
+};
+
 /// What an application does with a connection. The driver calls it from the connection's own task,
 /// never from two threads at once, and hands it messages borrowed: work that waits for something
 /// else is spawned, with an [`Outbox`](crate::Outbox) for its answer.
@@ -23,6 +28,12 @@ pub trait Session {
     /// Something other than the peer asks for attention.
     fn handle_wake(&mut self, wake: Wake, replies: &mut Replies<'_>) {
         let _ = (wake, replies);
+    }
+
+    /// The peer reads again, and has been too slow for what was sent to it by a policy that drops: what
+    /// it went without in one channel. What has waited meanwhile is written behind the replies.
+    fn handle_missed(&mut self, missed: &Missed, replies: &mut Replies<'_>) {
+        let _ = (missed, replies);
     }
 
     /// The next moment at which the session wants [`Wake::Timer`].
@@ -55,31 +66,45 @@ pub enum Wake {
 #[derive(Debug)]
 pub struct Replies<'d> {
     pub(crate) connection: &'d mut Connection,
-    pub(crate) out: &'d mut Vec<u8>,
-    pub(crate) spare: &'d mut Vec<u8>,
+    pub(crate) output: &'d mut Output,
+    pub(crate) inbox: &'d Inbox,
     pub(crate) now: Instant,
 }
 
 impl Replies<'_> {
     /// Sends a text message.
     pub fn send_text(&mut self, text: &str) -> Result<(), Closed> {
-        self.connection.send_text(text, self.out, self.now)
+        self.connection.send_text(text, &mut self.output.bytes, self.now)
     }
 
     /// Sends a binary message.
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        self.connection.send_binary(bytes, self.out, self.now)
+        self.connection.send_binary(bytes, &mut self.output.bytes, self.now)
     }
 
     /// Sends a text message that `write` appends straight to the output. What it appends must be
     /// UTF-8, as anything is that was serialized from strings.
     pub fn send_text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Closed> {
-        self.connection.send_text_with(write, self.spare, self.out, self.now)
+        let Output { bytes, spare, .. } = &mut *self.output;
+        self.connection.send_text_with(write, spare, bytes, self.now)
+    }
+
+    /// Sends what others have queued so far, in their order, so that it goes before the next reply.
+    /// `tell` is called first for what of it was dropped, as [`Session::handle_missed`] would be.
+    ///
+    /// This is so for a peer that does not read as well: what is sent waits for its socket, and counts
+    /// for the bound of the outbox as before, but it does not make way any more.
+    pub fn send_queued(&mut self, mut tell: impl FnMut(&Missed, &mut Replies<'_>)) {
+        let mut waiting = self.inbox.take_waiting();
+        waiting.take_missed().for_each(|missed| tell(&missed, self));
+        let before = self.output.bytes.len();
+        waiting.for_each(|message| self.output.push_prepared(&message, self.connection, self.now));
+        self.output.moved += self.output.bytes.len() - before;
     }
 
     /// Starts the closing handshake; `false` if it has started already.
     pub fn start_close(&mut self, code: SendableCode, reason: &str) -> bool {
-        self.connection.start_close(code, reason, self.out, self.now)
+        self.connection.start_close(code, reason, &mut self.output.bytes, self.now)
     }
 
     /// Puts other limits on the messages to come than the configuration's.

@@ -89,13 +89,13 @@ where
         let now = self.now.into_std();
         let Scratch { workspace, output } = scratch;
         loop {
-            let before = output.bytes.len();
+            let before = output.own_bytes();
             let Some(event) = self.connection.poll_event(workspace, &mut output.bytes, now) else {
                 break;
             };
-            let mut replies = output.replies_on(self.connection, now);
+            let mut replies = output.replies_on(self.connection, self.inbox, now);
             self.session.handle_event(event, &mut replies);
-            output.replies += output.bytes.len() - before;
+            output.replies += output.own_bytes() - before;
             // Not only once for a read: short requests may have long answers, and a read holds
             // thousands of them.
             if output.bytes.len() >= UNSENT_REPLIES_MAX {
@@ -106,7 +106,7 @@ where
                 break;
             }
         }
-        self.session.handle_caught_up(&mut output.replies_on(self.connection, now));
+        self.session.handle_caught_up(&mut output.replies_on(self.connection, self.inbox, now));
     }
 
     /// Keeps what is not to be handled now: at most one read, since nothing is read meanwhile.

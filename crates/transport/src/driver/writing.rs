@@ -21,7 +21,8 @@ const SLICES_MAX: usize = 64;
 /// Pieces in the order in which they are written.
 #[derive(Default)]
 pub(super) struct Unsent {
-    pub(super) pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
     /// How much of it is replies to what the peer sent: while that is much, reading waits.
     pub(super) replies: usize,
     /// Whether the socket was asked and took no more. It was not asked yet for the first output.
@@ -58,13 +59,14 @@ where
             *self.unsent = None;
         }
         output.clear();
+        let (bytes, is_blocked) = self.unsent.as_ref().map_or((0, false), |it| it.waiting());
+        self.inbox.note_unsent(bytes, is_blocked);
     }
 
     fn try_write(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
         if let Some(unsent) = self.unsent {
             // In order: what is unsent goes first, and takes the new output with it.
-            unsent.pieces.extend(output.kept_pieces());
-            unsent.replies += output.replies;
+            unsent.extend(output);
             output.clear();
             while !unsent.pieces.is_empty() {
                 let poll = if let (1, Some(piece)) = (unsent.pieces.len(), unsent.pieces.front()) {
@@ -127,14 +129,33 @@ where
 }
 
 impl Unsent {
+    /// What is written before everything else, once the socket is asked.
+    pub(super) fn first(bytes: Bytes) -> Self {
+        Self { bytes: bytes.len(), pieces: [bytes].into(), replies: 0, is_blocked: false }
+    }
+
     fn rest_of(output: &Output, written: usize) -> Self {
-        let mut unsent =
-            Self { pieces: output.kept_pieces().into(), replies: output.replies, is_blocked: true };
+        let mut unsent = Self { is_blocked: true, ..Self::default() };
+        unsent.extend(output);
         unsent.advance(written);
         unsent
     }
 
+    /// Bytes of messages that wait for the socket, and whether it was asked and took no more. Replies
+    /// have a bound of their own, and are written off once all is written.
+    fn waiting(&self) -> (usize, bool) {
+        (self.bytes.saturating_sub(self.replies), self.is_blocked)
+    }
+
+    fn extend(&mut self, output: &Output) {
+        let pieces = output.kept_pieces();
+        self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+        self.pieces.extend(pieces);
+        self.replies += output.replies;
+    }
+
     fn advance(&mut self, mut len: usize) {
+        self.bytes -= len;
         while let Some(piece) = self.pieces.front_mut() {
             if len < piece.len() {
                 piece.advance(len);

@@ -6,12 +6,15 @@ use ws_transport::{SendError, Wake};
 
 use crate::peer::{Driven, Setup, Told, close_code, drive, prepared, settle, text};
 
+/// What [`blocked`] leaves with the driver, on the wire.
+const TAKEN_BYTES: usize = 7;
+
 /// A driven connection whose socket takes nothing, with one message that the driver has taken.
 async fn blocked(setup: Setup) -> Driven {
     let driven = setup.spawn(|wire| wire.with(|script| script.room = 0));
     driven.outbox.send(prepared("taken")).expect("room");
     settle().await;
-    assert_eq!(driven.outbox.queued_bytes(), 0, "the driver has taken it");
+    assert_eq!(driven.outbox.queued_bytes(), TAKEN_BYTES, "what the socket has not taken waits");
     driven
 }
 
@@ -62,7 +65,8 @@ async fn an_empty_first_output_is_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_outbox_hands_the_message_back_and_takes_it_once_there_is_room() {
-    let driven = blocked(Setup { outbox_bytes_max: 100, ..Setup::default() }).await;
+    let setup = Setup { outbox_bytes_max: TAKEN_BYTES + 100, ..Setup::default() };
+    let driven = blocked(setup).await;
     driven.outbox.send(prepared(&"a".repeat(58))).expect("60 of 100 bytes");
     driven.outbox.send(prepared(&"b".repeat(38))).expect("100 of 100 bytes");
     let Err(SendError::Full(message)) = driven.outbox.send(prepared("c")) else {
@@ -79,20 +83,28 @@ async fn a_full_outbox_hands_the_message_back_and_takes_it_once_there_is_room() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_larger_than_the_bound_gets_in_alone() {
-    let driven = blocked(Setup { outbox_bytes_max: 100, ..Setup::default() }).await;
+async fn a_message_larger_than_the_bound_gets_in_where_nothing_waits() {
+    let driven = Setup { outbox_bytes_max: 100, ..Setup::default() }
+        .spawn(|wire| wire.with(|script| script.room = 0));
     let large = "x".repeat(5000);
-    driven.outbox.send(prepared(&large)).expect("nothing else is queued");
-    let refused = driven.outbox.send(prepared("y"));
-    assert!(matches!(refused, Err(SendError::Full(_))), "{refused:?}");
+    driven.outbox.send(prepared(&large)).expect("nothing else waits");
+    for _ in 0..2 {
+        let refused = driven.outbox.send(prepared(&large));
+        assert!(matches!(refused, Err(SendError::Full(_))), "{refused:?}");
+        // Then it is the driver that has it, and the socket that has not.
+        settle().await;
+    }
     driven.wire.make_room(usize::MAX);
     settle().await;
-    assert_eq!(driven.sent_texts(), ["taken".to_owned(), large]);
+    driven.outbox.send(prepared(&large)).expect("nothing else waits");
+    settle().await;
+    assert_eq!(driven.sent_texts(), [large.clone(), large]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn urgent_messages_do_not_wait_for_room_and_overtake() {
-    let driven = blocked(Setup { outbox_bytes_max: 10, ..Setup::default() }).await;
+    let setup = Setup { outbox_bytes_max: TAKEN_BYTES + 10, ..Setup::default() };
+    let driven = blocked(setup).await;
     driven.outbox.send(prepared("ordinary")).expect("room");
     assert!(driven.outbox.send(prepared("no room")).is_err());
     driven.outbox.send_urgent(prepared("first")).expect("no bound");
@@ -138,7 +150,8 @@ async fn a_discarding_close_drops_what_is_queued_even_while_the_socket_is_blocke
     settle().await;
     driven.outbox.close_discarding(SendableCode::TRY_AGAIN, "Slow consumer");
     settle().await;
-    assert_eq!(driven.outbox.queued_bytes(), 0);
+    let left = TAKEN_BYTES + "..urgent".len() + "....Slow consumer".len();
+    assert_eq!(driven.outbox.queued_bytes(), left, "what was dropped waits no more");
     driven.wire.make_room(usize::MAX);
     settle().await;
     assert_eq!(driven.sent_texts(), ["taken", "urgent"]);
