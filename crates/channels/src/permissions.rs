@@ -148,6 +148,12 @@ impl Grants {
         Self { channels: None, permissions: None }
     }
 
+    /// What a token leaves whose claims cannot be used.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { channels: Some(Box::default()), permissions: Some(Permissions::NONE) }
+    }
+
     /// What the claims of a token leave. A claim that is absent narrows nothing; a list that is empty,
     /// or of words that are none of [`Permissions::from_word`]'s, leaves nothing.
     ///

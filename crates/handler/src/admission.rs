@@ -27,6 +27,8 @@ pub struct Admission {
     pub(crate) place: Place,
     /// Its place among those that wait for their authentication, if it does.
     pub(crate) pending: Option<Place>,
+    /// The path of the upgrade, if a connection type means it.
+    pub(crate) path: Option<Arc<str>>,
 }
 
 impl Admission {
@@ -99,7 +101,10 @@ impl<A: Application> Shared<A> {
         let response = upgrade.response(protocol, extensions);
         let deflate =
             accepted.map(|accepted| self.config.compression.codec(Role::Server, accepted.params));
-        Ok(Admission { response, address, identity, deflate, place, pending })
+        let path = request.uri().path();
+        let is_typed = !matches!(self.config.channels.types.target(path), Ok(None));
+        let path = is_typed.then(|| path.into());
+        Ok(Admission { response, address, identity, deflate, place, pending, path })
     }
 
     fn judge_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {

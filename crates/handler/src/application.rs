@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 use ws_connection::{End, Prepared};
-use ws_protocol::{ErrorCode, Id, Incoming, ServerMessage};
+use ws_protocol::{Custom, ErrorCode, Id, ServerMessage};
 use ws_transport::Replies;
 
 use crate::{client::Client, clock::WallClock, stats::Counters};
@@ -28,12 +28,12 @@ pub trait Application: Send + Sync + 'static {
         responder: Responder<'_, '_>,
     );
 
-    /// Any other message of the vocabulary arrived. `false` if it is not served here: the client is
-    /// told so.
+    /// A message of a type that is none of the vocabulary arrived. `false` if it is not served here: the
+    /// client is told what types there are.
     fn handle_message(
         &self,
         client: &Arc<Client>,
-        message: &Incoming<'_>,
+        message: &Custom<'_>,
         replies: &mut Replies<'_>,
     ) -> bool {
         let _ = (client, message, replies);

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::IpAddr,
+    num::NonZeroU16,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -10,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use ws_auth::Identity;
+use ws_channels::{ChannelName, EventId, SeenEvents};
 use ws_close_manager::SendableCode;
 use ws_connection::Prepared;
-use ws_transport::{Outbox, SendError};
+use ws_transport::{Delivery, Outbox, SendError};
 
 use crate::lifecycle;
 
@@ -67,10 +69,30 @@ pub struct Client {
     connected_at_ms: u64,
     outbox: Outbox,
     identity: RwLock<Option<Arc<Identity>>>,
+    /// None while it has been sent nothing with a name and nobody has ordered anything.
+    aside: Mutex<Option<Box<Aside>>>,
     /// Microseconds of the last round trip; `u32::MAX` while none is known.
     latency_micros: AtomicU32,
     unhealthy: AtomicBool,
     closing: AtomicBool,
+    welcome: AtomicBool,
+}
+
+/// What is kept of few connections.
+#[derive(Debug, Default)]
+struct Aside {
+    /// The events that it has been sent.
+    events: Option<SeenEvents>,
+    orders: Vec<Order>,
+}
+
+/// What somebody else wants a connection's session to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// To be in a channel, whatever the rules say to the client.
+    Subscribe(ChannelName),
+    /// To be in it no more.
+    Unsubscribe(ChannelName),
 }
 
 impl Client {
@@ -87,9 +109,11 @@ impl Client {
             connected_at_ms,
             outbox,
             identity: RwLock::new(identity),
+            aside: Mutex::default(),
             latency_micros: AtomicU32::new(u32::MAX),
             unhealthy: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            welcome: AtomicBool::new(false),
         }
     }
 
@@ -134,6 +158,58 @@ impl Client {
         !self.unhealthy.load(Ordering::Relaxed)
     }
 
+    /// Whether it has been let in: has said who it is, if that is asked for, and was not refused.
+    pub fn is_welcome(&self) -> bool {
+        self.welcome.load(Ordering::Relaxed)
+    }
+
+    /// What others call it: its user, or where nobody has to say who it is, the connection.
+    pub fn name(&self) -> Arc<str> {
+        self.user_id().unwrap_or_else(|| self.id.to_string().into())
+    }
+
+    /// Puts it into a channel, whatever the rules allow it to ask for; it is told `subscribed`. What
+    /// comes of it is seen soon, not at once.
+    pub fn subscribe(&self, channel: &ChannelName) {
+        self.order(Order::Subscribe(channel.clone()));
+    }
+
+    /// Takes it out of a channel; it is told `unsubscribed`, and nothing of the channel behind that.
+    pub fn unsubscribe(&self, channel: &ChannelName) {
+        self.order(Order::Unsubscribe(channel.clone()));
+    }
+
+    fn order(&self, order: Order) {
+        self.aside.lock().get_or_insert_default().orders.push(order);
+        self.outbox.nudge();
+    }
+
+    pub(crate) fn take_orders(&self) -> Vec<Order> {
+        let mut aside = self.aside.lock();
+        aside.as_mut().map_or_else(Vec::new, |aside| std::mem::take(&mut aside.orders))
+    }
+
+    /// Sends an event unless it has been sent: `None` if it has.
+    pub(crate) fn send_once(
+        &self,
+        event: EventId,
+        capacity: NonZeroU16,
+        send: impl FnOnce() -> Result<Delivery, SendError>,
+    ) -> Option<Result<Delivery, SendError>> {
+        let mut aside = self.aside.lock();
+        let events = &mut aside.get_or_insert_default().events;
+        let events = events.get_or_insert_with(|| SeenEvents::new(capacity));
+        if events.contains(event) {
+            return None;
+        }
+        let sent = send();
+        // What it goes without may be tried again.
+        if matches!(sent, Ok(Delivery::Queued)) {
+            events.insert(event);
+        }
+        Some(sent)
+    }
+
     /// Sends a text message.
     pub fn send_text(&self, text: &str) -> Result<(), SendError> {
         self.outbox.send(Arc::new(Prepared::text(text)))
@@ -170,6 +246,10 @@ impl Client {
 
     pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
         *self.identity.write() = Some(identity);
+    }
+
+    pub(crate) fn note_welcome(&self) {
+        self.welcome.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn note_closing(&self) {

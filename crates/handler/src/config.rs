@@ -8,7 +8,7 @@ use ws_connection::ConnectionConfig;
 use ws_frame_validator::FrameSizeValidator;
 use ws_rate_limiter::{AnyLimit, IpKey, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
-use crate::address::TrustedProxies;
+use crate::{address::TrustedProxies, channels::settings::ChannelSettings};
 
 /// When a client must say who it is (DESIGN §4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +86,8 @@ pub struct HandlerConfig {
     pub trusted_proxies: TrustedProxies,
     /// How much, how often, how many.
     pub limits: Limits,
+    /// Which channels there are, and who may do what in them.
+    pub channels: ChannelSettings,
     /// Whether JSON pings go out beside control pings, for clients that cannot see the latter.
     pub json_ping: bool,
     /// What `connected` announces as `heartbeatMs`.
@@ -103,6 +105,7 @@ impl Default for HandlerConfig {
             origins: Origins::any(),
             trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
+            channels: ChannelSettings::default(),
             json_ping: false,
             heartbeat_ms: 30_000,
         }

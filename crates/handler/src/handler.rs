@@ -1,6 +1,7 @@
 //! The handler: from an upgrade request to the end of its connection.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -14,17 +15,19 @@ use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use ws_auth::Authenticator;
-use ws_connection::{Connection, encode_header, handshake::encode_response};
+use ws_connection::{Connection, Prepared, encode_header, handshake::encode_response};
 use ws_frame_validator::SizeLimits;
-use ws_transport::{Driver, Meter};
+use ws_transport::{Driver, Meter, SendError};
 
 use crate::{
     admission::Admission,
     application::Application,
+    channels::Hub,
     client::{Client, ConnectionId},
     clock::WallClock,
     config::HandlerConfig,
     drain::Drain,
+    gatekeeper::Gatekeeper,
     health::{Health, RecentHealth},
     registry::Registry,
     rejection::Rejection,
@@ -48,11 +51,12 @@ impl<A> Clone for WebSocketHandler<A> {
 }
 
 /// What all connections share.
-#[derive(Debug)]
 pub(crate) struct Shared<A> {
     pub(crate) config: HandlerConfig,
     pub(crate) authenticator: Authenticator,
     pub(crate) application: A,
+    pub(crate) gatekeeper: Option<Box<dyn Gatekeeper>>,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Arc<WallClock>,
     pub(crate) registry: Registry,
     pub(crate) counters: Arc<Counters>,
@@ -76,9 +80,35 @@ impl<A: Application> WebSocketHandler<A> {
         clock: Arc<WallClock>,
         application: A,
     ) -> Self {
+        Self::build(config, authenticator, clock, application, None)
+    }
+
+    /// As [`WebSocketHandler::new`], with somebody who has the last word on who may connect, subscribe
+    /// and publish.
+    pub fn with_gatekeeper(
+        config: HandlerConfig,
+        authenticator: Authenticator,
+        clock: Arc<WallClock>,
+        application: A,
+        gatekeeper: impl Gatekeeper,
+    ) -> Self {
+        Self::build(config, authenticator, clock, application, Some(Box::new(gatekeeper)))
+    }
+
+    fn build(
+        config: HandlerConfig,
+        authenticator: Authenticator,
+        clock: Arc<WallClock>,
+        application: A,
+        gatekeeper: Option<Box<dyn Gatekeeper>>,
+    ) -> Self {
         let meter = Arc::new(Meter::new(config.validator.clone()));
+        let now = tokio::time::Instant::now().into_std();
+        let hub = Arc::new(Hub::new(config.channels.clone(), clock.clone(), now));
         Self {
             shared: Arc::new(Shared {
+                gatekeeper,
+                hub,
                 config,
                 authenticator,
                 application,
@@ -185,14 +215,14 @@ impl<A: Application> WebSocketHandler<A> {
     {
         let shared = &self.shared;
         let now = tokio::time::Instant::now().into_std();
-        let Admission { address, identity, deflate, place, pending, .. } = admission;
+        let Admission { address, identity, deflate, place, pending, path, .. } = admission;
         let mut connection =
             Connection::new(shared.config.connection.clone(), deflate, rand::random(), now);
         if pending.is_some() {
             connection.set_sizes(unproven_sizes(shared.config.connection.sizes()));
         }
         let outbox_bytes_max = shared.config.limits.outbox_bytes_max;
-        let opening = Opening { identity, place, pending };
+        let opening = Opening { identity, place, pending, path };
         let mut greeting = None;
         let driver =
             Driver::new(io, connection, shared.meter.clone(), outbox_bytes_max, |outbox| {
@@ -305,6 +335,36 @@ impl<A: Application> WebSocketHandler<A> {
         if let Some(messages) = &limits.messages {
             messages.forget_recovered(now);
         }
+        self.shared.hub.forget_recovered(now);
+    }
+}
+
+impl<A: Application> Shared<A> {
+    /// Sends a message to every connection of a user; answers how many took it.
+    pub(crate) fn send_to_user(&self, user_id: &str, message: Prepared) -> usize {
+        let message = Arc::new(message);
+        let mut sent = 0;
+        for client in self.registry.of_user(user_id) {
+            if !client.is_welcome() {
+                continue;
+            }
+            match client.send(message.clone()) {
+                Ok(()) => sent += 1,
+                Err(SendError::Full(_)) => self.hub.close_slow(&client),
+                Err(SendError::Closed(_)) => {}
+            }
+        }
+        sent
+    }
+}
+
+impl<A: fmt::Debug> fmt::Debug for Shared<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .field("application", &self.application)
+            .field("hub", &self.hub)
+            .finish_non_exhaustive()
     }
 }
 

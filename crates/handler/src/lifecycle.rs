@@ -1,8 +1,10 @@
 //! What is logged of a connection's life: who and where, never a token.
 
 use ws_auth::AuthError;
+use ws_channels::GrantError;
 use ws_connection::{Cause, End, ProtocolError};
 use ws_heartbeat::HeartbeatStats;
+use ws_protocol::ErrorCode;
 
 use crate::client::Client;
 
@@ -41,6 +43,36 @@ pub(crate) fn too_many(client: &Client, user_id: &str) {
         user = user_id,
         address = %client.address(),
         "the user has too many connections"
+    );
+}
+
+pub(crate) fn turned_out(client: &Client, code: ErrorCode, reason: &str) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        code = code.name(),
+        reason,
+        "not let in"
+    );
+}
+
+pub(crate) fn replaced(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "makes way for another connection"
+    );
+}
+
+pub(crate) fn unusable_channels(client: &Client, error: &GrantError) {
+    tracing::warn!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        reason = %error,
+        "the token opens no channel"
     );
 }
 

@@ -1,20 +1,23 @@
 //! One connection's session: greeting, routing, limits, end.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use ws_auth::Identity;
+use ws_channels::{ChannelName, Grants};
 use ws_close_manager::SendableCode;
 use ws_connection::{End, Event, ProtocolError, Timeout};
-use ws_protocol::{ClientMessage, Correlation, ErrorCode, Id, Incoming, ServerMessage};
-use ws_rate_limiter::{Strikes, TierId, Verdict};
-use ws_transport::{Replies, Session, Wake};
+use ws_protocol::{Correlation, ErrorCode, Id, MissedRange, ServerMessage};
+use ws_rate_limiter::{Strikes, TierId};
+use ws_transport::{Missed, Replies, Session, Wake};
 
 use crate::{
     admission::Place,
-    application::{Application, Responder},
+    application::Application,
+    channels::{Bearer, Member, Subscriber, delivery::Batch},
     client::Client,
     clock::millis,
     config::AuthMode,
@@ -25,18 +28,27 @@ use crate::{
 
 mod authentication;
 mod ending;
+mod entering;
+mod publishing;
+mod routing;
+mod subscribing;
+mod waiting;
 
 use authentication::Verification;
+use waiting::Waiting;
 
 /// The handler's side of one connection; made by
 /// [`WebSocketHandler::serve`](crate::WebSocketHandler::serve).
 #[derive(Debug)]
 pub struct GatewaySession<A: Application> {
     shared: Arc<Shared<A>>,
-    client: Arc<Client>,
+    /// What it is subscribed to, and the client itself.
+    subscriber: Subscriber,
     state: State,
-    /// None while the limits were kept to, as nearly all do.
-    strikes: Option<Box<Strikes>>,
+    identity: Option<Arc<Identity>>,
+    /// What it has published and is not delivered yet; none between two reads.
+    outgoing: Option<Box<Batch>>,
+    rare: Option<Box<Rare>>,
     /// The user's key and tier in the message limiter.
     limit_key: u64,
     tier: TierId,
@@ -47,12 +59,30 @@ pub struct GatewaySession<A: Application> {
     _place: Place,
 }
 
+/// What few sessions have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// None while the limits were kept to, as nearly all do.
+    strikes: Option<Box<Strikes>>,
+    /// What the token leaves of what rules allow, if it says anything about channels.
+    grants: Option<Grants>,
+    waiting: Option<Box<Waiting>>,
+    /// The path of the upgrade, if a connection type may mean it.
+    path: Option<Arc<str>>,
+    /// The channels of that path, until it is in them.
+    path_channels: VecDeque<ChannelName>,
+    /// Held for as long as it lives.
+    place: Option<ws_channels::Place<Member>>,
+}
+
 /// What an admission gives to the session that it begins.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) place: Place,
     pub(crate) pending: Option<Place>,
+    /// The path of the upgrade, if a connection type means it.
+    pub(crate) path: Option<Arc<str>>,
 }
 
 /// ```text
@@ -90,7 +120,7 @@ impl<A: Application> GatewaySession<A> {
         opening: Opening,
         now: Instant,
     ) -> (Self, Option<Vec<u8>>) {
-        let Opening { identity, place, pending } = opening;
+        let Opening { identity, place, pending, path } = opening;
         let state = match (shared.config.auth_mode, pending) {
             (AuthMode::Message { timeout, .. }, Some(pending)) => {
                 State::Waiting { deadline: now + timeout, pending }
@@ -101,11 +131,14 @@ impl<A: Application> GatewaySession<A> {
         // Until it is known who it is, the address is what limits go by.
         let limit_key = shared.keys.hash_one(ws_rate_limiter::ip_key(client.address()));
         let tier = TierId::default();
+        let table = shared.hub.table.clone();
         let mut session = Self {
             shared,
-            client,
+            subscriber: Subscriber::new(table, client),
             state,
-            strikes: None,
+            identity: None,
+            outgoing: None,
+            rare: path.map(|path| Box::new(Rare { path: Some(path), ..Rare::default() })),
             limit_key,
             tier,
             is_started: false,
@@ -121,14 +154,19 @@ impl<A: Application> GatewaySession<A> {
         if let Some(identity) = identity
             && session.register(identity.clone(), now).is_err()
         {
-            lifecycle::too_many(&session.client, &identity.user_id);
+            lifecycle::too_many(session.client(), &identity.user_id);
             session.turn_away(SendableCode::POLICY, ErrorCode::TooManyConnections);
             return (session, None);
         }
-        lifecycle::connected(&session.client);
         if matches!(session.state, State::Active { .. }) {
+            if session.shared.gatekeeper.is_some() || session.rare.is_some() {
+                // There is more to ask and to tell than fits into a greeting.
+                session.enter_soon();
+                return (session, None);
+            }
             session.start();
         }
+        lifecycle::connected(session.client());
         let greeting = session.greeting(now);
         (session, Some(greeting))
     }
@@ -136,18 +174,36 @@ impl<A: Application> GatewaySession<A> {
     /// Closes a connection that was accepted only to be told why it is not served.
     fn turn_away(&mut self, code: SendableCode, why: ErrorCode) {
         self.state = State::Ending;
-        self.client.close(code, why.sentence());
+        self.client().close(code, why.sentence());
+    }
+
+    fn client(&self) -> &Arc<Client> {
+        self.subscriber.member()
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn bearer(&self) -> Bearer<'_> {
+        let grants = self.rare.as_ref().and_then(|rare| rare.grants.as_ref());
+        Bearer { identity: self.identity.as_deref(), grants }
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending)
     }
 
     /// Tells the application, once it is known who is there.
     fn start(&mut self) {
         self.is_started = true;
-        self.shared.application.handle_connect(&self.client);
+        self.client().note_welcome();
+        self.shared.application.handle_connect(self.client());
     }
 
     fn greeting(&self, now: Instant) -> Vec<u8> {
-        let client_id = self.client.id().to_string();
-        let user_id = self.client.user_id();
+        let client_id = self.client().id().to_string();
+        let user_id = self.client().user_id();
         let message = ServerMessage::Connected {
             client_id: &client_id,
             user_id: user_id.as_deref(),
@@ -181,114 +237,29 @@ impl<A: Application> GatewaySession<A> {
 
     fn end(&mut self, code: SendableCode, reason: &str, replies: &mut Replies<'_>) {
         self.state = State::Ending;
-        self.client.note_closing();
+        self.client().note_closing();
         replies.start_close(code, reason);
-    }
-
-    fn handle_text(&mut self, text: &str, replies: &mut Replies<'_>) {
-        let incoming = match ClientMessage::parse(text) {
-            Ok(incoming) => incoming,
-            Err(error) => {
-                // Nonsense counts like any message: a flood of it is a flood.
-                if self.is_permitted(&error.correlation, replies) {
-                    self.shared.counters.errors.add(error.code() as usize);
-                    let timestamp = self.shared.clock.wall_ms(replies.now());
-                    let _ = replies.send_text_with(|out| error.encode(timestamp, out));
-                }
-                return;
-            }
-        };
-        self.shared.counters.messages.add(incoming.message.client_type() as usize);
-        let is_free = matches!(
-            incoming.message,
-            ClientMessage::Pong | ClientMessage::Ack { .. } | ClientMessage::Unsubscribe { .. }
-        );
-        if !is_free && !self.is_permitted(&incoming.correlation(), replies) {
-            return;
-        }
-        self.route(&incoming, replies);
-    }
-
-    fn route(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
-        match &incoming.message {
-            ClientMessage::Ping => self.send(&ServerMessage::Pong, incoming.id, replies),
-            ClientMessage::Pong | ClientMessage::Heartbeat => {}
-            ClientMessage::Auth(auth) => self.handle_auth(auth, incoming.id, replies),
-            _ if matches!(self.state, State::Waiting { .. }) => {
-                let Correlation { id, request_id } = incoming.correlation();
-                self.send_error(ErrorCode::Unauthorized, None, id, request_id, replies);
-                self.end(SendableCode::POLICY, "Authentication required", replies);
-            }
-            ClientMessage::Request { request_id, payload } => {
-                let responder = Responder {
-                    client: &self.client,
-                    clock: &self.shared.clock,
-                    counters: &self.shared.counters,
-                    replies,
-                    request_id: *request_id,
-                    id: incoming.id,
-                    answered: false,
-                };
-                self.shared.application.handle_request(&self.client, payload, responder);
-            }
-            message => {
-                let application = &self.shared.application;
-                let is_served = application.handle_message(&self.client, incoming, replies);
-                // An `ack` wants no answer unless it names itself, and is never limited: it must not
-                // be worth a flood.
-                let is_mute = matches!(message, ClientMessage::Ack { .. }) && incoming.id.is_none();
-                if !is_served && !is_mute {
-                    self.send_error(ErrorCode::Unsupported, None, incoming.id, None, replies);
-                }
-            }
-        }
-    }
-
-    /// The ladder of DESIGN §4.6: dropped and told once, and in the end closed.
-    fn is_permitted(&mut self, correlation: &Correlation<'_>, replies: &mut Replies<'_>) -> bool {
-        let now = replies.now();
-        let limits = &self.shared.config.limits;
-        let Some(messages) = &limits.messages else { return true };
-        let Err(denied) = messages.check(self.tier, &self.limit_key, now) else { return true };
-        let strikes = self.strikes.get_or_insert_default();
-        let verdict = limits.ladder.judge(strikes, Err(denied), now);
-        match verdict {
-            Verdict::Allow => return true,
-            Verdict::Drop { retry_at, first_in_burst: true } => {
-                lifecycle::rate_limited(&self.client);
-                let wait = Some(retry_at.saturating_duration_since(now));
-                let Correlation { id, request_id } = *correlation;
-                self.send_error(ErrorCode::RateLimited, wait, id, request_id, replies);
-            }
-            Verdict::Drop { first_in_burst: false, .. } => {}
-            Verdict::Close => {
-                lifecycle::rate_limit_abuse(&self.client);
-                self.end(SendableCode::POLICY, ErrorCode::RateLimited.sentence(), replies);
-            }
-        }
-        self.shared.counters.rate_limited.count();
-        false
     }
 
     /// The limit is elsewhere: this is the line in the log that says who comes near it.
     fn note_size(&self, len: usize) {
         let sizes = self.shared.config.connection.sizes();
         if len as u64 > sizes.warn() {
-            lifecycle::large_message(&self.client, len, sizes.max());
+            lifecycle::large_message(self.client(), len, sizes.max());
         }
     }
 
     fn handle_failure(&self, error: ProtocolError) {
         if let ProtocolError::TooLarge(too_large) = error {
-            let user_id = self.client.user_id();
-            let connection_id = self.client.id().to_string();
+            let user_id = self.client().user_id();
+            let connection_id = self.client().id().to_string();
             self.shared.config.validator.record_violation(
                 too_large,
                 user_id.as_deref(),
                 &connection_id,
             );
         }
-        lifecycle::protocol_violation(&self.client, &error);
+        lifecycle::protocol_violation(self.client(), &error);
     }
 
     fn handle_deadline(&mut self, replies: &mut Replies<'_>) {
@@ -316,21 +287,35 @@ impl<A: Application> GatewaySession<A> {
 
     fn judge_silence(&mut self, deadline: Instant, replies: &mut Replies<'_>) {
         if replies.now() >= deadline {
-            lifecycle::auth_timeout(&self.client);
+            lifecycle::auth_timeout(self.client());
             self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
             self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
         }
     }
 
+    /// A slow client is told what it goes without.
+    fn tell_missed(&self, missed: &Missed, replies: &mut Replies<'_>) {
+        let epoch;
+        let range = match missed.range {
+            Some((of, from_offset, to_offset)) => {
+                epoch = of.to_string();
+                Some(MissedRange { epoch: &epoch, from_offset, to_offset })
+            }
+            None => None,
+        };
+        let (channel, dropped) = (&*missed.channel, missed.dropped);
+        self.send(&ServerMessage::Gap { channel, dropped, range }, None, replies);
+    }
+
     fn handle_expiry(&mut self, due: Option<Due>, replies: &mut Replies<'_>) {
         match due {
             Some(Due::Warning) => {
-                let expires_at = self.client.identity().and_then(|identity| identity.expires_at);
+                let expires_at = self.client().identity().and_then(|identity| identity.expires_at);
                 let expires_at = expires_at.map_or(0, millis);
                 self.send(&ServerMessage::TokenExpiring { expires_at }, None, replies);
             }
             Some(Due::End) => {
-                lifecycle::token_expired(&self.client);
+                lifecycle::token_expired(self.client());
                 self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
                 let reason = ErrorCode::TokenExpired.sentence();
                 self.end(SendableCode::UNAUTHORIZED, reason, replies);
@@ -345,7 +330,7 @@ impl<A: Application> Session for GatewaySession<A> {
         if let State::Ending = self.state {
             return;
         }
-        self.client.note_health(true);
+        self.client().note_health(true);
         match event {
             Event::Text(text) => {
                 self.note_size(text.len());
@@ -358,7 +343,7 @@ impl<A: Application> Session for GatewaySession<A> {
                 }
             }
             Event::Pong { round_trip: Some(round_trip), .. } => {
-                self.client.note_latency(round_trip);
+                self.client().note_latency(round_trip);
                 self.shared.counters.note_round_trip(round_trip);
             }
             Event::Failed(error) => {
@@ -374,23 +359,35 @@ impl<A: Application> Session for GatewaySession<A> {
         match wake {
             Wake::Connection(Timeout::PingSent) => {
                 self.shared.counters.pings.count();
-                self.client.note_health(replies.connection().is_healthy());
+                self.client().note_health(replies.connection().is_healthy());
                 if self.shared.config.json_ping {
                     self.send(&ServerMessage::Ping, None, replies);
                 }
             }
             Wake::Connection(Timeout::Dead) => {
                 let stats = replies.connection().heartbeat_stats(replies.now());
-                lifecycle::dead(&self.client, stats);
+                lifecycle::dead(self.client(), stats);
             }
             Wake::Connection(Timeout::Idle) => {
-                lifecycle::idle(&self.client);
-                self.client.note_closing();
+                lifecycle::idle(self.client());
+                self.client().note_closing();
             }
             Wake::Connection(Timeout::CloseOverdue) => {}
             Wake::Timer => self.handle_deadline(replies),
-            Wake::Nudged => self.handle_verdict(replies),
+            Wake::Nudged => {
+                self.handle_verdict(replies);
+                self.go_on(replies);
+                self.handle_orders(replies);
+            }
         }
+    }
+
+    fn handle_caught_up(&mut self, _replies: &mut Replies<'_>) {
+        self.deliver_outgoing();
+    }
+
+    fn handle_missed(&mut self, missed: &Missed, replies: &mut Replies<'_>) {
+        self.tell_missed(missed, replies);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -406,7 +403,7 @@ impl<A: Application> Session for GatewaySession<A> {
     }
 
     fn is_ready(&self) -> bool {
-        !matches!(self.state, State::Verifying(_))
+        !matches!(self.state, State::Verifying(_)) && !self.is_waiting()
     }
 
     fn handle_end(&mut self, end: End) {

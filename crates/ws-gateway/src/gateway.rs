@@ -67,6 +67,7 @@ impl Gateway {
                 compression,
                 validator,
                 limits,
+                channels: ws_handler::ChannelSettings::default(),
                 auth_mode: compose::auth_mode(&config),
                 auth_cookie: config.auth.cookie.as_deref().map(Box::from),
                 origins: compose::origins(&config)?,

@@ -4,14 +4,15 @@ use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use ws_auth::{AuthError, Fault, Identity, VerifyError};
+use ws_channels::{Action, ChannelName, Grants};
 use ws_close_manager::SendableCode;
 use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
 use ws_transport::Replies;
 
 use super::{GatewaySession, State};
 use crate::{
-    admission::Place, application::Application, clock::millis, config::AuthMode, expiry::Expiry,
-    lifecycle, registry::TooMany, rejection::credential_sentence,
+    admission::Place, application::Application, client::Client, clock::millis, config::AuthMode,
+    expiry::Expiry, lifecycle, registry::TooMany, rejection::credential_sentence,
 };
 
 /// A verification that waits for keys. A deadline and a place among those that wait have only first
@@ -53,7 +54,7 @@ impl<A: Application> GatewaySession<A> {
         };
         let wall = self.shared.clock.wall(replies.now());
         match self.shared.authenticator.verify(auth.token.reveal(), wall) {
-            Ok(identity) => self.accept(&identity, &asked, replies),
+            Ok(identity) => self.accept(&identity, asked, replies),
             Err(VerifyError::Rejected(error)) => self.refuse(&error, &asked, replies),
             Err(VerifyError::KeyUnknown(_)) => self.verify_later(auth.token.reveal(), asked),
         }
@@ -69,7 +70,7 @@ impl<A: Application> GatewaySession<A> {
             other => return self.state = other,
         };
         let verdict = Arc::default();
-        let (shared, client) = (self.shared.clone(), self.client.clone());
+        let (shared, client) = (self.shared.clone(), self.client().clone());
         let (token, found) = (Box::<str>::from(token), Arc::clone(&verdict));
         self.state = State::Verifying(Box::new(Verification {
             deadline,
@@ -100,13 +101,13 @@ impl<A: Application> GatewaySession<A> {
             _ => State::Active { expiry: previous },
         };
         match verdict {
-            Ok(identity) => self.accept(&identity, &asked, replies),
+            Ok(identity) => self.accept(&identity, asked, replies),
             Err(error) => self.refuse(&error, &asked, replies),
         }
     }
 
     fn refuse(&mut self, error: &AuthError, asked: &Asked, replies: &mut Replies<'_>) {
-        lifecycle::token_refused(&self.client, error);
+        lifecycle::token_refused(self.client(), error);
         // A token that we cannot judge is no reason never to come back.
         let (code, close) = match error.fault() {
             Fault::Token if *error == AuthError::Expired => {
@@ -127,12 +128,12 @@ impl<A: Application> GatewaySession<A> {
         }
     }
 
-    fn accept(&mut self, identity: &Arc<Identity>, asked: &Asked, replies: &mut Replies<'_>) {
+    fn accept(&mut self, identity: &Arc<Identity>, asked: Asked, replies: &mut Replies<'_>) {
         let now = replies.now();
         let first = matches!(self.state, State::Waiting { .. });
-        let code = match self.client.identity() {
+        let code = match self.identity.clone() {
             Some(known) if !known.is_same_user(identity) => {
-                lifecycle::user_mismatch(&self.client);
+                lifecycle::user_mismatch(self.client());
                 Some(ErrorCode::UserMismatch)
             }
             Some(_) => {
@@ -142,7 +143,7 @@ impl<A: Application> GatewaySession<A> {
             None => match self.register(identity.clone(), now) {
                 Ok(()) => None,
                 Err(TooMany) => {
-                    lifecycle::too_many(&self.client, &identity.user_id);
+                    lifecycle::too_many(self.client(), &identity.user_id);
                     Some(ErrorCode::TooManyConnections)
                 }
             },
@@ -153,23 +154,38 @@ impl<A: Application> GatewaySession<A> {
         }
         // Whoever has said who it is may send what the configuration allows.
         replies.set_sizes(self.shared.config.connection.sizes());
-        self.send_authenticated(identity, asked, replies);
-        lifecycle::authenticated(&self.client);
         if first {
-            self.start();
+            return self.enter(Some(asked), replies);
         }
+        self.leave_uncovered(replies);
+        self.welcome(Some(&asked), replies);
     }
 
-    fn send_authenticated(&self, identity: &Identity, asked: &Asked, replies: &mut Replies<'_>) {
-        let own_id = self.client.id().to_string();
+    /// Answers which of the channels that were asked for are open to the user.
+    pub(super) fn send_authenticated(
+        &self,
+        asked: &Asked,
+        replies: &mut Replies<'_>,
+    ) -> Vec<ChannelName> {
+        let Some(identity) = &self.identity else { return Vec::new() };
+        let own_id = self.client().id().to_string();
         let session_id = identity.session_id.as_deref().or(asked.session_id.as_deref());
-        let granted = |channel: &str| {
-            identity.channels.as_ref().is_none_or(|channels| channels.contains(channel))
+        let bearer = self.bearer();
+        let is_open = |name: &ChannelName| {
+            self.shared.hub.authorize(name, Action::Subscribe, &bearer).is_ok()
         };
-        let available: Vec<&str> =
-            asked.channels.iter().map(|channel| &**channel).filter(|it| granted(it)).collect();
-        let permissions: Vec<&str> =
-            identity.permissions.iter().flat_map(ws_auth::Names::iter).collect();
+        let named = asked.channels.iter().filter_map(|channel| ChannelName::new(channel).ok());
+        let names: Vec<ChannelName> = named.filter(is_open).collect();
+        // Who asks for none is told what the token names.
+        let granted = identity.channels.as_ref().filter(|_| asked.channels.is_empty());
+        let available: Vec<&str> = match granted {
+            Some(granted) => granted.iter().collect(),
+            None => names.iter().map(ChannelName::as_str).collect(),
+        };
+        let permissions: Vec<&str> = match &identity.permissions {
+            Some(permissions) => permissions.iter().collect(),
+            None => vec!["read", "write"],
+        };
         let message = ServerMessage::Authenticated(SessionInfo {
             user_id: &identity.user_id,
             session_id: session_id.unwrap_or(&own_id),
@@ -178,6 +194,7 @@ impl<A: Application> GatewaySession<A> {
             expires_at: identity.expires_at.map(millis),
         });
         self.send(&message, asked.id(), replies);
+        names
     }
 
     /// Adds the connection to its user's, unless the user has too many.
@@ -188,7 +205,7 @@ impl<A: Application> GatewaySession<A> {
     ) -> Result<(), TooMany> {
         let max = self.shared.config.limits.connections_per_user_max.map(usize::from);
         let registry = &self.shared.registry;
-        registry.insert_user(&identity, self.client.clone(), max)?;
+        registry.insert_user(&identity, self.client().clone(), max)?;
         self.limit_key = self.shared.keys.hash_one(&*identity.user_id);
         self.renew(identity, now);
         Ok(())
@@ -200,13 +217,33 @@ impl<A: Application> GatewaySession<A> {
             self.tier = messages.tier_id(identity.tier.as_deref());
         }
         let expiry = Expiry::of(&identity, &self.shared.clock, now);
-        self.client.set_identity(identity);
+        let grants = grants_of(&identity, self.client());
+        if grants.is_some() || self.rare.is_some() {
+            self.rare().grants = grants;
+        }
+        self.client().set_identity(identity.clone());
+        self.identity = Some(identity);
         self.state = State::Active { expiry };
     }
 }
 
+/// What a token leaves of what rules allow; `None` if it says nothing about channels.
+fn grants_of(identity: &Identity, client: &Client) -> Option<Grants> {
+    let (channels, permissions) = (identity.channels.as_ref(), identity.permissions.as_ref());
+    if channels.is_none() && permissions.is_none() {
+        return None;
+    }
+    let words = permissions.map(ws_auth::Names::iter);
+    let grants = Grants::new(channels.map(ws_auth::Names::iter), words).unwrap_or_else(|error| {
+        // To leave the list out would give what the issuer has not given.
+        lifecycle::unusable_channels(client, &error);
+        Grants::none()
+    });
+    Some(grants)
+}
+
 impl Asked {
-    fn id(&self) -> Option<Id<'_>> {
+    pub(super) fn id(&self) -> Option<Id<'_>> {
         self.id.as_deref().and_then(Id::new)
     }
 }

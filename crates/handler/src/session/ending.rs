@@ -1,5 +1,6 @@
 //! The end of a session, however it comes about.
 
+use ws_channels::Departure;
 use ws_connection::{Cause, End};
 
 use super::{GatewaySession, State};
@@ -12,19 +13,25 @@ impl<A: Application> GatewaySession<A> {
             return;
         }
         self.state = State::Ending;
-        let shared = &self.shared;
-        shared.registry.remove(self.client.id());
-        if let Some(user_id) = self.client.user_id() {
-            shared.registry.remove_user(&user_id, self.client.id());
+        self.deliver_outgoing();
+        let now = tokio::time::Instant::now().into_std();
+        self.leave_all(Departure::Lost, now);
+        if let Some(rare) = &mut self.rare {
+            rare.place = None;
+            rare.waiting = None;
+        }
+        let (shared, client) = (&self.shared, self.client());
+        shared.registry.remove(client.id());
+        if let Some(user_id) = client.user_id() {
+            shared.registry.remove_user(&user_id, client.id());
         }
         shared.counters.ends.add(end_index(&end.cause));
-        let now = tokio::time::Instant::now().into_std();
-        let lived_ms = shared.clock.wall_ms(now).saturating_sub(self.client.connected_at_ms());
-        lifecycle::disconnected(&self.client, end, lived_ms);
+        let lived_ms = shared.clock.wall_ms(now).saturating_sub(client.connected_at_ms());
+        lifecycle::disconnected(client, end, lived_ms);
         // Before the application, whose fault must not hold up a drain.
-        shared.drain.note_end(self.client.id(), end);
+        shared.drain.note_end(client.id(), end);
         if self.is_started {
-            shared.application.handle_disconnect(&self.client, end);
+            shared.application.handle_disconnect(client, end);
         }
     }
 }

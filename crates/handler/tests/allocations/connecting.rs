@@ -18,7 +18,7 @@ const ALLOCATIONS_OF_A_NEGOTIATION_MAX: usize = 7;
 /// What a connection of its own user holds, greeted or silent: its task, its identity, its token's
 /// place in the cache, what the registry and the limiters know of it. Not what the kernel and the
 /// runtime add for its socket and its task.
-const BYTES_OF_A_CONNECTION_MAX: isize = 1200;
+const BYTES_OF_A_CONNECTION_MAX: isize = 1280;
 /// What its first message adds: its user's place in the message limiter.
 const BYTES_OF_HAVING_TALKED_MAX: isize = 64;
 

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use ws_connection::{Cause, End};
 use ws_handler::{Application, Client, ConnectionId, LateResponder, Responder};
-use ws_protocol::{ClientMessage, ErrorCode, Incoming};
+use ws_protocol::{Custom, ErrorCode};
 use ws_transport::Replies;
 
 #[derive(Debug, Default)]
@@ -57,13 +57,15 @@ impl Application for Desk {
     fn handle_message(
         &self,
         client: &Arc<Client>,
-        message: &Incoming<'_>,
+        message: &Custom<'_>,
         replies: &mut Replies<'_>,
     ) -> bool {
-        // Serves `publish` alone, so that a test sees both answers.
-        let ClientMessage::Publish(publication) = &message.message else { return false };
+        // Serves `order` alone, so that a test sees both answers.
+        if message.type_name != "order" {
+            return false;
+        }
         assert_eq!(client.is_healthy(), replies.connection().is_healthy());
-        let _ = replies.send_text(publication.data.get());
+        let _ = replies.send_text(message.text);
         true
     }
 

@@ -35,6 +35,12 @@ async fn section_4_5_the_first_message_authenticates_typed_or_untyped() {
                 "permissions": ["read", "write"], "expiresAt": (OPENING + 3600) * 1000,
             })
         );
+        // What it asked for and may have, it is in.
+        let subscribed = peer.next().await;
+        assert_eq!(
+            (&subscribed["type"], &subscribed["channel"]),
+            (&json!("subscribed"), &json!("chat:1"))
+        );
         assert_eq!(peer.ask("hello").await["payload"], "hello");
         peer.quiet_for(60 * SECOND).await;
         peer.leave().await;

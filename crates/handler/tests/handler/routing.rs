@@ -111,7 +111,7 @@ async fn what_is_not_understood_is_answered_with_a_code_and_what_was_expected() 
             "`requestId`",
             json!(null),
         ),
-        (r#"{"type":"subscribe","channel":"c","id":4}"#, "unsupported", "Not offered", json!(4)),
+        (r#"{"type":"order!","id":4}"#, "unknown_type", "expected one of auth", json!(4)),
     ] {
         peer.send_text(text).await;
         let error = peer.next().await;
@@ -128,11 +128,14 @@ async fn what_is_not_understood_is_answered_with_a_code_and_what_was_expected() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_messages_are_for_the_application_that_wants_them() {
+async fn types_of_its_own_are_for_the_application_that_knows_them() {
     let house = House::open(|_| {});
     let mut peer = house.visit("ada").await;
-    peer.send(json!({ "type": "publish", "channel": "news", "data": { "a": 1 } })).await;
-    assert_eq!(peer.next().await, json!({ "a": 1 }));
+    let order = json!({ "type": "order", "symbol": "BTCUSDT", "side": "buy" });
+    peer.send(order.clone()).await;
+    assert_eq!(peer.next().await, order);
+    peer.send(json!({ "type": "orders" })).await;
+    assert_eq!(peer.next().await["code"], "unknown_type");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,201 @@
+//! What the channels of a handler share: rules, subscriptions, presence, recent events.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+use ws_auth::Identity;
+use ws_channels::{
+    Action, Caller, ChannelKind, ChannelName, ChannelRule, ChannelRules, Denial, EventIds, Grants,
+    Permissions, Places, Presence, PublishedEvents, SlowConsumer, Subscriptions,
+};
+use ws_rate_limiter::{Denied, KeyedLimiter, TokenBucket};
+
+use crate::{client::Client, clock::WallClock, counts::Counts};
+
+pub(crate) mod back_end;
+pub(crate) mod delivery;
+pub(crate) mod news;
+pub(crate) mod settings;
+
+use settings::ChannelSettings;
+
+/// What channels keep of a subscriber.
+pub(crate) type Member = Arc<Client>;
+/// A channel with its subscribers.
+pub(crate) type Channel = ws_channels::Channel<Member>;
+/// A connection's subscriptions.
+pub(crate) type Subscriber = ws_channels::Subscriber<Member>;
+
+/// Users and channels whose publishes are limited, and remembered for that.
+const RATE_KEYS_MAX: usize = 100_000;
+
+/// The channels of one handler. It knows no session: what it does, it does to all of a channel.
+pub(crate) struct Hub {
+    pub(crate) settings: ChannelSettings,
+    pub(crate) table: Arc<Subscriptions<Member>>,
+    pub(crate) presence: Presence,
+    /// Who asked to be told who comes and goes, in all channels: while nobody did, nobody is looked for.
+    pub(crate) watchers: AtomicUsize,
+    pub(crate) places: Arc<Places<Member>>,
+    pub(crate) counts: Counts<{ Tally::LABELS.len() }>,
+    published: Option<PublishedEvents>,
+    event_ids: EventIds,
+    /// For each rule that has a limit, how often each user publishes to each of its channels.
+    rates: Box<[Option<KeyedLimiter<u64, TokenBucket>>]>,
+    keys: ahash::RandomState,
+    clock: Arc<WallClock>,
+    timer_runs: AtomicBool,
+    earlier: Arc<Notify>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tally {
+    /// Publishes that were taken on.
+    Published,
+    /// Publishes of an event that had been published lately.
+    Repeated,
+    /// Messages handed to an outbox.
+    Delivered,
+    /// Messages not handed over, because the client had been sent that event.
+    AlreadySent,
+    /// Messages that a slow client goes without, as the rule of the channel has it.
+    Dropped,
+    /// Clients that were closed because they were too slow.
+    ClosedSlow,
+    /// Publishes above the limit of a channel's rule.
+    RateLimited,
+    /// What rules or a token did not allow.
+    Denied,
+}
+
+impl Tally {
+    pub(crate) const LABELS: [&'static str; 8] = [
+        "published",
+        "repeated",
+        "delivered",
+        "already_sent",
+        "dropped",
+        "closed_slow",
+        "rate_limited",
+        "denied",
+    ];
+}
+
+/// Who asks, with what its token leaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Bearer<'b> {
+    pub(crate) identity: Option<&'b Identity>,
+    pub(crate) grants: Option<&'b Grants>,
+}
+
+impl Bearer<'_> {
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller {
+            user_id: self.identity.map(|identity| &*identity.user_id),
+            // Only what the issuer says: a session that a client names could be anybody's.
+            session_id: self.identity.and_then(|identity| identity.session_id.as_deref()),
+        }
+    }
+}
+
+impl Hub {
+    pub(crate) fn new(settings: ChannelSettings, clock: Arc<WallClock>, now: Instant) -> Self {
+        let capacity = const { std::num::NonZeroUsize::new(RATE_KEYS_MAX).unwrap() };
+        let limiter = |rule: &ChannelRule| {
+            let bucket = TokenBucket::per_second(rule.rate_limit_per_second()?);
+            Some(KeyedLimiter::new(bucket, capacity))
+        };
+        // Later than any epoch of a process before this one, whose clients may come back to us.
+        let first_epoch = clock.wall_ms(now) * 1000;
+        Self {
+            table: Arc::new(Subscriptions::new(settings.limits, first_epoch)),
+            presence: Presence::new(settings.presence),
+            watchers: AtomicUsize::new(0),
+            places: Arc::default(),
+            counts: Counts::new(),
+            published: settings.published.map(PublishedEvents::new),
+            event_ids: EventIds::new(),
+            rates: settings.rules.rules().iter().map(limiter).collect(),
+            keys: ahash::RandomState::new(),
+            clock,
+            timer_runs: AtomicBool::new(false),
+            earlier: Arc::default(),
+            settings,
+        }
+    }
+
+    pub(crate) fn rules(&self) -> &ChannelRules {
+        &self.settings.rules
+    }
+
+    /// Whether the bearer may do this, and by which rule.
+    pub(crate) fn authorize(
+        &self,
+        name: &ChannelName,
+        action: Action<'_>,
+        bearer: &Bearer<'_>,
+    ) -> Result<&ChannelRule, Denial<'_>> {
+        const UNLIMITED: &Grants = &Grants::unlimited();
+        let grants = bearer.grants.unwrap_or(UNLIMITED);
+        let judged = self.rules().authorize(name, action, &bearer.caller(), grants);
+        if judged.is_err() {
+            self.counts.add(Tally::Denied as usize);
+        }
+        judged
+    }
+
+    /// Counts a publish against the limit of the channel's rule.
+    pub(crate) fn check_rate(
+        &self,
+        rule: &ChannelRule,
+        name: &ChannelName,
+        user_key: u64,
+        now: Instant,
+    ) -> Result<(), Denied> {
+        // An open table has no limiters.
+        let Some(Some(limiter)) = self.rates.get(rule.index()) else { return Ok(()) };
+        let key = self.keys.hash_one((user_key, name.as_str()));
+        limiter.check(&key, now).inspect_err(|_| self.counts.add(Tally::RateLimited as usize))
+    }
+
+    /// Whether it is said who comes into a channel and who leaves it.
+    pub(crate) fn has_presence(&self, name: &ChannelName, bearer: &Bearer<'_>) -> bool {
+        let rule = self.rules().rule_for(name, &bearer.caller());
+        rule.is_some_and(|rule| rule.permissions().contain(Permissions::PRESENCE))
+    }
+
+    /// What becomes of slow subscribers of a channel into which a back-end publishes.
+    pub(crate) fn policy(&self, name: &ChannelName) -> SlowConsumer {
+        self.rules().rule_of(name).map_or_else(SlowConsumer::default, ChannelRule::slow_consumer)
+    }
+
+    pub(crate) fn wall_ms(&self, now: Instant) -> u64 {
+        self.clock.wall_ms(now)
+    }
+
+    /// Throws away what the limiters know of those who have their full allowance again.
+    pub(crate) fn forget_recovered(&self, now: Instant) {
+        for limiter in self.rates.iter().flatten() {
+            limiter.forget_recovered(now);
+        }
+    }
+}
+
+/// Whether clients see a channel of that name.
+pub(crate) fn is_public(name: &ChannelName) -> bool {
+    name.kind() != ChannelKind::System
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("table", &self.table).finish_non_exhaustive()
+    }
+}

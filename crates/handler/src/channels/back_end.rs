@@ -1,0 +1,218 @@
+//! What an application or a back-end does with channels and users: no permission is asked.
+
+use std::{sync::Arc, time::Instant};
+
+use serde_json::value::RawValue;
+use ws_channels::ChannelName;
+use ws_close_manager::SendableCode;
+use ws_protocol::{ChannelMessage, ServerMessage};
+use ws_transport::SendError;
+
+use super::{Hub, Tally, delivery::prepare, is_public};
+use crate::{application::Application, client::Client, handler::WebSocketHandler};
+
+/// Something for the subscribers of a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Publish<'a> {
+    /// Which channel.
+    pub channel: &'a ChannelName,
+    /// What kind of thing it is, within the channel.
+    pub event: Option<&'a str>,
+    /// The thing.
+    pub data: &'a RawValue,
+    /// The publisher's own name for it: published again within the window, it is not delivered again,
+    /// and a client that has been sent it is not sent it again.
+    pub event_id: Option<&'a str>,
+    /// Which user publishes it; `None` for a back-end.
+    pub from: Option<&'a str>,
+}
+
+/// What came of a publish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// To how many connections of this process it is on its way.
+    pub receivers: usize,
+    /// It had been published before, and was not delivered again.
+    pub duplicate: bool,
+}
+
+/// A channel with at least one subscriber.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelInfo {
+    /// Its name.
+    pub name: ChannelName,
+    /// How many connections are subscribed.
+    pub subscribers: usize,
+}
+
+/// Who is in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresenceInfo {
+    /// How many users.
+    pub count: usize,
+    /// Who they are, as many as were asked for, in no particular order.
+    pub users: Vec<Arc<str>>,
+}
+
+/// A snapshot of what channels hold and have done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelStats {
+    /// Channels with a subscriber.
+    pub channels: usize,
+    /// Rooms in which somebody is.
+    pub rooms: usize,
+    /// Subscriptions of all connections.
+    pub subscriptions: usize,
+    /// Users in channels with presence, in each counted once.
+    pub present: usize,
+    /// Those of them whose connections are gone, and who may come back yet.
+    pub absent: usize,
+    /// Events by which repetitions are recognized.
+    pub remembered_events: usize,
+    /// Connections that hold a place of a connection type.
+    pub typed_connections: usize,
+    /// Label and count of what happened; counts never go back.
+    pub counts: Vec<(&'static str, u64)>,
+}
+
+impl Publish<'_> {
+    pub(crate) fn message(&self) -> ServerMessage<'_> {
+        ServerMessage::Message(ChannelMessage {
+            channel: Some(self.channel),
+            event: self.event,
+            data: self.data,
+            from: self.from,
+            offset: None,
+            event_id: self.event_id,
+        })
+    }
+}
+
+impl Hub {
+    /// Publishes at once.
+    pub(crate) fn publish(&self, publish: &Publish<'_>, now: Instant) -> Published {
+        let Publish { channel: name, event_id, event, .. } = *publish;
+        if event_id.is_some_and(|event_id| !self.is_new_event(name, event_id, now)) {
+            return Published { receivers: 0, duplicate: true };
+        }
+        self.counts.add(Tally::Published as usize);
+        let Some(channel) = self.table.channel(name) else { return Published::default() };
+        let message = prepare(&publish.message(), self.wall_ms(now));
+        let parcel = self.parcel(name, message, event_id, self.policy(name), event);
+        Published { receivers: self.deliver(&channel, &parcel, None), duplicate: false }
+    }
+
+    fn stats(&self) -> ChannelStats {
+        let table = self.table.stats();
+        let presence = self.presence.stats();
+        ChannelStats {
+            channels: table.channels,
+            rooms: presence.rooms,
+            subscriptions: table.subscriptions,
+            present: presence.users,
+            absent: presence.absent,
+            remembered_events: self.published.as_ref().map_or(0, |it| it.stats().events),
+            typed_connections: self.places.len(),
+            counts: Tally::LABELS.into_iter().zip(self.counts.totals()).collect(),
+        }
+    }
+}
+
+impl<A: Application> WebSocketHandler<A> {
+    /// Publishes into a channel. Rules and limits are for clients and are not asked.
+    pub fn publish(&self, publish: &Publish<'_>) -> Published {
+        self.shared.hub.publish(publish, now())
+    }
+
+    /// Sends something to every connection that has been let in; answers to how many.
+    pub fn broadcast(&self, event: Option<&str>, data: &RawValue) -> usize {
+        let message = Arc::new(prepare(&direct(event, data), self.shared.clock.wall_ms(now())));
+        let (mut sent, mut slow) = (0, Vec::new());
+        self.shared.registry.for_each(|client| {
+            if client.is_welcome() {
+                match client.send(message.clone()) {
+                    Ok(()) => sent += 1,
+                    Err(SendError::Full(_)) => slow.push(client.clone()),
+                    Err(SendError::Closed(_)) => {}
+                }
+            }
+        });
+        slow.iter().for_each(|client| self.shared.hub.close_slow(client));
+        sent
+    }
+
+    /// Sends something to every connection of a user; answers to how many.
+    pub fn send_to_user(&self, user_id: &str, event: Option<&str>, data: &RawValue) -> usize {
+        let message = prepare(&direct(event, data), self.shared.clock.wall_ms(now()));
+        self.shared.send_to_user(user_id, message)
+    }
+
+    /// Starts to close every connection of a user; answers how many.
+    pub fn disconnect_user(&self, user_id: &str, code: SendableCode, reason: &str) -> usize {
+        let clients = self.shared.registry.of_user(user_id);
+        clients.iter().for_each(|client| client.close(code, reason));
+        clients.len()
+    }
+
+    /// At most `max` channels whose names begin with `prefix` and that somebody is subscribed to, in
+    /// the order of their names.
+    pub fn channels(&self, prefix: &str, max: usize) -> Vec<ChannelInfo> {
+        let mut found = Vec::new();
+        self.shared.hub.table.for_each_channel(|channel| {
+            if is_public(channel.name()) && channel.name().as_str().starts_with(prefix) {
+                found
+                    .push(ChannelInfo { name: channel.name().clone(), subscribers: channel.len() });
+            }
+        });
+        found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        found.truncate(max);
+        found
+    }
+
+    /// The connections that are subscribed to a channel.
+    pub fn subscribers(&self, channel: &str) -> Vec<Arc<Client>> {
+        let channel = self.shared.hub.table.channel(channel);
+        channel.map_or_else(Vec::new, |channel| channel.publish().members().cloned().collect())
+    }
+
+    /// The channels that a connection is subscribed to. Looks at every channel: for people who look into
+    /// something, not for programs that do it all the time.
+    pub fn subscriptions_of(&self, client: &Client) -> Vec<ChannelName> {
+        let mut found = Vec::new();
+        self.shared.hub.table.for_each_channel(|channel| {
+            let is_there = || channel.publish().members().any(|member| member.id() == client.id());
+            if is_public(channel.name()) && is_there() {
+                found.push(channel.name().clone());
+            }
+        });
+        found.sort_unstable();
+        found
+    }
+
+    /// How many users are in a channel, and at most `users_max` of them.
+    pub fn presence(&self, channel: &str, users_max: usize) -> PresenceInfo {
+        let presence = &self.shared.hub.presence;
+        PresenceInfo { count: presence.count(channel), users: presence.users(channel, users_max) }
+    }
+
+    /// What channels hold and have done.
+    pub fn channel_stats(&self) -> ChannelStats {
+        self.shared.hub.stats()
+    }
+
+    /// Whether one of the connection types means this path, so that upgrades are to be served there.
+    pub fn is_connection_path(&self, path: &str) -> bool {
+        // A value that cannot be used is refused where it is known what it is for.
+        !matches!(self.shared.hub.settings.types.target(path), Ok(None))
+    }
+}
+
+/// A message of a back-end that came by no channel.
+fn direct<'m>(event: Option<&'m str>, data: &'m RawValue) -> ServerMessage<'m> {
+    let (from, offset, event_id) = (None, None, None);
+    ServerMessage::Message(ChannelMessage { channel: None, event, data, from, offset, event_id })
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,163 @@
+//! Who comes and who goes, and who is told.
+
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Instant,
+};
+
+use ws_channels::{Announcement, Change, ChannelName, Departure, Difference, PresenceEvent};
+use ws_protocol::ServerMessage;
+
+use super::{
+    Hub, Subscriber,
+    delivery::{Parcel, prepare},
+};
+
+impl Hub {
+    /// A connection of `user` is in a channel with presence; the others are told if it is the first.
+    pub(crate) fn come(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        user: &Arc<str>,
+        subscriber: &Subscriber,
+        now: Instant,
+    ) {
+        let change = self.presence.join(name, user, now);
+        self.follow_up(&change);
+        if change.announcement == Announcement::Now {
+            self.tell(name, &[user], &[], Some(subscriber), now);
+        }
+    }
+
+    /// A connection of `user` has left a channel with presence; the others are told if it meant it and
+    /// was the last, or if nobody waits for it to come back.
+    pub(crate) fn go(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        user: &Arc<str>,
+        departure: Departure,
+        now: Instant,
+    ) {
+        let change = self.presence.leave(name, user, departure, now);
+        self.follow_up(&change);
+        if change.announcement == Announcement::Now {
+            self.tell(name, &[], &[user], None, now);
+        }
+    }
+
+    /// One who came or left, in a room where each is told of each.
+    fn tell(
+        &self,
+        name: &ChannelName,
+        joined: &[&str],
+        left: &[&str],
+        except: Option<&Subscriber>,
+        now: Instant,
+    ) {
+        let timestamp = self.wall_ms(now);
+        if let Some(room_id) = name.room_id()
+            && let Some(channel) = self.table.channel(name)
+        {
+            let came = joined.iter().map(|user_id| ServerMessage::UserJoined { user_id, room_id });
+            let went = left.iter().map(|user_id| ServerMessage::UserLeft { user_id, room_id });
+            for message in came.chain(went) {
+                self.deliver(&channel, &self.news(name, &message, timestamp), except);
+            }
+        }
+        if self.watchers.load(Ordering::Relaxed) > 0 {
+            let count = self.presence.count(name) as u64;
+            self.tell_watchers(name, timestamp, || ServerMessage::PresenceChange {
+                channel: name,
+                count,
+                joined,
+                joined_more: 0,
+                left,
+                left_more: 0,
+            });
+        }
+    }
+
+    /// What has changed in a large room within an interval.
+    fn tell_difference(&self, difference: &Difference, now: Instant) {
+        let Difference { room, joined, joined_unnamed, left, left_unnamed, count } = difference;
+        let timestamp = self.wall_ms(now);
+        let joined: Vec<&str> = joined.iter().map(|user| &**user).collect();
+        let left: Vec<&str> = left.iter().map(|user| &**user).collect();
+        let message = || ServerMessage::PresenceChange {
+            channel: room,
+            count: *count as u64,
+            joined: &joined,
+            joined_more: *joined_unnamed as u64,
+            left: &left,
+            left_more: *left_unnamed as u64,
+        };
+        if room.room_id().is_some()
+            && let Some(channel) = self.table.channel(room)
+        {
+            self.deliver(&channel, &self.news(room, &message(), timestamp), None);
+        }
+        self.tell_watchers(room, timestamp, message);
+    }
+
+    /// Those who asked to be told of this channel.
+    fn tell_watchers<'m>(
+        &self,
+        name: &ChannelName,
+        timestamp: u64,
+        message: impl FnOnce() -> ServerMessage<'m>,
+    ) {
+        if self.watchers.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        if let Some(channel) = self.table.channel(&ChannelName::presence_of(name)) {
+            self.deliver(&channel, &self.news(name, &message(), timestamp), None);
+        }
+    }
+
+    /// Who is too slow for it is treated as for anything else in that channel.
+    fn news(&self, name: &ChannelName, message: &ServerMessage<'_>, timestamp: u64) -> Parcel {
+        self.parcel(name, prepare(message, timestamp), None, self.policy(name), None)
+    }
+
+    fn follow_up(self: &Arc<Self>, change: &Change) {
+        if !change.earlier {
+            return;
+        }
+        if self.timer_runs.swap(true, Ordering::AcqRel) {
+            self.earlier.notify_one();
+        } else {
+            tokio::spawn(keep_time(Arc::downgrade(self)));
+        }
+    }
+
+    fn handle_timeout(&self, now: Instant) {
+        self.presence.handle_timeout(now, |event| match event {
+            PresenceEvent::Left { room, user } => self.tell(&room, &[], &[&user], None, now),
+            PresenceEvent::Difference(difference) => self.tell_difference(&difference, now),
+        });
+    }
+}
+
+/// Runs while somebody's time is running out somewhere.
+async fn keep_time(hub: Weak<Hub>) {
+    loop {
+        let Some(shared) = hub.upgrade() else { return };
+        let Some(deadline) = shared.presence.poll_timeout() else {
+            shared.timer_runs.store(false, Ordering::Release);
+            // Whoever came in between saw that we were running.
+            let is_needed = shared.presence.poll_timeout().is_some();
+            if is_needed && !shared.timer_runs.swap(true, Ordering::AcqRel) {
+                continue;
+            }
+            return;
+        };
+        let earlier = shared.earlier.clone();
+        // Nobody's time keeps a handler alive that is not used any more.
+        drop(shared);
+        if tokio::time::timeout_at(deadline.into(), earlier.notified()).await.is_ok() {
+            continue;
+        }
+        let Some(shared) = hub.upgrade() else { return };
+        shared.handle_timeout(tokio::time::Instant::now().into_std());
+    }
+}

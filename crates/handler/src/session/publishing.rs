@@ -1,0 +1,342 @@
+//! What a client says to channels, rooms and users.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde_json::value::RawValue;
+use ws_channels::{Action, ChannelName, ChannelRule, SlowConsumer};
+use ws_connection::Prepared;
+use ws_protocol::{ErrorCode, Id, Publication, ServerMessage};
+use ws_rate_limiter::Denied;
+use ws_transport::Replies;
+
+use super::{
+    GatewaySession,
+    waiting::{KeptId, Step, keep, kept},
+};
+use crate::{
+    application::Application,
+    channels::{
+        Channel, Tally,
+        back_end::Publish,
+        delivery::{Batch, prepare},
+    },
+    gatekeeper::{Judgement, Refusal},
+};
+
+/// The name under which a rule's `allowed_events` knows what is said in rooms.
+const ROOM_MESSAGE: &str = "room_message";
+const TYPING: &str = "typing";
+
+/// A publish that waits for a verdict.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    name: ChannelName,
+    message: Prepared,
+    event: Option<Box<str>>,
+    event_id: Option<Box<str>>,
+    policy: SlowConsumer,
+    id: KeptId,
+}
+
+/// A publish that rules and limits allow.
+struct Allowed<'a> {
+    publish: Publish<'a>,
+    policy: SlowConsumer,
+    /// None if nobody is subscribed.
+    channel: Option<Arc<Channel>>,
+    /// As it is said in a room.
+    is_room_message: bool,
+}
+
+impl<A: Application> GatewaySession<A> {
+    pub(super) fn handle_publish(
+        &mut self,
+        publication: &Publication<'_>,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let Publication { channel, event, data, event_id } = publication;
+        let identity = self.identity.clone();
+        let found = self.find(channel);
+        let fresh;
+        let name = match &found {
+            Some(channel) => channel.name(),
+            None => match ChannelName::new(channel) {
+                Ok(name) => {
+                    fresh = name;
+                    &fresh
+                }
+                Err(error) => {
+                    let sentence = error.to_string().into();
+                    return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
+                }
+            },
+        };
+        let publish = Publish {
+            channel: name,
+            event: event.as_deref(),
+            data,
+            event_id: event_id.as_deref(),
+            from: identity.as_ref().map(|identity| &*identity.user_id),
+        };
+        let Some(policy) = self.permit(name, publish.event, id, replies) else { return };
+        let allowed = Allowed { publish, policy, channel: found.clone(), is_room_message: false };
+        self.judge_publish(&allowed, id, replies);
+    }
+
+    pub(super) fn handle_room_message(
+        &mut self,
+        room_id: &str,
+        message: &RawValue,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let Some(channel) = self.room(room_id, id, replies) else { return };
+        let name = channel.name();
+        let Some(policy) = self.permit(name, Some(ROOM_MESSAGE), id, replies) else { return };
+        let from = self.client().name();
+        let publish = Publish {
+            channel: name,
+            event: Some(ROOM_MESSAGE),
+            data: message,
+            event_id: None,
+            from: Some(&from),
+        };
+        let channel = Some(channel.clone());
+        let allowed = Allowed { publish, policy, channel, is_room_message: true };
+        self.judge_publish(&allowed, id, replies);
+    }
+
+    /// Told to the others while it is news, and forgotten.
+    pub(super) fn handle_typing(
+        &mut self,
+        room_id: &str,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let Some(channel) = self.room(room_id, id, replies) else { return };
+        if self.permit(channel.name(), Some(TYPING), id, replies).is_none() {
+            return;
+        }
+        let user = self.client().name();
+        let message = ServerMessage::Typing { user_id: &user, room_id };
+        let message = Arc::new(prepare(&message, self.shared.clock.wall_ms(replies.now())));
+        let publication = channel.publish();
+        for member in publication.members_except(&self.subscriber) {
+            member.outbox().send_lossy(message.clone());
+        }
+    }
+
+    /// To every connection of a user.
+    pub(super) fn handle_chat(
+        &mut self,
+        to: &str,
+        message: &RawValue,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let from = self.client().name();
+        let message_id = uuid();
+        let chat = ServerMessage::Chat { from: &from, message, message_id: &message_id };
+        let chat = prepare(&chat, self.shared.clock.wall_ms(replies.now()));
+        if self.shared.send_to_user(to, chat) == 0 {
+            let sentence = ErrorCode::UserOffline.sentence().into();
+            return self.refuse_with(ErrorCode::UserOffline, sentence, id, replies);
+        }
+        if id.is_some() {
+            let ack = ServerMessage::Ack { message_id: Some(&message_id), offset: None };
+            self.send(&ack, id, replies);
+        }
+    }
+
+    pub(super) fn handle_presence(
+        &mut self,
+        channel: &str,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let name = match ChannelName::new(channel) {
+            Ok(name) => name,
+            Err(error) => {
+                let sentence = error.to_string().into();
+                return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
+            }
+        };
+        let shared = self.shared.clone();
+        if let Err(denial) = shared.hub.authorize(&name, Action::Presence, &self.bearer()) {
+            let sentence = format!("{channel}: {denial}").into();
+            return self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
+        }
+        let max = shared.hub.settings.presence_users_max;
+        // One more, to see whether there are more than are named.
+        let users = shared.hub.presence.users(&name, max + 1);
+        let names: Vec<&str> = users.iter().map(|user| &**user).collect();
+        let message = ServerMessage::Presence {
+            channel,
+            count: shared.hub.presence.count(&name).max(names.len().min(max)) as u64,
+            users: (names.len() <= max).then_some(&names),
+        };
+        self.send(&message, id, replies);
+    }
+
+    /// The channel of that name, if anybody is subscribed to it.
+    fn find(&self, name: &str) -> Option<Arc<Channel>> {
+        let own = self.subscriber.channel(name).cloned();
+        own.or_else(|| self.shared.hub.table.channel(name))
+    }
+
+    /// A room that the client is in.
+    fn room(
+        &self,
+        room_id: &str,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) -> Option<Arc<Channel>> {
+        let (code, sentence) = match ChannelName::room(room_id) {
+            Ok(name) => match self.subscriber.channel(&name) {
+                Some(channel) => return Some(channel.clone()),
+                None => (ErrorCode::Forbidden, "Join the room first".into()),
+            },
+            Err(error) => (ErrorCode::InvalidField, error.to_string().into()),
+        };
+        self.refuse_with(code, sentence, id, replies);
+        None
+    }
+
+    /// Asks rules, token and the limit of the channel; answers what becomes of slow subscribers.
+    fn permit(
+        &self,
+        name: &ChannelName,
+        event: Option<&str>,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) -> Option<SlowConsumer> {
+        let hub = &self.shared.hub;
+        let rule: &ChannelRule =
+            match hub.authorize(name, Action::Publish { event }, &self.bearer()) {
+                Ok(rule) => rule,
+                Err(denial) => {
+                    let sentence = format!("{}: {denial}", name.as_str()).into();
+                    self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
+                    return None;
+                }
+            };
+        let now = replies.now();
+        if let Err(Denied { retry_at, .. }) = hub.check_rate(rule, name, self.limit_key, now) {
+            let wait = Some(retry_at.saturating_duration_since(now));
+            self.send_error(ErrorCode::RateLimited, wait, id, None, replies);
+            return None;
+        }
+        Some(rule.slow_consumer())
+    }
+
+    fn judge_publish(
+        &mut self,
+        allowed: &Allowed<'_>,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let shared = self.shared.clone();
+        let judgement = match &shared.gatekeeper {
+            Some(keeper) => keeper.judge_publish(self.client(), &allowed.publish),
+            None => Judgement::Allow,
+        };
+        match judgement {
+            Judgement::Allow => self.publish(allowed, id, replies),
+            Judgement::Refuse(refusal) => {
+                self.refuse_with(refusal.code, refusal.message, id, replies);
+            }
+            Judgement::Later(verdict) => {
+                let outgoing = Outgoing {
+                    name: allowed.publish.channel.clone(),
+                    message: allowed.prepare(shared.clock.wall_ms(replies.now())),
+                    event: allowed.publish.event.map(Box::from),
+                    event_id: allowed.publish.event_id.map(Box::from),
+                    policy: allowed.policy,
+                    id: keep(id),
+                };
+                self.wait_for(verdict, Step::Publish(Box::new(outgoing)));
+            }
+        }
+    }
+
+    fn publish(&mut self, allowed: &Allowed<'_>, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
+        let hub = &self.shared.hub;
+        let Publish { channel: name, event_id, event, .. } = allowed.publish;
+        if event_id.is_none_or(|event_id| hub.is_new_event(name, event_id, replies.now())) {
+            hub.counts.add(Tally::Published as usize);
+            if let Some(channel) = allowed.channel.clone() {
+                let message = allowed.prepare(self.shared.clock.wall_ms(replies.now()));
+                let parcel = hub.parcel(name, message, event_id, allowed.policy, event);
+                // Delivered with whatever else came in the same read.
+                self.outgoing.get_or_insert_with(Batch::new).push(channel, parcel);
+            }
+        }
+        self.acknowledge(id, replies);
+    }
+
+    pub(super) fn conclude_publish(
+        &mut self,
+        outgoing: Outgoing,
+        verdict: Result<(), Refusal>,
+        replies: &mut Replies<'_>,
+    ) {
+        let Outgoing { name, message, event, event_id, policy, id } = outgoing;
+        if let Err(Refusal { code, message }) = verdict {
+            return self.refuse_with(code, message, kept(&id), replies);
+        }
+        let hub = &self.shared.hub;
+        let event_id = event_id.as_deref();
+        if event_id.is_none_or(|event_id| hub.is_new_event(&name, event_id, replies.now())) {
+            hub.counts.add(Tally::Published as usize);
+            if let Some(channel) = self.find(&name) {
+                let parcel = hub.parcel(&name, message, event_id, policy, event.as_deref());
+                hub.deliver(&channel, &parcel, None);
+            }
+        }
+        self.acknowledge(kept(&id), replies);
+    }
+
+    fn acknowledge(&self, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
+        if id.is_some() {
+            self.send(&ServerMessage::Ack { message_id: None, offset: None }, id, replies);
+        }
+    }
+
+    /// Delivers what this connection has published.
+    pub(super) fn deliver_outgoing(&mut self) {
+        if let Some(batch) = self.outgoing.take() {
+            self.shared.hub.deliver_batch(batch);
+        }
+    }
+
+    pub(super) fn refuse_with(
+        &self,
+        code: ErrorCode,
+        message: Cow<'_, str>,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        self.shared.counters.errors.add(code as usize);
+        let (request_id, retry_after_ms) = (None, None);
+        let error = ServerMessage::Error { code, message, request_id, retry_after_ms };
+        self.send(&error, id, replies);
+    }
+}
+
+impl Allowed<'_> {
+    fn prepare(&self, timestamp: u64) -> Prepared {
+        let Publish { channel, data, from, .. } = self.publish;
+        match (self.is_room_message, channel.room_id(), from) {
+            (true, Some(room_id), Some(from)) => {
+                prepare(&ServerMessage::RoomMessage { from, room_id, message: data }, timestamp)
+            }
+            _ => prepare(&self.publish.message(), timestamp),
+        }
+    }
+}
+
+/// The server's name for a message to a user.
+fn uuid() -> String {
+    crate::client::ConnectionId::random().to_string()
+}

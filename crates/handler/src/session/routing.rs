@@ -1,0 +1,164 @@
+//! From a text to whoever serves it, within the limit on messages.
+
+use ws_close_manager::SendableCode;
+use ws_protocol::{
+    ClientMessage, Correlation, Custom, ErrorCode, Incoming, ParseError, ServerMessage,
+};
+use ws_rate_limiter::Verdict;
+use ws_transport::Replies;
+
+use super::{GatewaySession, State, subscribing::Way, waiting::keep};
+use crate::{
+    application::{Application, Responder},
+    lifecycle,
+};
+
+impl<A: Application> GatewaySession<A> {
+    pub(super) fn handle_text(&mut self, text: &str, replies: &mut Replies<'_>) {
+        let incoming = match ClientMessage::parse_open(text) {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                // Nonsense counts like any message: a flood of it is a flood.
+                if self.is_permitted(&error.correlation, replies) {
+                    self.tell_nonsense(&error, replies);
+                }
+                return;
+            }
+        };
+        self.shared.counters.messages.add(incoming.message.client_type() as usize);
+        let is_free = matches!(
+            incoming.message,
+            ClientMessage::Pong
+                | ClientMessage::Ack { .. }
+                | ClientMessage::Unsubscribe { .. }
+                | ClientMessage::LeaveRoom { .. }
+        );
+        if !is_free && !self.is_permitted(&incoming.correlation(), replies) {
+            return;
+        }
+        self.route(&incoming, replies);
+    }
+
+    fn tell_nonsense(&self, error: &ParseError<'_>, replies: &mut Replies<'_>) {
+        self.shared.counters.errors.add(error.code() as usize);
+        let timestamp = self.shared.clock.wall_ms(replies.now());
+        let _ = replies.send_text_with(|out| error.encode(timestamp, out));
+    }
+
+    fn route(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
+        match &incoming.message {
+            ClientMessage::Ping => self.send(&ServerMessage::Pong, incoming.id, replies),
+            ClientMessage::Pong | ClientMessage::Heartbeat => {}
+            ClientMessage::Auth(auth) => {
+                self.deliver_outgoing();
+                self.handle_auth(auth, incoming.id, replies);
+            }
+            _ if matches!(self.state, State::Waiting { .. }) => {
+                let Correlation { id, request_id } = incoming.correlation();
+                self.send_error(ErrorCode::Unauthorized, None, id, request_id, replies);
+                self.end(SendableCode::POLICY, "Authentication required", replies);
+            }
+            ClientMessage::Request { request_id, payload } => {
+                let client = self.subscriber.member();
+                let responder = Responder {
+                    client,
+                    clock: &self.shared.clock,
+                    counters: &self.shared.counters,
+                    replies,
+                    request_id: *request_id,
+                    id: incoming.id,
+                    answered: false,
+                };
+                self.shared.application.handle_request(client, payload, responder);
+            }
+            ClientMessage::Publish(publication) => {
+                self.handle_publish(publication, incoming.id, replies);
+            }
+            ClientMessage::RoomMessage { room_id, message } => {
+                self.handle_room_message(room_id, message, incoming.id, replies);
+            }
+            _ => {
+                // What was published before is on its way before anything else comes of this.
+                self.deliver_outgoing();
+                self.route_rest(incoming, replies);
+            }
+        }
+    }
+
+    fn route_rest(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
+        let id = incoming.id;
+        match &incoming.message {
+            ClientMessage::Subscribe { channel, since, presence } => {
+                let way = Way::Asked { presence: *presence, since: since.is_some() };
+                self.handle_subscribe(channel, way, keep(id), replies);
+            }
+            ClientMessage::JoinRoom { room_id } => {
+                self.handle_subscribe(room_id, Way::Room, keep(id), replies);
+            }
+            ClientMessage::Unsubscribe { channel } => {
+                self.handle_unsubscribe(channel, false, id, replies);
+            }
+            ClientMessage::LeaveRoom { room_id } => {
+                self.handle_unsubscribe(room_id, true, id, replies);
+            }
+            ClientMessage::Typing { room_id } => self.handle_typing(room_id, id, replies),
+            ClientMessage::Chat { to, message } => self.handle_chat(to, message, id, replies),
+            ClientMessage::Presence { channel } => self.handle_presence(channel, id, replies),
+            ClientMessage::Custom(custom) => self.handle_custom(custom, replies),
+            // Nothing is kept that would have to be forgotten now.
+            ClientMessage::Ack { .. } => {}
+            ClientMessage::Ping
+            | ClientMessage::Pong
+            | ClientMessage::Heartbeat
+            | ClientMessage::Auth(_)
+            | ClientMessage::Request { .. }
+            | ClientMessage::Publish(_)
+            | ClientMessage::RoomMessage { .. } => {}
+        }
+    }
+
+    /// A type of the application's own, or of nobody's.
+    fn handle_custom(&mut self, custom: &Custom<'_>, replies: &mut Replies<'_>) {
+        let shared = &self.shared;
+        if shared.application.handle_message(self.client(), custom, replies) {
+            return;
+        }
+        if let Err(error) = ClientMessage::parse(custom.text) {
+            self.tell_nonsense(&error, replies);
+        }
+    }
+
+    /// The ladder of DESIGN §4.6: dropped and told, and in the end closed.
+    pub(super) fn is_permitted(
+        &mut self,
+        correlation: &Correlation<'_>,
+        replies: &mut Replies<'_>,
+    ) -> bool {
+        let now = replies.now();
+        let limits = &self.shared.config.limits;
+        let Some(messages) = &limits.messages else { return true };
+        let Err(denied) = messages.check(self.tier, &self.limit_key, now) else { return true };
+        let strikes = self.rare.get_or_insert_default().strikes.get_or_insert_default();
+        let verdict = limits.ladder.judge(strikes, Err(denied), now);
+        match verdict {
+            Verdict::Allow => return true,
+            Verdict::Drop { retry_at, first_in_burst } => {
+                if first_in_burst {
+                    lifecycle::rate_limited(self.client());
+                }
+                let Correlation { id, request_id } = *correlation;
+                // Who gave it a name waits for an answer, and wants to know which was dropped.
+                if first_in_burst || id.is_some() || request_id.is_some() {
+                    let wait = Some(retry_at.saturating_duration_since(now));
+                    self.send_error(ErrorCode::RateLimited, wait, id, request_id, replies);
+                }
+            }
+            Verdict::Close => {
+                lifecycle::rate_limit_abuse(self.client());
+                self.end(SendableCode::POLICY, ErrorCode::RateLimited.sentence(), replies);
+            }
+        }
+        self.shared.counters.rate_limited.count();
+        false
+    }
+}

@@ -1,0 +1,288 @@
+//! Into channels and out of them.
+
+use std::{borrow::Cow, collections::VecDeque, sync::atomic::Ordering};
+
+use ws_channels::{Action, Arrival, ChannelName, Departure, SubscribeError};
+use ws_protocol::{ErrorCode, Id, ServerMessage};
+use ws_transport::Replies;
+
+use super::{
+    GatewaySession,
+    waiting::{KeptId, Step, kept},
+};
+use crate::{
+    application::Application,
+    client::Order,
+    gatekeeper::{Judgement, Refusal},
+};
+
+/// A channel that a connection is to be in.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) name: ChannelName,
+    pub(super) way: Way,
+    pub(super) id: KeptId,
+}
+
+/// How it came to that, and so what is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It was asked for.
+    Asked {
+        /// It wants to be told who comes and goes.
+        presence: bool,
+        /// It wants what it has missed.
+        since: bool,
+    },
+    /// It was asked for as a room.
+    Room,
+    /// Its path says so.
+    Path,
+    /// The application says so.
+    Order,
+}
+
+impl<A: Application> GatewaySession<A> {
+    pub(super) fn handle_subscribe(
+        &mut self,
+        channel: &str,
+        way: Way,
+        id: KeptId,
+        replies: &mut Replies<'_>,
+    ) {
+        let name = match way {
+            Way::Room => ChannelName::room(channel),
+            Way::Asked { .. } | Way::Path | Way::Order => ChannelName::new(channel),
+        };
+        match name {
+            Ok(name) => drop(self.subscribe(Wish { name, way, id }, replies)),
+            Err(error) => {
+                let sentence = error.to_string().into();
+                self.refuse_with(ErrorCode::InvalidField, sentence, kept(&id), replies);
+            }
+        }
+    }
+
+    /// One after the other, for each may have to wait.
+    pub(super) fn subscribe_all(&mut self, mut wishes: VecDeque<Wish>, replies: &mut Replies<'_>) {
+        while let Some(wish) = wishes.pop_front() {
+            if self.is_ending() {
+                return;
+            }
+            if self.subscribe(wish, replies) {
+                if let Some(waiting) = &mut self.rare().waiting {
+                    waiting.then = wishes;
+                }
+                return;
+            }
+        }
+    }
+
+    /// Asks rules, token and gatekeeper, and answers whether the last has to be waited for.
+    fn subscribe(&mut self, wish: Wish, replies: &mut Replies<'_>) -> bool {
+        let shared = self.shared.clone();
+        let is_known = self.subscriber.channel(&wish.name).is_some();
+        if wish.way != Way::Order {
+            let bearer = self.bearer();
+            let mut judged = shared.hub.authorize(&wish.name, Action::Subscribe, &bearer);
+            if let (Ok(_), Way::Asked { presence: true, .. }) = (&judged, wish.way) {
+                judged = shared.hub.authorize(&wish.name, Action::Presence, &bearer);
+            }
+            if let Err(denial) = judged {
+                let refusal = Refusal::forbidden(denial.to_string());
+                self.conclude_subscribe(wish, Err(refusal), replies);
+                return false;
+            }
+        }
+        let keeper = shared.gatekeeper.as_deref().filter(|_| !is_known && wish.way != Way::Order);
+        let judgement = keeper
+            .map_or(Judgement::Allow, |keeper| keeper.judge_subscribe(self.client(), &wish.name));
+        match judgement {
+            Judgement::Allow => self.conclude_subscribe(wish, Ok(()), replies),
+            Judgement::Refuse(refusal) => self.conclude_subscribe(wish, Err(refusal), replies),
+            Judgement::Later(verdict) => {
+                self.wait_for(verdict, Step::Subscribe(wish));
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) fn conclude_subscribe(
+        &mut self,
+        wish: Wish,
+        verdict: Result<(), Refusal>,
+        replies: &mut Replies<'_>,
+    ) {
+        let outcome = verdict.and_then(|()| self.take_seat(&wish, replies));
+        let Wish { name, way, id } = wish;
+        match outcome {
+            Ok(()) => {}
+            Err(Refusal { code, message }) if way == Way::Path => {
+                self.turn_out(code, &message, None, replies);
+            }
+            Err(Refusal { code, message }) => {
+                let message = Cow::Owned(format!("{}: {message}", name.as_str()));
+                self.refuse_with(code, message, kept(&id), replies);
+            }
+        }
+    }
+
+    /// Subscribes, answers, and lets the others know.
+    fn take_seat(&mut self, wish: &Wish, replies: &mut Replies<'_>) -> Result<(), Refusal> {
+        let Wish { name, way, id } = wish;
+        let full = |error: SubscribeError| Refusal {
+            code: match error {
+                SubscribeError::TooManyChannels { .. } => ErrorCode::TooManySubscriptions,
+                SubscribeError::ChannelFull { .. } => ErrorCode::ChannelFull,
+                SubscribeError::TooManyChannelsInAll { .. } => ErrorCode::Overloaded,
+            },
+            message: error.to_string().into(),
+        };
+        let arrival = self.subscriber.subscribe(name).map_err(full)?.arrival;
+        if let Way::Asked { presence: true, .. } = way {
+            let watched = ChannelName::presence_of(name);
+            match self.subscriber.subscribe(&watched) {
+                Ok(watching) if watching.arrival == Arrival::Repeated => {}
+                Ok(_) => drop(self.shared.hub.watchers.fetch_add(1, Ordering::Relaxed)),
+                Err(error) => {
+                    if arrival != Arrival::Repeated {
+                        self.subscriber.unsubscribe(name);
+                    }
+                    return Err(full(error));
+                }
+            }
+        }
+        let user = self.client().name();
+        let answer = match (way, name.room_id()) {
+            (Way::Room, Some(room_id)) => ServerMessage::UserJoined { user_id: &user, room_id },
+            _ => ServerMessage::Subscribed {
+                channel: name,
+                epoch: None,
+                offset: None,
+                // Nothing is kept here for those who come back.
+                recovered: matches!(way, Way::Asked { since: true, .. }).then_some(false),
+            },
+        };
+        self.send(&answer, kept(id), replies);
+        let hub = &self.shared.hub;
+        if arrival != Arrival::Repeated && hub.has_presence(name, &self.bearer()) {
+            hub.come(name, &user, &self.subscriber, replies.now());
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_unsubscribe(
+        &mut self,
+        channel: &str,
+        is_room: bool,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let room;
+        let channel = if is_room {
+            match ChannelName::room(channel) {
+                Ok(name) => {
+                    room = name;
+                    room.as_str()
+                }
+                Err(error) => {
+                    let sentence = error.to_string().into();
+                    return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
+                }
+            }
+        } else {
+            channel
+        };
+        // `$presence:…` is nobody's to name.
+        let name = self.subscriber.channel(channel).map(|channel| channel.name().clone());
+        if let Some(name) = name.filter(crate::channels::is_public) {
+            self.give_up_seat(&name, Departure::Meant, replies);
+        }
+        // Behind whatever came before: after the answer nothing of the channel comes.
+        replies.send_queued(|missed, replies| self.tell_missed(missed, replies));
+        match channel.strip_prefix("room:").filter(|_| is_room) {
+            Some(room_id) => {
+                let user = self.client().name();
+                self.send(&ServerMessage::UserLeft { user_id: &user, room_id }, id, replies);
+            }
+            None => self.send(&ServerMessage::Unsubscribed { channel }, id, replies),
+        }
+    }
+
+    fn give_up_seat(&mut self, name: &ChannelName, departure: Departure, replies: &Replies<'_>) {
+        if self.subscriber.unsubscribe(name).is_none() {
+            return;
+        }
+        let hub = self.shared.hub.clone();
+        if hub.watchers.load(Ordering::Relaxed) > 0
+            && self.subscriber.unsubscribe(&ChannelName::presence_of(name)).is_some()
+        {
+            hub.watchers.fetch_sub(1, Ordering::Relaxed);
+        }
+        if hub.has_presence(name, &self.bearer()) {
+            hub.go(name, &self.client().name(), departure, replies.now());
+        }
+    }
+
+    /// Leaves every channel: the connection is over.
+    pub(super) fn leave_all(&mut self, departure: Departure, now: std::time::Instant) {
+        if self.subscriber.is_empty() {
+            return;
+        }
+        let hub = self.shared.hub.clone();
+        let user = self.client().name();
+        let identity = self.identity.clone();
+        let mut left = Vec::new();
+        self.subscriber.leave_all(|name, _| {
+            if crate::channels::is_public(name) {
+                left.push(name.clone());
+            } else {
+                hub.watchers.fetch_sub(1, Ordering::Relaxed);
+            }
+        });
+        let bearer = crate::channels::Bearer { identity: identity.as_deref(), grants: None };
+        for name in left.iter().filter(|name| hub.has_presence(name, &bearer)) {
+            hub.go(name, &user, departure, now);
+        }
+    }
+
+    /// A fresh token may allow less than the one before.
+    pub(super) fn leave_uncovered(&mut self, replies: &mut Replies<'_>) {
+        let hub = self.shared.hub.clone();
+        let bearer = self.bearer();
+        let covered = |name: &ChannelName| hub.authorize(name, Action::Subscribe, &bearer).is_ok();
+        let names = self.subscriber.channels().map(|channel| channel.name().clone());
+        let uncovered: Vec<_> =
+            names.filter(|name| crate::channels::is_public(name) && !covered(name)).collect();
+        for name in uncovered {
+            self.leave(&name, replies);
+        }
+    }
+
+    fn leave(&mut self, name: &ChannelName, replies: &mut Replies<'_>) {
+        self.give_up_seat(name, Departure::Meant, replies);
+        replies.send_queued(|missed, replies| self.tell_missed(missed, replies));
+        self.send(&ServerMessage::Unsubscribed { channel: name }, None, replies);
+    }
+
+    /// What the application has ordered from elsewhere.
+    pub(super) fn handle_orders(&mut self, replies: &mut Replies<'_>) {
+        if !self.is_started || self.is_ending() || self.is_waiting() {
+            return;
+        }
+        for order in self.client().take_orders() {
+            match order {
+                Order::Subscribe(name) => {
+                    // Nobody is asked, so that there is nobody to wait for.
+                    self.subscribe(Wish { name, way: Way::Order, id: None }, replies);
+                }
+                Order::Unsubscribe(name) => {
+                    if self.subscriber.channel(&name).is_some() {
+                        self.leave(&name, replies);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a session has begun and cannot end before somebody has answered.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+use ws_protocol::Id;
+use ws_transport::Replies;
+
+use super::{GatewaySession, authentication::Asked, publishing::Outgoing, subscribing::Wish};
+use crate::{
+    application::Application,
+    gatekeeper::{Refusal, Verdict},
+};
+
+/// Something that is under way, and what is to follow it. Nothing is read meanwhile.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) step: Step,
+    /// Channels that are to be subscribed to behind this.
+    pub(super) then: VecDeque<Wish>,
+    answer: Arc<Mutex<Option<Result<(), Refusal>>>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The connection itself: whether it is welcome at its path, and to the application.
+    Enter {
+        asked: Option<Asked>,
+        is_placed: bool,
+    },
+    Subscribe(Wish),
+    Publish(Box<Outgoing>),
+}
+
+/// An id that is kept until it is answered.
+pub(super) type KeptId = Option<Box<RawValue>>;
+
+pub(super) fn keep(id: Option<Id<'_>>) -> KeptId {
+    id.map(|id| id.raw().to_owned())
+}
+
+pub(super) fn kept(id: &KeptId) -> Option<Id<'_>> {
+    id.as_deref().and_then(Id::new)
+}
+
+impl<A: Application> GatewaySession<A> {
+    /// Lets the rest of the work wait for a verdict.
+    pub(super) fn wait_for(&mut self, verdict: Verdict, step: Step) {
+        let answer = Arc::<Mutex<Option<Result<(), Refusal>>>>::default();
+        let (found, client) = (answer.clone(), self.client().clone());
+        self.rare().waiting = Some(Box::new(Waiting { step, then: VecDeque::new(), answer }));
+        tokio::spawn(async move {
+            let verdict = verdict.await;
+            *found.lock() = Some(verdict);
+            client.outbox().nudge();
+        });
+    }
+
+    /// Something has been nudged: perhaps the verdict is there.
+    pub(super) fn go_on(&mut self, replies: &mut Replies<'_>) {
+        let Some(rare) = &mut self.rare else { return };
+        let Some(waiting) = &rare.waiting else { return };
+        let verdict = match &waiting.step {
+            Step::Enter { is_placed: false, .. } => Ok(()),
+            _ => match waiting.answer.lock().take() {
+                Some(verdict) => verdict,
+                None => return,
+            },
+        };
+        let Some(waiting) = rare.waiting.take() else { return };
+        if self.is_ending() {
+            return;
+        }
+        let Waiting { step, then, .. } = *waiting;
+        match step {
+            Step::Enter { asked, is_placed: false } => self.enter(asked, replies),
+            Step::Enter { asked, is_placed: true } => match verdict {
+                Ok(()) => self.welcome(asked.as_ref(), replies),
+                Err(Refusal { code, message }) => {
+                    self.turn_out(code, &message, asked.as_ref(), replies);
+                }
+            },
+            Step::Subscribe(wish) => {
+                self.conclude_subscribe(wish, verdict, replies);
+                self.subscribe_all(then, replies);
+            }
+            Step::Publish(outgoing) => self.conclude_publish(*outgoing, verdict, replies),
+        }
+    }
+
+    /// Enters with the first turn of the driver, when there is somebody to tell.
+    pub(super) fn enter_soon(&mut self) {
+        let step = Step::Enter { asked: None, is_placed: false };
+        let (then, answer) = (VecDeque::new(), Arc::default());
+        self.rare().waiting = Some(Box::new(Waiting { step, then, answer }));
+        self.client().outbox().nudge();
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.waiting.is_some())
+    }
+}
