@@ -52,9 +52,10 @@ pub use self::fault::{EXIT_BAD_CONFIGURATION, Fault, Faults, LoadError};
 pub use self::loaded::{Effective, Loaded};
 pub use self::origin::Origin;
 pub use self::resolved::{
-    AdminSettings, AuthMode, AuthSettings, CloseSettings, CompressionSettings, Config,
-    FrameSettings, HeartbeatSettings, LimitSettings, LogFormat, LogLevel, LogSettings,
-    ServerSettings, Supabase, Tier, UpstreamSettings, UpstreamTarget,
+    AdminSettings, ApiSettings, AuthMode, AuthSettings, ChannelSettings, CloseSettings,
+    CompressionSettings, Config, FrameSettings, HeartbeatSettings, HookFailure, HookSettings,
+    LimitSettings, LogFormat, LogLevel, LogSettings, ServerSettings, Supabase, Tier,
+    UpstreamSettings, UpstreamTarget,
 };
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};

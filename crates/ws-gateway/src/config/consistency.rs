@@ -14,6 +14,7 @@ use super::shown::shown;
 use super::sources::Raw;
 use super::sources::command_line::Asked;
 
+mod channels;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,9 @@ impl<'a> Checks<'a> {
         self.check_algorithms(config);
         self.check_mode(config);
         self.check_tiers(config);
+        self.check_api(config);
+        self.check_hooks(config);
+        self.check_channels(config);
     }
 
     pub(super) fn into_findings(self) -> (Vec<Fault>, Vec<String>) {

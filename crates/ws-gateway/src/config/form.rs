@@ -89,6 +89,12 @@ pub(super) fn jwks_url(config: &mut Config, text: &str) -> bool {
     config.auth.jwks_url.is_some()
 }
 
+/// The back-end is within the same walls more often than not, so that plain http is taken.
+pub(super) fn hook(text: &str, place: &mut Option<Uri>) -> bool {
+    *place = web_address(text);
+    text.is_empty() || place.is_some()
+}
+
 /// An http or https address without user, password and fragment: what is in an address ends up in
 /// logs.
 fn web_address(text: &str) -> Option<Uri> {
@@ -99,7 +105,7 @@ fn web_address(text: &str) -> Option<Uri> {
     (is_web && is_plain && !host.contains(char::is_whitespace)).then_some(url)
 }
 
-fn is_this_machine(host: &str) -> bool {
+pub(super) fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

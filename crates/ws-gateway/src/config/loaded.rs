@@ -1,5 +1,7 @@
 //! A configuration that is complete, with what is to be said about it.
 
+mod channels;
+
 use std::fmt;
 
 use super::origin::Origin;
@@ -15,6 +17,10 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// Where each value came from, in the order of the table of settings.
     pub provenance: Vec<Effective>,
+    /// Where each channel rule was written.
+    pub rule_origins: Vec<Origin>,
+    /// Where each connection type was written; empty when there are those of the default table.
+    pub type_origins: Vec<Origin>,
 }
 
 /// One setting with the value that counts.
@@ -36,7 +42,8 @@ impl Loaded {
     }
 }
 
-/// What `ws-gateway config` prints: a line for each setting, with its value and its origin.
+/// What `ws-gateway config` prints: a line for each setting, rule and connection type, with its value and
+/// its origin.
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.provenance.iter().map(|effective| effective.setting.env.len());
@@ -63,6 +70,6 @@ impl fmt::Display for Loaded {
             writeln!(f, "messages_per_minute  {}", or_none(tier.messages_per_minute))?;
             writeln!(f, "burst                {}\n", or_none(tier.burst))?;
         }
-        Ok(())
+        channels::print(self, f)
     }
 }

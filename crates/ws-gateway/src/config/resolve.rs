@@ -39,6 +39,12 @@ pub(super) fn resolve(
         }
     }
     config.limits.tiers = std::mem::take(&mut raw.tiers);
+    let (rules, rule_origins) = std::mem::take(&mut raw.rules).into_iter().unzip();
+    config.channels.rules = rules;
+    let mut type_origins = Vec::new();
+    if let Some(types) = raw.types.take() {
+        (config.channels.types, type_origins) = types.into_iter().unzip();
+    }
     derive_warn_threshold(&mut raw, &mut config);
     finish(&mut config);
 
@@ -52,7 +58,7 @@ pub(super) fn resolve(
         return Err(Faults(raw.faults));
     }
     let provenance = SETTINGS.iter().map(|setting| effective(setting, &raw)).collect();
-    Ok(Loaded { config, warnings: raw.warnings, provenance })
+    Ok(Loaded { config, warnings: raw.warnings, provenance, rule_origins, type_origins })
 }
 
 /// A default that follows from something else: it counts where nothing is written.

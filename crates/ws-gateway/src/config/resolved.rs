@@ -4,12 +4,14 @@
 //! the table of settings; a test compares the two.
 
 mod access;
+mod channels;
 mod traffic;
 
 pub use access::{
     AdminSettings, AuthMode, AuthSettings, LimitSettings, Supabase, Tier, UpstreamSettings,
     UpstreamTarget,
 };
+pub use channels::{ApiSettings, ChannelSettings, HookFailure, HookSettings};
 pub use traffic::{
     CloseSettings, CompressionSettings, FrameSettings, HeartbeatSettings, LogFormat, LogLevel,
     LogSettings, ServerSettings,
@@ -34,8 +36,14 @@ pub struct Config {
     pub auth: AuthSettings,
     /// How much of everything.
     pub limits: LimitSettings,
+    /// Who may use which channel.
+    pub channels: ChannelSettings,
     /// Who answers requests.
     pub upstream: UpstreamSettings,
+    /// Who is asked about clients, or told of them.
+    pub hooks: HookSettings,
+    /// What back-ends may ask for.
+    pub api: ApiSettings,
     /// Who may look inside.
     pub admin: AdminSettings,
     /// What is told about it.

@@ -10,8 +10,8 @@ use super::secret::Secret;
 /// One row of the table of settings, the only place that knows them.
 #[derive(Debug)]
 pub struct Setting {
-    /// The variable of the environment. Its lower-case form is the key in the file and, with
-    /// dashes, the flag.
+    /// The variable of the environment. Its lower-case form is the key in the file, without the
+    /// [`Section::prefix`], and, with dashes, the flag.
     pub env: &'static str,
     /// The section of the file.
     pub section: Section,
@@ -40,8 +40,14 @@ pub enum Section {
     Auth,
     /// How much of everything.
     Limits,
+    /// How much of channels.
+    Subscriptions,
     /// Who answers requests.
     Upstream,
+    /// Who is asked about clients, or told of them.
+    Hooks,
+    /// What back-ends may ask for.
+    Api,
     /// Who may look inside.
     Admin,
     /// What is told about it.
@@ -83,13 +89,13 @@ impl Setting {
     /// The key within its section of the file.
     #[must_use]
     pub fn key(&self) -> String {
-        self.env.to_ascii_lowercase()
+        self.env.strip_prefix(self.section.prefix()).unwrap_or(self.env).to_ascii_lowercase()
     }
 
     /// The flag without its dashes in front.
     #[must_use]
     pub fn flag(&self) -> String {
-        self.key().replace('_', "-")
+        self.env.to_ascii_lowercase().replace('_', "-")
     }
 
     /// Whether the value must not be shown.
@@ -173,7 +179,7 @@ fn parse_switch(text: &str) -> Option<bool> {
 
 impl Section {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Server,
         Self::Heartbeat,
         Self::Compression,
@@ -181,7 +187,10 @@ impl Section {
         Self::Close,
         Self::Auth,
         Self::Limits,
+        Self::Subscriptions,
         Self::Upstream,
+        Self::Hooks,
+        Self::Api,
         Self::Admin,
         Self::Log,
     ];
@@ -197,9 +206,22 @@ impl Section {
             Self::Close => "close",
             Self::Auth => "auth",
             Self::Limits => "limits",
+            Self::Subscriptions => "subscriptions",
             Self::Upstream => "upstream",
+            Self::Hooks => "hooks",
+            Self::Api => "api",
             Self::Admin => "admin",
             Self::Log => "log",
+        }
+    }
+
+    /// What the variables begin with and the keys in the file, which stand under the section's name,
+    /// do not.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Hooks => "HOOK_",
+            _ => "",
         }
     }
 
@@ -214,7 +236,10 @@ impl Section {
             Self::Close => "Closing",
             Self::Auth => "Authentication",
             Self::Limits => "Limits",
+            Self::Subscriptions => "Subscriptions",
             Self::Upstream => "Upstream",
+            Self::Hooks => "Hooks",
+            Self::Api => "API for back-ends",
             Self::Admin => "Administration",
             Self::Log => "Log",
         }

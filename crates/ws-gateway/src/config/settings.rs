@@ -1,13 +1,21 @@
 //! The table of settings: flags, variables, keys of the file, what `ws-gateway config` prints and
 //! the tables of `docs/configuration.md` all come from here.
 
+mod defaults;
+mod not_available;
+
 use super::form::{
-    audience, claim, cookie, host, issuer, jwks_url, jwt_algorithm, network, origin, path,
+    audience, claim, cookie, hook, host, issuer, jwks_url, jwt_algorithm, network, origin, path,
     public_key_file, supabase, tier, upstream,
 };
 use super::quantity::{DAY, GIB, HOUR, KIB, MIB, MINUTE};
-use super::resolved::{AuthMode, LogFormat, LogLevel};
+use super::resolved::{AuthMode, HookFailure, LogFormat, LogLevel};
 use super::setting::{Kind, Section, Setting};
+
+pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
+pub(super) use self::not_available::{NOT_AVAILABLE, SECTIONS_NOT_AVAILABLE};
+
+const HOOK_ADDRESS: &str = "an http or https address without user and password";
 
 /// Every setting, by section.
 pub const SETTINGS: &[Setting] = &[
@@ -381,6 +389,71 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The tier of users whose token names none",
     },
     Setting {
+        env: "MAX_CHANNELS_PER_CONNECTION",
+        section: Section::Subscriptions,
+        kind: Kind::Integer(1..=1_000_000, |c, n| c.channels.per_connection_max = n),
+        default: "100",
+        doc: "In how many channels one connection may be",
+    },
+    Setting {
+        env: "MAX_CONNECTIONS_PER_CHANNEL",
+        section: Section::Subscriptions,
+        kind: Kind::Integer(1..=u32::MAX, |c, n| c.channels.connections_per_channel_max = n),
+        default: "1000000",
+        doc: "How many connections one channel may have",
+    },
+    Setting {
+        env: "MAX_CHANNELS",
+        section: Section::Subscriptions,
+        kind: Kind::Integer(1..=100_000_000, |c, n| c.channels.channels_max = n),
+        default: "1000000",
+        doc: "How many channels there may be with somebody in them",
+    },
+    Setting {
+        env: "EVENT_CACHE_SIZE",
+        section: Section::Subscriptions,
+        kind: Kind::Integer(0..=65_535, |c, n| c.channels.event_cache_size = n as u16),
+        default: "1000",
+        doc: "How many event ids are remembered of what a client was sent; 0 for none",
+    },
+    Setting {
+        env: "EVENT_WINDOW",
+        section: Section::Subscriptions,
+        kind: Kind::Duration(0..=DAY, |c, time| {
+            c.channels.event_window = Some(time).filter(|time| !time.is_zero());
+        }),
+        default: "120000",
+        doc: "How long an `eventId` that was published is not published again; 0 for never",
+    },
+    Setting {
+        env: "PRESENCE_GRACE",
+        section: Section::Subscriptions,
+        kind: Kind::Duration(0..=HOUR, |c, time| c.channels.presence_grace = time),
+        default: "15000",
+        doc: "How long a user whose last connection was lost still counts as there",
+    },
+    Setting {
+        env: "PRESENCE_BATCH_ABOVE",
+        section: Section::Subscriptions,
+        kind: Kind::Integer(0..=u32::MAX, |c, n| c.channels.presence_batch_above = n),
+        default: "50",
+        doc: "Above how many users a room is told of changes in batches; 0 for always",
+    },
+    Setting {
+        env: "PRESENCE_BATCH_INTERVAL",
+        section: Section::Subscriptions,
+        kind: Kind::Duration(1..=HOUR, |c, time| c.channels.presence_batch_interval = time),
+        default: "1000",
+        doc: "How often such a batch goes out",
+    },
+    Setting {
+        env: "PRESENCE_USERS_MAX",
+        section: Section::Subscriptions,
+        kind: Kind::Integer(0..=100_000, |c, n| c.channels.presence_users_max = n),
+        default: "100",
+        doc: "Up to how many users are named to who asks for presence; 0 for a count only",
+    },
+    Setting {
         env: "UPSTREAM",
         section: Section::Upstream,
         kind: Kind::Text("echo, or an http or https address without user and password", upstream),
@@ -400,6 +473,65 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Integer(1..=65_536, |c, n| c.upstream.concurrency_max = n),
         default: "256",
         doc: "How many requests may be on their way at once",
+    },
+    Setting {
+        env: "HOOK_CONNECT",
+        section: Section::Hooks,
+        kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.connect)),
+        default: "",
+        doc: "Asked whether a client may connect",
+    },
+    Setting {
+        env: "HOOK_SUBSCRIBE",
+        section: Section::Hooks,
+        kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.subscribe)),
+        default: "",
+        doc: "Asked whether a client may subscribe to a channel",
+    },
+    Setting {
+        env: "HOOK_PUBLISH",
+        section: Section::Hooks,
+        kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.publish)),
+        default: "",
+        doc: "Asked whether a client may publish to a channel",
+    },
+    Setting {
+        env: "HOOK_DISCONNECTED",
+        section: Section::Hooks,
+        kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.disconnected)),
+        default: "",
+        doc: "Told that a client is gone",
+    },
+    Setting {
+        env: "HOOK_TIMEOUT",
+        section: Section::Hooks,
+        kind: Kind::Duration(1..=MINUTE, |c, time| c.hooks.timeout = time),
+        default: "2000",
+        doc: "How long an answer may take",
+    },
+    Setting {
+        env: "HOOK_CONCURRENCY",
+        section: Section::Hooks,
+        kind: Kind::Integer(1..=65_536, |c, n| c.hooks.concurrency_max = n),
+        default: "256",
+        doc: "How many may be on their way at once",
+    },
+    Setting {
+        env: "HOOK_FAILURE",
+        section: Section::Hooks,
+        kind: Kind::Word(&[
+            ("refuse", |c| c.hooks.failure = HookFailure::Refuse),
+            ("allow", |c| c.hooks.failure = HookFailure::Allow),
+        ]),
+        default: "refuse",
+        doc: "What counts as the answer when the back-end gives none",
+    },
+    Setting {
+        env: "API_KEY",
+        section: Section::Api,
+        kind: Kind::Secret(|c, key| c.api.key = key),
+        default: "",
+        doc: "What /api demands as a bearer token; there is no /api unless it is set",
     },
     Setting {
         env: "ADMIN_KEY",
@@ -432,40 +564,6 @@ pub const SETTINGS: &[Setting] = &[
         default: "auto",
         doc: "For people or for machines; `auto` is for people on a terminal only",
     },
-];
-
-/// What `--dev` changes where nothing is written.
-pub(super) const DEV_DEFAULTS: &[(&str, &str)] =
-    &[("WEBSOCKET_HOST", "127.0.0.1"), ("UPSTREAM", "echo")];
-
-/// What each profile of compression changes where nothing is written.
-pub(super) const COMPRESSION_PROFILES: &[(&str, &[(&str, &str)])] = &[
-    ("default", &[]),
-    ("high", &[("COMPRESSION_LEVEL", "9"), ("COMPRESSION_THRESHOLD", "512")]),
-    ("fast", &[("COMPRESSION_LEVEL", "1"), ("COMPRESSION_THRESHOLD", "2048")]),
-    ("disabled", &[("COMPRESSION_ENABLED", "false")]),
-];
-
-/// Variables whose part of the gateway is not built yet, with what they would switch on.
-/// A gateway that took them and did nothing would look as if it had them.
-pub(super) const NOT_AVAILABLE: &[(&str, &str)] = &[
-    ("API_KEY", "the API for back-ends"),
-    ("BROKER", "an engine between nodes"),
-    ("DATA_DIR", "a durable store"),
-    ("NATS_URL", "the NATS engine"),
-    ("REDIS_HOST", "the Redis engine"),
-];
-
-/// Sections and arrays of the file of which the same is true.
-pub(super) const SECTIONS_NOT_AVAILABLE: &[(&str, &str)] = &[
-    ("api", "the API for back-ends"),
-    ("bridges", "bridges between subjects and channels"),
-    ("broker", "an engine between nodes"),
-    ("channels", "channel rules"),
-    ("connection_types", "connection types"),
-    ("hooks", "hooks"),
-    ("nats", "the NATS engine"),
-    ("redis", "the Redis engine"),
 ];
 
 /// The setting of that variable.

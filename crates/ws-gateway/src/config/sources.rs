@@ -6,8 +6,10 @@ pub(super) mod file;
 
 use std::collections::BTreeMap;
 
+use ws_channels::{ConnectionTypeSpec, RuleSpec};
+
 use super::fault::Fault;
-use super::origin::Written;
+use super::origin::{Origin, Written};
 use super::resolved::Tier;
 use super::setting::Setting;
 
@@ -18,6 +20,9 @@ pub(super) struct Raw {
     pub(super) written: BTreeMap<&'static str, Written>,
     /// Only the file can say these.
     pub(super) tiers: BTreeMap<String, Tier>,
+    pub(super) rules: Vec<(RuleSpec, Origin)>,
+    /// `None` where not a word is said about them.
+    pub(super) types: Option<Vec<(ConnectionTypeSpec, Origin)>>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<String>,
     /// Whether a source could not be read at all, so that what seems to be missing may be there.
@@ -33,6 +38,8 @@ impl Raw {
     pub(super) fn overlay(&mut self, above: Self) {
         self.written.extend(above.written);
         self.tiers.extend(above.tiers);
+        self.rules.extend(above.rules);
+        self.types = above.types.or(self.types.take());
         self.faults.extend(above.faults);
         self.warnings.extend(above.warnings);
         self.is_incomplete |= above.is_incomplete;

@@ -1,6 +1,7 @@
 //! Stories of the configuration as a whole: arguments, environment and files in, a command or all
 //! faults out.
 
+mod channels;
 mod command_line;
 mod defaults;
 mod docs;

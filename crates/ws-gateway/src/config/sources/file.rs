@@ -1,5 +1,9 @@
 //! The configuration file: TOML, read with the line of everything in it.
 
+mod channels;
+mod connection_types;
+mod entry;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -7,6 +11,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use self::channels::CHANNELS;
+use self::connection_types::CONNECTION_TYPES;
 use super::Raw;
 use super::environment::not_available;
 use crate::config::fault::Fault;
@@ -21,6 +27,7 @@ use crate::config::suggestion::nearest;
 mod tests;
 
 const TIERS: &str = "tiers";
+const ARRAYS: [&str; 2] = [CHANNELS, CONNECTION_TYPES];
 const TIER_KEYS: [&str; 2] = ["messages_per_minute", "burst"];
 
 /// Reads the text of the file at `path`.
@@ -57,6 +64,10 @@ impl Reader<'_> {
                 self.read_section(section, key.span(), value);
             } else if name == TIERS {
                 self.read_tiers(key.span(), value);
+            } else if name == CHANNELS {
+                channels::read(self, key.span(), value);
+            } else if name == CONNECTION_TYPES {
+                connection_types::read(self, key.span(), value);
             } else if let Some((_, what)) =
                 SECTIONS_NOT_AVAILABLE.iter().find(|(known, _)| *known == name)
             {
@@ -218,33 +229,35 @@ fn whole(number: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// What was probably meant by a key: one that stands elsewhere, was shortened, or mistyped.
+/// What was probably meant by a key: one that was mistyped or shortened, or stands elsewhere.
 fn suggestion(section: Option<Section>, name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    let keys: BTreeMap<String, Section> =
-        SETTINGS.iter().map(|setting| (setting.key(), setting.section)).collect();
-    let shortened = || {
-        let section = section?;
-        let mut longer = keys.iter().filter(|(key, home)| {
-            **home == section && key.ends_with(name.as_str()) && key.len() > name.len()
-        });
-        longer.next().map(|(key, _)| key.as_str()).filter(|_| longer.next().is_none())
+    let Some(section) = section else {
+        let sections = Section::ALL.into_iter().map(Section::name).chain([TIERS]);
+        return nearest(&name, sections)
+            .map(|section| format!("[{section}]"))
+            .or_else(|| nearest(&name, ARRAYS.into_iter()).map(|array| format!("[[{array}]]")))
+            .or_else(|| elsewhere(&name));
     };
-    let sections = || Section::ALL.into_iter().map(Section::name).chain([TIERS]);
-    if section.is_none()
-        && let Some(section) = nearest(&name, sections())
-    {
-        return Some(format!("[{section}]"));
-    }
-    let key = keys
-        .get_key_value(&name)
-        .map(|(key, _)| key.as_str())
-        .or_else(|| nearest(&name, keys.keys().map(String::as_str)))
-        .or_else(shortened)?;
-    let home = keys.get(key)?;
-    Some(if section == Some(*home) {
-        key.to_owned()
-    } else {
-        format!("{key} under [{}]", home.name())
-    })
+    within(section, &name).or_else(|| elsewhere(&name))
+}
+
+fn within(section: Section, name: &str) -> Option<String> {
+    let settings = || SETTINGS.iter().filter(|setting| setting.section == section);
+    // The name of the variable, where the key is shorter.
+    let spelled_out = settings().find(|setting| setting.env.eq_ignore_ascii_case(name));
+    let keys: Vec<String> = settings().map(Setting::key).collect();
+    let mut longer = keys.iter().filter(|key| key.ends_with(name) && key.len() > name.len());
+    let shortened = longer.next().filter(|_| longer.next().is_none());
+    spelled_out
+        .map(Setting::key)
+        .or_else(|| nearest(name, keys.iter().map(String::as_str)).map(str::to_owned))
+        .or_else(|| shortened.cloned())
+}
+
+fn elsewhere(name: &str) -> Option<String> {
+    let names: BTreeMap<String, &Setting> =
+        SETTINGS.iter().map(|setting| (setting.env.to_ascii_lowercase(), setting)).collect();
+    let setting = names.get(nearest(name, names.keys().map(String::as_str))?)?;
+    Some(format!("{} under [{}]", setting.key(), setting.section.name()))
 }

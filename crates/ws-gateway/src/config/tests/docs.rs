@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::config::settings::{NOT_AVAILABLE, SECTIONS_NOT_AVAILABLE};
 
 const DOCS: &str = include_str!("../../../../../docs/configuration.md");
 
@@ -87,6 +88,70 @@ fn the_example_file_loads() {
     assert_eq!(config.limits.default_tier.as_deref(), Some("free"));
 }
 
+/// Every file that the document shows is complete: whoever copies it has one that loads.
+#[test]
+fn each_file_of_the_document_loads_without_a_warning() {
+    let files = DOCS.split("```toml\n").skip(1).filter_map(|after| after.split("```").next());
+    let variables = &[("JWT_SECRET_KEY", SECRET), ("UPSTREAM", "echo")];
+    let mut count = 0;
+    for file in files {
+        let files = &[("gateway.toml", file)];
+        let loaded = Given { flags: &["--config=gateway.toml"], variables, files }.loaded();
+        let warnings = loaded.warnings.iter().filter(|line| !line.starts_with("no [[channels]]"));
+        assert_eq!(warnings.collect::<Vec<_>>(), Vec::<&String>::new(), "{file}");
+        count += 1;
+    }
+    assert_eq!(count, 4);
+}
+
+#[test]
+fn the_connection_types_of_the_document_are_the_default_table() {
+    let types = ws_channels::ConnectionTypeSpec::default_table();
+    for kind in &types {
+        let (path, per) = (&kind.path, kind.per.as_deref().unwrap_or_default());
+        let row = format!(
+            "| `{path}` | {} | `{per}` | `{}` | `{}` | `{}` |\n",
+            kind.max.unwrap_or_default(),
+            kind.owner,
+            kind.channels.join("`, `"),
+            kind.on_limit.name()
+        );
+        assert!(DOCS.contains(&row), "there is no row {row}");
+    }
+    let rows = DOCS.lines().filter(|line| line.starts_with("| `/ws/") && line.contains("`reject`"));
+    assert_eq!(rows.count(), types.len());
+}
+
+#[test]
+fn each_key_of_a_rule_and_of_a_type_has_its_row() {
+    for (heading, text) in [
+        ("## Channel rules", "[[channels]]\npattern = \"a\"\nx = 1"),
+        ("## Connection types", "[[connection_types]]\npath = \"/a\"\nx = 1"),
+    ] {
+        let files = &[("f", text)];
+        let faults = Given { flags: &["--dev", "--config=f"], files, ..Given::default() }.faults();
+        let (_, known) = faults[0].split_once("not a setting here; there are ").unwrap();
+        let (_, section) = DOCS.split_once(&format!("\n{heading}")).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let (_, table) = section.split_once("| Key | Unless it is written |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let keys: Vec<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        assert_eq!(keys.join(", "), known);
+    }
+}
+
+#[test]
+fn what_is_refused_as_not_available_is_named() {
+    let (_, after) = DOCS.split_once("**What later versions will know**").unwrap();
+    let paragraph = after.split("\n\n").next().unwrap();
+    for (name, _) in NOT_AVAILABLE {
+        assert!(paragraph.contains(&format!("`{name}`")), "{name}");
+    }
+    for (name, _) in SECTIONS_NOT_AVAILABLE {
+        assert!(paragraph.contains(&format!("[{name}]")), "{name}");
+    }
+}
+
 /// What the document shows as printed after the command that begins so.
 fn transcript(command: &str) -> Vec<&'static str> {
     let (_, after) = DOCS.split_once(&format!("```console\n$ {command}")).unwrap();
@@ -99,6 +164,12 @@ fn what_the_document_shows_is_what_is_printed() {
     let variables = &[("PING_INTERVAL", "soon"), ("MAX_FRAME_SIZE", "1MB")];
     let faults = Given { variables, ..Given::default() }.faults();
     assert_eq!(transcript("PING_INTERVAL=soon"), faults);
+
+    let rules = "[[channels]]\npattern = \"news\"\nsubscibe = true\n\n[[channels]]\n\
+                 pattern = \"chat:*:admin\"\npublish = true\nrate_limit = 0\n";
+    let flags = &["--dev", "check-config", "--config", "rules.toml"];
+    let faults = Given { flags, variables: &[], files: &[("rules.toml", rules)] }.faults();
+    assert_eq!(transcript("ws-gateway check-config --config rules.toml"), faults);
 
     let (_, after) = DOCS.split_once("```toml\n").unwrap();
     let given = Given {

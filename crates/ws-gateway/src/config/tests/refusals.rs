@@ -49,6 +49,19 @@ fn each_kind_of_value_is_refused_with_what_would_be_accepted() {
         ("UPSTREAM", "ftp://backend/", "echo, or an http or https address"),
         ("UPSTREAM", "backend:8080", "echo, or an http or https address"),
         ("DEFAULT_TIER", "pro", "[tiers.NAME]"),
+        ("MAX_CHANNELS_PER_CONNECTION", "0", "from 1 to 1000000"),
+        ("EVENT_CACHE_SIZE", "65536", "from 0 to 65535"),
+        ("EVENT_WINDOW", "two minutes", "0 to 1d"),
+        ("PRESENCE_BATCH_INTERVAL", "0", "1ms to 1h"),
+        ("HOOK_CONNECT", "backend:8080/connect", "an http or https address"),
+        ("HOOK_SUBSCRIBE", "ftp://backend/subscribe", "an http or https address"),
+        ("HOOK_PUBLISH", "https://me:word@backend/publish", "without user and password"),
+        ("HOOK_DISCONNECTED", "https://backend/x#y", "an http or https address"),
+        ("HOOK_TIMEOUT", "0", "1ms to 1m"),
+        ("HOOK_CONCURRENCY", "0", "from 1 to 65536"),
+        ("HOOK_FAILURE", "ignore", "one of refuse, allow"),
+        ("API_KEY", "fifteen bytes..", "visible ASCII without spaces"),
+        ("API_KEY", "fifteen-bytes..", "at least 16 bytes outside --dev, and this has 15"),
     ] {
         let faults = faults_of(&[(env, value)]);
         assert_eq!(faults.len(), 1, "{env} = {value}: {faults:?}");
@@ -82,6 +95,11 @@ fn values_at_the_edges_are_accepted() {
         ("JWKS_URL", "https://issuer.example/keys?v=1"),
         ("JWT_ALGORITHMS", "HS512"),
         ("UPSTREAM", "http://backend:8080/rpc"),
+        ("EVENT_CACHE_SIZE", "65535"),
+        ("PRESENCE_GRACE", "0"),
+        ("HOOK_CONNECT", "http://backend:8080/connect?v=1"),
+        ("HOOK_FAILURE", "Allow"),
+        ("API_KEY", "sixteen-bytes-16"),
     ] {
         assert_eq!(faults_of(&[(env, value)]), Vec::<String>::new(), "{env} = {value}");
     }
@@ -144,7 +162,7 @@ fn a_file_that_cannot_be_read_is_one_fault_and_hides_no_other() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_wherever_it_is_asked_for() {
-    for env in ["REDIS_HOST", "NATS_URL", "BROKER", "DATA_DIR", "API_KEY"] {
+    for env in ["REDIS_HOST", "NATS_URL", "BROKER", "DATA_DIR"] {
         let faults = faults_of(&[(env, "hunter2")]);
         assert_eq!(faults.len(), 1, "{faults:?}");
         assert!(

@@ -12,18 +12,21 @@ fn check_silent(what: &str, printed: &str) {
 #[test]
 fn a_good_configuration_prints_no_secret() {
     let given = Given {
-        flags: &["--admin-key", HUNTER],
+        flags: &["--admin-key", HUNTER, "--api-key", HUNTER],
         variables: &[("JWT_SECRET_KEY", HUNTER)],
         ..Given::default()
     };
     let loaded = given.loaded();
     assert_eq!(loaded.config.auth.secret.as_ref().unwrap().expose(), HUNTER);
     assert_eq!(loaded.config.admin.key.as_ref().unwrap().expose(), HUNTER);
+    assert_eq!(loaded.config.api.key.as_ref().unwrap().expose(), HUNTER);
     check_silent("config", &loaded.to_string());
     check_silent("debug", &format!("{loaded:?} {loaded:#?}"));
     check_silent("warnings", &loaded.warnings.join(" "));
     // A flag is seen by everybody who can list processes, so that one is warned about.
     assert!(loaded.warnings.iter().any(|line| line.contains("--admin-key shows its secret")));
+    assert!(loaded.warnings.iter().any(|line| line.contains("--api-key shows its secret")));
+    assert!(loaded.warnings.iter().any(|line| line.starts_with("API_KEY is ADMIN_KEY")));
 }
 
 #[test]
@@ -36,8 +39,12 @@ fn no_fault_prints_a_secret() {
         ("the same without a scheme", &[("UPSTREAM", "me:hunter2@host:80")], ""),
         ("of a wrong type", &[], "[auth]\njwt_secret_key = [\"hunter2\"]"),
         ("under a mistyped name", &[], "[auth]\njwt_secret_kye = \"hunter2\""),
-        ("under a name of later", &[], "[api]\napi_key = \"hunter2\""),
-        ("in a section of later", &[], "[server]\napi_key = \"hunter2\""),
+        ("too short for the API", &[], "[api]\napi_key = \"hunter2\""),
+        ("in no header", &[("API_KEY", "hunter2 hunter2 hunter2")], ""),
+        ("in a section of another", &[], "[server]\napi_key = \"hunter2\""),
+        ("under a name of later", &[], "[nats]\npassword = \"hunter2\""),
+        ("a password in a hook", &[("HOOK_CONNECT", "https://me:hunter2@host/")], ""),
+        ("under an unknown key of a rule", &[], "[[channels]]\npassword = \"hunter2\""),
         ("in a line that is no TOML", &[], "[auth]\njwt_secret_key = \"hunter2"),
         ("without quotes", &[], "[auth]\njwt_secret_key = hunter2"),
     ] {

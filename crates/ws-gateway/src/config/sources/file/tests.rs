@@ -1,5 +1,7 @@
 //! Files, good and bad, each fault with its line.
 
+mod channels;
+
 use super::*;
 
 fn read_text(text: &str) -> Raw {
@@ -19,6 +21,8 @@ fn values_are_read_as_a_variable_would_say_them() {
         ("[server]\nallowed_origins = \"a, b\"", "ALLOWED_ORIGINS", "a, b", 2),
         ("[auth]\njwt_secret_key = '''two\nlines'''", "JWT_SECRET_KEY", "two\nlines", 2),
         ("[log]\nlog_level = \"debug\"", "LOG_LEVEL", "debug", 2),
+        ("[hooks]\nconnect = \"http://x\"", "HOOK_CONNECT", "http://x", 2),
+        ("hooks.timeout = 500", "HOOK_TIMEOUT", "500", 1),
     ] {
         let raw = read_text(text);
         assert_eq!(raw.faults, [], "{text}");
@@ -65,6 +69,28 @@ fn an_unknown_key_is_a_fault_that_guesses_what_was_meant() {
         ),
         ("[heartbeats]", "heartbeats (f:1): not a setting; did you mean [heartbeat]?"),
         ("[tier.pro]\nburst = 1", "tier (f:1): not a setting; did you mean [tiers]?"),
+        ("[channel]\nx = 1", "channel (f:1): not a setting; did you mean [[channels]]?"),
+        (
+            "[[connection_type]]",
+            "connection_type (f:1): not a setting; did you mean [[connection_types]]?",
+        ),
+        (
+            "[hooks]\nhook_connect = \"x\"",
+            "hooks.hook_connect (f:2): not a setting; did you mean connect?",
+        ),
+        (
+            "[hooks]\ndisconnect = \"x\"",
+            "hooks.disconnect (f:2): not a setting; did you mean disconnected?",
+        ),
+        (
+            "[server]\nhook_timeout = 1",
+            "server.hook_timeout (f:2): not a setting; did you mean timeout under [hooks]?",
+        ),
+        (
+            "[upstream]\ntimeout = 1",
+            "upstream.timeout (f:2): not a setting; did you mean upstream_timeout?",
+        ),
+        ("[api]\nkey = \"x\"", "api.key (f:2): not a setting; did you mean api_key?"),
         ("[cluster]\nx = 1", "cluster (f:1): neither a section nor a setting"),
         ("[server]\ncolour = 1", "server.colour (f:2): not a setting of [server]"),
     ] {
@@ -115,8 +141,8 @@ fn a_value_of_the_wrong_type_is_a_fault_with_its_line() {
 #[test]
 fn what_is_not_built_yet_is_named() {
     for (text, expect) in [
-        ("[[channels]]\npattern = \"chat:*\"", "[channels] (f:1): not available in this version"),
-        ("[hooks]\nconnect = \"http://x\"", "[hooks] (f:1): not available in this version"),
+        ("[[bridges]]\nsubject = \"orders.*\"", "[bridges] (f:1): not available in this version"),
+        ("\n[nats]\nurl = \"x\"", "[nats] (f:2): not available in this version"),
         ("[server]\nredis_host = \"x\"", "server.redis_host (f:2): not available in this version"),
     ] {
         check_fault(text, expect);

@@ -1,0 +1,94 @@
+//! `[[channels]]` and `[[connection_types]]` as `ws-gateway config` prints them: a line for each.
+
+use std::fmt;
+
+use ws_channels::{ChannelRules, ConnectionTypeSpec, RuleSpec};
+
+use super::Loaded;
+use crate::config::origin::Origin;
+
+/// Rules in the order in which they are asked, then types as they were written.
+pub(super) fn print(loaded: &Loaded, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let channels = &loaded.config.channels;
+    if channels.rules.is_empty() {
+        writeln!(f, "[[channels]]: none, any channel but the reserved ones\n")?;
+    } else {
+        writeln!(f, "[[channels]]: the first that fits settles it, others are not there")?;
+        print_table(f, &rules(&channels.rules, &loaded.rule_origins))?;
+    }
+    if channels.types.is_empty() {
+        return writeln!(f, "[[connection_types]]: none\n");
+    }
+    writeln!(f, "[[connection_types]]")?;
+    print_table(f, &types(&channels.types, &loaded.type_origins))
+}
+
+fn rules(specs: &[RuleSpec], origins: &[Origin]) -> Vec<Vec<String>> {
+    // The compiler knows the order; they have been compiled once, and without a fault.
+    let compiled = ChannelRules::compile(specs);
+    let order = compiled.iter().flat_map(ChannelRules::rules);
+    let place = |pattern: &str| specs.iter().position(|spec| spec.pattern == pattern);
+    let written = order.filter_map(|rule| place(rule.pattern().as_str()));
+    let row = |index: usize| {
+        let (spec, origin) = (specs.get(index)?, origins.get(index));
+        let actions =
+            [(spec.subscribe, "subscribe"), (spec.publish, "publish"), (spec.presence, "presence")];
+        let actions = actions.iter().filter(|(may, _)| *may).map(|(_, action)| *action);
+        let events = spec.allowed_events.as_ref();
+        Some(vec![
+            spec.pattern.clone(),
+            listed(actions, "nothing"),
+            events.map_or_else(
+                || "any event".to_owned(),
+                |events| listed(events.iter().map(String::as_str), "no event"),
+            ),
+            spec.rate_limit_per_second
+                .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate} a second")),
+            spec.slow_consumer.name().to_owned(),
+            shown(origin),
+        ])
+    };
+    written.filter_map(row).collect()
+}
+
+fn types(specs: &[ConnectionTypeSpec], origins: &[Origin]) -> Vec<Vec<String>> {
+    let row = |(index, spec): (usize, &ConnectionTypeSpec)| {
+        let per = spec.per.as_ref().map(|per| format!(" a {per}")).unwrap_or_default();
+        let max = spec.max.map_or_else(|| "no limit".to_owned(), |max| format!("{max}{per}"));
+        vec![
+            spec.path.clone(),
+            max,
+            if spec.owner { "owner" } else { "anybody" }.to_owned(),
+            listed(spec.channels.iter().map(String::as_str), "no channel"),
+            spec.on_limit.name().to_owned(),
+            shown(origins.get(index)),
+        ]
+    };
+    specs.iter().enumerate().map(row).collect()
+}
+
+fn listed<'a>(items: impl Iterator<Item = &'a str>, none: &str) -> String {
+    let items: Vec<&str> = items.collect();
+    // A name of an event may be anything, a line end included.
+    if items.is_empty() { none.to_owned() } else { items.join(",").escape_debug().to_string() }
+}
+
+fn shown(origin: Option<&Origin>) -> String {
+    origin.unwrap_or(&Origin::Default).to_string()
+}
+
+/// Each column as wide as its widest cell.
+fn print_table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            match row.len() - column {
+                1 => writeln!(f, "{cell}")?,
+                _ => write!(f, "{cell:width$}  ", width = width(column).unwrap_or_default())?,
+            }
+        }
+    }
+    writeln!(f)
+}
