@@ -4,12 +4,13 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use ws_protocol::Id;
+use ws_protocol::{ErrorCode, Id};
 use ws_transport::Replies;
 
 use super::{GatewaySession, authentication::Asked, publishing::Outgoing, subscribing::Wish};
 use crate::{
     application::Application,
+    client::Client,
     gatekeeper::{Refusal, Verdict},
 };
 
@@ -19,7 +20,25 @@ pub(super) struct Waiting {
     pub(super) step: Step,
     /// Channels that are to be subscribed to behind this.
     pub(super) then: VecDeque<Wish>,
-    answer: Arc<Mutex<Option<Result<(), Refusal>>>>,
+    answer: Answer,
+}
+
+type Answer = Arc<Mutex<Option<Result<(), Refusal>>>>;
+
+/// Wakes the connection however the verdict ends: one that panicked must not hold it for ever.
+struct Promise {
+    answer: Answer,
+    client: Arc<Client>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.answer.lock().get_or_insert_with(|| {
+            let code = ErrorCode::Internal;
+            Err(Refusal { code, message: code.sentence().into() })
+        });
+        self.client.outbox().nudge();
+    }
 }
 
 #[derive(Debug)]
@@ -47,13 +66,12 @@ pub(super) fn kept(id: &KeptId) -> Option<Id<'_>> {
 impl<A: Application> GatewaySession<A> {
     /// Lets the rest of the work wait for a verdict.
     pub(super) fn wait_for(&mut self, verdict: Verdict, step: Step) {
-        let answer = Arc::<Mutex<Option<Result<(), Refusal>>>>::default();
-        let (found, client) = (answer.clone(), self.client().clone());
+        let answer = Answer::default();
+        let promise = Promise { answer: answer.clone(), client: self.client().clone() };
         self.rare().waiting = Some(Box::new(Waiting { step, then: VecDeque::new(), answer }));
         tokio::spawn(async move {
             let verdict = verdict.await;
-            *found.lock() = Some(verdict);
-            client.outbox().nudge();
+            *promise.answer.lock() = Some(verdict);
         });
     }
 
