@@ -55,6 +55,9 @@ pub enum AuthError {
     /// `exp` lies in the past, further than the leeway.
     #[error("the token has expired")]
     Expired,
+    /// Nobody is known by it. For applications whose credentials are no tokens; ours never say so.
+    #[error("the credential is not known")]
+    Unknown,
 }
 
 /// Whose fault it is that a token gave no identity.
@@ -68,7 +71,7 @@ pub enum Fault {
 
 impl AuthError {
     /// The labels of all causes, in the order of [`AuthError::index`].
-    pub(crate) const CODES: [&'static str; 14] = [
+    pub(crate) const CODES: [&'static str; 15] = [
         "malformed",
         "too_large",
         "algorithm_not_allowed",
@@ -83,6 +86,7 @@ impl AuthError {
         "invalid_claim",
         "not_yet_valid",
         "expired",
+        "unknown",
     ];
 
     pub(crate) const fn index(&self) -> usize {
@@ -101,6 +105,7 @@ impl AuthError {
             Self::InvalidClaim(_) => 11,
             Self::NotYetValid => 12,
             Self::Expired => 13,
+            Self::Unknown => 14,
         }
     }
 
@@ -208,6 +213,7 @@ mod tests {
             AuthError::InvalidClaim("exp".into()),
             AuthError::NotYetValid,
             AuthError::Expired,
+            AuthError::Unknown,
         ]
     }
 

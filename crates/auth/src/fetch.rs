@@ -36,6 +36,14 @@ pub(crate) struct Fetcher {
 }
 
 impl Authenticator {
+    /// Starts to fetch keys that are due for it, without waiting; for those who call
+    /// [`verify`](Self::verify) themselves. Costs one load when none is due.
+    pub fn refresh_when_due(&self, now: SystemTime) {
+        if self.shared.fetcher.due.load(Ordering::Relaxed) <= millis(now) {
+            self.start_fetches(now);
+        }
+    }
+
     /// Verifies a token, and fetches keys when those at hand do not do. Callers that need the same
     /// issuer's keys share one fetch, which goes on even if they leave.
     ///
@@ -57,9 +65,7 @@ impl Authenticator {
         for _ in 0..ROUNDS_MAX {
             let wanted = match self.verify(token, now_here) {
                 Ok(identity) => {
-                    if fetcher.due.load(Ordering::Relaxed) <= millis(now_here) {
-                        self.start_fetches(now_here);
-                    }
+                    self.refresh_when_due(now_here);
                     return Ok(identity);
                 }
                 Err(VerifyError::Rejected(error)) => return Err(error),

@@ -33,6 +33,23 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// A user of whom nothing else is known, for applications that have no tokens: of no tier, with
+    /// all that rules allow, and without end.
+    #[must_use]
+    pub fn of_user(user_id: &str, issuer: &str) -> Self {
+        Self {
+            user_id: user_id.into(),
+            issuer: issuer.into(),
+            session_id: None,
+            tier: None,
+            token_id: None,
+            channels: None,
+            permissions: None,
+            expires_at: None,
+            valid_until: None,
+        }
+    }
+
     /// Whether a refreshed token may take the place of this one: same user, same issuer.
     ///
     /// Two issuers may use the same user names for different people, so both are compared.

@@ -56,7 +56,7 @@ impl Counters {
 }
 
 /// What an authenticator did since it was built. `Display` is a summary of one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthStats {
     /// Tokens whose signature was computed and was good.
     pub verified: u64,

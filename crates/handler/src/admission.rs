@@ -14,7 +14,10 @@ use ws_auth::{Identity, find_credential_in, select_subprotocol};
 use ws_compression::{PerMessageDeflate, Role};
 use ws_connection::handshake::Upgrade;
 
-use crate::{application::Application, config::AuthMode, handler::Shared, rejection::Rejection};
+use crate::{
+    application::Application, config::AuthMode, handler::Shared, identification::Identification,
+    rejection::Rejection,
+};
 
 /// An upgrade that is granted: what the connection starts with.
 #[derive(Debug)]
@@ -147,7 +150,11 @@ impl<A: Application> Shared<A> {
             };
         };
         let wall = self.clock.wall(now);
-        let verified = self.authenticator.authenticate(credential.token(), wall).await;
-        verified.map(Some).map_err(Rejection::Credential)
+        let identified = match self.authenticator.identify(credential.token(), wall) {
+            Identification::Known(identity) => Ok(identity),
+            Identification::Refused(error) => Err(error),
+            Identification::Later(identified) => identified.await,
+        };
+        identified.map(Some).map_err(Rejection::Credential)
     }
 }

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Data, OpCode};
-use ws_auth::Authenticator;
 use ws_connection::{Connection, Prepared, encode_header, handshake::encode_response};
 use ws_frame_validator::SizeLimits;
 use ws_transport::{Driver, Meter, SendError};
@@ -29,6 +28,7 @@ use crate::{
     drain::Drain,
     gatekeeper::Gatekeeper,
     health::{Health, RecentHealth},
+    identification::Authenticate,
     registry::Registry,
     rejection::Rejection,
     session::{GatewaySession, Opening},
@@ -53,7 +53,7 @@ impl<A> Clone for WebSocketHandler<A> {
 /// What all connections share.
 pub(crate) struct Shared<A> {
     pub(crate) config: HandlerConfig,
-    pub(crate) authenticator: Authenticator,
+    pub(crate) authenticator: Box<dyn Authenticate>,
     pub(crate) application: A,
     pub(crate) gatekeeper: Option<Box<dyn Gatekeeper>>,
     pub(crate) hub: Arc<Hub>,
@@ -76,28 +76,28 @@ impl<A: Application> WebSocketHandler<A> {
     /// A handler that serves `application` to whom `authenticator` knows.
     pub fn new(
         config: HandlerConfig,
-        authenticator: Authenticator,
+        authenticator: impl Authenticate,
         clock: Arc<WallClock>,
         application: A,
     ) -> Self {
-        Self::build(config, authenticator, clock, application, None)
+        Self::build(config, Box::new(authenticator), clock, application, None)
     }
 
     /// As [`WebSocketHandler::new`], with somebody who has the last word on who may connect, subscribe
     /// and publish.
     pub fn with_gatekeeper(
         config: HandlerConfig,
-        authenticator: Authenticator,
+        authenticator: impl Authenticate,
         clock: Arc<WallClock>,
         application: A,
         gatekeeper: impl Gatekeeper,
     ) -> Self {
-        Self::build(config, authenticator, clock, application, Some(Box::new(gatekeeper)))
+        Self::build(config, Box::new(authenticator), clock, application, Some(Box::new(gatekeeper)))
     }
 
     fn build(
         config: HandlerConfig,
-        authenticator: Authenticator,
+        authenticator: Box<dyn Authenticate>,
         clock: Arc<WallClock>,
         application: A,
         gatekeeper: Option<Box<dyn Gatekeeper>>,
@@ -306,9 +306,9 @@ impl<A: Application> WebSocketHandler<A> {
         &self.shared.application
     }
 
-    /// The authenticator.
-    pub fn authenticator(&self) -> &Authenticator {
-        &self.shared.authenticator
+    /// Who says who somebody is.
+    pub fn authenticator(&self) -> &dyn Authenticate {
+        &*self.shared.authenticator
     }
 
     /// What the handler was built with.

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use ws_auth::{Secret, TokenRequest};
+use ws_auth::{Authenticator, Secret, TokenRequest};
 use ws_close_manager::CloseReport;
 use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
 
@@ -24,6 +24,7 @@ pub struct Gateway {
     config: Config,
     handler: WebSocketHandler<Upstream>,
     server: Server<Upstream>,
+    authenticator: Authenticator,
     dev_secret: Option<Secret>,
 }
 
@@ -67,7 +68,7 @@ impl Gateway {
                 compression,
                 validator,
                 limits,
-                channels: ws_handler::ChannelSettings::default(),
+                channels: compose::channels(&config)?,
                 auth_mode: compose::auth_mode(&config),
                 auth_cookie: config.auth.cookie.as_deref().map(Box::from),
                 origins: compose::origins(&config)?,
@@ -75,7 +76,7 @@ impl Gateway {
                 json_ping: config.heartbeat.json_ping,
                 heartbeat_ms: config.heartbeat.ping_interval.as_millis() as u64,
             },
-            authenticator,
+            authenticator.clone(),
             wall_clock(),
             upstream,
         );
@@ -87,7 +88,7 @@ impl Gateway {
         let address = config.server.address;
         let server = Server::bind(address, compose::server(&config), handler.clone(), http)
             .map_err(|error| StartError::Bind { address, error })?;
-        Ok(Self { config, handler, server, dev_secret })
+        Ok(Self { config, handler, server, authenticator, dev_secret })
     }
 
     /// Where it listens.
@@ -118,9 +119,9 @@ impl Gateway {
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { config, handler, server, .. } = self;
+        let Self { config, handler, server, authenticator, .. } = self;
         let serving = tokio::spawn(server.run());
-        let housekeeping = tokio::spawn(keep_house(handler.clone()));
+        let housekeeping = tokio::spawn(keep_house(handler.clone(), authenticator));
         stop.await;
         // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
         let report = handler.drain(&compose::close(&config, rand::random())).await;
@@ -131,10 +132,10 @@ impl Gateway {
 }
 
 /// Keeps keys fresh, limiters lean and the clock right.
-async fn keep_house(handler: WebSocketHandler<Upstream>) {
+async fn keep_house(handler: WebSocketHandler<Upstream>, authenticator: Authenticator) {
     let clock = handler.clock().clone();
     let wall = move || clock.wall(tokio::time::Instant::now().into_std());
-    let keys = handler.authenticator().keep_keys_fresh(wall);
+    let keys = authenticator.keep_keys_fresh(wall);
     let tidying = async {
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
-use ws_auth::{AuthError, Fault, Identity, VerifyError};
+use ws_auth::{AuthError, Fault, Identity};
 use ws_channels::{Action, ChannelName, Grants};
 use ws_close_manager::SendableCode;
 use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
@@ -11,8 +11,16 @@ use ws_transport::Replies;
 
 use super::{GatewaySession, State};
 use crate::{
-    admission::Place, application::Application, client::Client, clock::millis, config::AuthMode,
-    expiry::Expiry, lifecycle, registry::TooMany, rejection::credential_sentence,
+    admission::Place,
+    application::Application,
+    client::Client,
+    clock::millis,
+    config::AuthMode,
+    expiry::Expiry,
+    identification::{Identification, LateIdentification},
+    lifecycle,
+    registry::TooMany,
+    rejection::credential_sentence,
 };
 
 /// A verification that waits for keys. A deadline and a place among those that wait have only first
@@ -28,6 +36,19 @@ pub(super) struct Verification {
 
 /// What a verification finds.
 type Verdict = Result<Arc<Identity>, AuthError>;
+
+/// Wakes the connection however the verification ends: one that panicked must not hold it for ever.
+struct Promise {
+    verdict: Arc<Mutex<Option<Verdict>>>,
+    client: Arc<Client>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.verdict.lock().get_or_insert(Err(AuthError::KeysUnavailable));
+        self.client.outbox().nudge();
+    }
+}
 
 /// What an `auth` message asked for, kept while its token is being verified.
 #[derive(Debug, Default)]
@@ -53,16 +74,16 @@ impl<A: Application> GatewaySession<A> {
             channels: auth.channels.iter().map(|channel| Box::from(&**channel)).collect(),
         };
         let wall = self.shared.clock.wall(replies.now());
-        match self.shared.authenticator.verify(auth.token.reveal(), wall) {
-            Ok(identity) => self.accept(&identity, asked, replies),
-            Err(VerifyError::Rejected(error)) => self.refuse(&error, &asked, replies),
-            Err(VerifyError::KeyUnknown(_)) => self.verify_later(auth.token.reveal(), asked),
+        match self.shared.authenticator.identify(auth.token.reveal(), wall) {
+            Identification::Known(identity) => self.accept(&identity, asked, replies),
+            Identification::Refused(error) => self.refuse(&error, &asked, replies),
+            Identification::Later(identified) => self.verify_later(identified, asked),
         }
     }
 
     /// Fetching keys takes a while: reading stops, so that what the client says next waits for the
     /// verdict without a buffer of ours.
-    fn verify_later(&mut self, token: &str, asked: Asked) {
+    fn verify_later(&mut self, identified: LateIdentification, asked: Asked) {
         let state = std::mem::replace(&mut self.state, State::Ending);
         let (deadline, pending, previous) = match state {
             State::Waiting { deadline, pending } => (Some(deadline), Some(pending), None),
@@ -70,8 +91,7 @@ impl<A: Application> GatewaySession<A> {
             other => return self.state = other,
         };
         let verdict = Arc::default();
-        let (shared, client) = (self.shared.clone(), self.client().clone());
-        let (token, found) = (Box::<str>::from(token), Arc::clone(&verdict));
+        let promise = Promise { verdict: Arc::clone(&verdict), client: self.client().clone() };
         self.state = State::Verifying(Box::new(Verification {
             deadline,
             pending,
@@ -80,10 +100,8 @@ impl<A: Application> GatewaySession<A> {
             verdict,
         }));
         tokio::spawn(async move {
-            let wall = shared.clock.wall(tokio::time::Instant::now().into_std());
-            let verdict = shared.authenticator.authenticate(&token, wall).await;
-            *found.lock() = Some(verdict);
-            client.outbox().nudge();
+            let verdict = identified.await;
+            *promise.verdict.lock() = Some(verdict);
         });
     }
 

@@ -17,7 +17,7 @@ use tokio_tungstenite::WebSocketStream;
 use tungstenite::{Message, client::IntoClientRequest};
 use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_connection::handshake::HeadLimits;
-use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
+use ws_handler::{Authenticate, HandlerConfig, WallClock, WebSocketHandler};
 use ws_transport::read_request;
 
 use crate::{desk::Desk, raw::Raw};
@@ -51,7 +51,7 @@ impl House {
     }
 
     pub(crate) fn with_authenticator(
-        authenticator: Authenticator,
+        authenticator: impl Authenticate,
         change: impl FnOnce(&mut HandlerConfig),
     ) -> Self {
         let mut config = HandlerConfig::default();

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod liveness;
 mod logs;
+mod own_credentials;
 mod per_user;
 mod raw;
 mod routing;
