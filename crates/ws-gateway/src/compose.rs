@@ -1,17 +1,20 @@
 //! From the configuration to the components, one function for each.
 
 use std::{
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU32, NonZeroUsize},
     str::FromStr,
     sync::Arc,
 };
 
 use ws_auth::{Algorithm, Authenticator, BuildError, Issuer, Origins, TokenMinter};
+use ws_channels::{
+    ChannelRules, ConnectionTypes, PresenceConfig, PublishedEventsConfig, SubscriptionLimits,
+};
 use ws_close_manager::{CloseOptions, Pace, SendableCode};
 use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits};
-use ws_handler::{AuthMode, Limits, TrustedProxies};
+use ws_handler::{AuthMode, ChannelSettings, Limits, TrustedProxies};
 use ws_heartbeat::HeartbeatConfig;
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
@@ -20,6 +23,9 @@ use crate::{
     server::ServerOptions,
     upstream::Upstream,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,11 @@ pub struct ComposeError {
 impl ComposeError {
     fn of<E: std::fmt::Display>(component: &'static str) -> impl Fn(E) -> Self {
         move |error| Self { component, reason: error.to_string() }
+    }
+
+    fn of_all(component: &'static str, errors: &[impl std::fmt::Display]) -> Self {
+        let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Self { component, reason: reasons.join("; ") }
     }
 }
 
@@ -145,6 +156,37 @@ fn message_limit(per_minute: Option<u32>, burst: Option<u32>) -> AnyLimit {
     let bucket = TokenBucket::per_minute(per_minute);
     let burst = burst.and_then(NonZeroU32::new);
     burst.map_or(bucket, |burst| bucket.with_burst(burst)).into()
+}
+
+/// Which channels there are for whom, how much of everything, and what the paths of URLs mean.
+pub fn channels(config: &Config) -> Result<ChannelSettings, ComposeError> {
+    let settings = &config.channels;
+    let rules = ChannelRules::compile(&settings.rules)
+        .map_err(|faults| ComposeError::of_all("channels", &faults))?;
+    let types = ConnectionTypes::compile(&settings.types)
+        .map_err(|faults| ComposeError::of_all("connection_types", &faults))?;
+    let at_least_one = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    let channels_max = NonZeroUsize::new(settings.channels_max as usize);
+    Ok(ChannelSettings {
+        rules: Arc::new(rules),
+        limits: SubscriptionLimits {
+            channels_per_subscriber_max: at_least_one(settings.per_connection_max),
+            subscribers_per_channel_max: at_least_one(settings.connections_per_channel_max),
+            channels_max: channels_max.unwrap_or(NonZeroUsize::MIN),
+        },
+        presence: PresenceConfig {
+            grace: settings.presence_grace,
+            batch_above: settings.presence_batch_above as usize,
+            batch_interval: settings.presence_batch_interval,
+            ..PresenceConfig::default()
+        },
+        presence_users_max: settings.presence_users_max as usize,
+        published: settings
+            .event_window
+            .map(|window| PublishedEventsConfig { window, ..PublishedEventsConfig::default() }),
+        event_cache: NonZeroU16::new(settings.event_cache_size),
+        types: Arc::new(types),
+    })
 }
 
 /// permessage-deflate.
