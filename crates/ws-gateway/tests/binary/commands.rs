@@ -74,6 +74,32 @@ async fn config_prints_each_value_with_its_origin_and_no_secret() {
 }
 
 #[tokio::test]
+async fn channel_rules_are_printed_as_they_are_asked_and_bad_ones_refused_with_their_line() {
+    let rules = "[[channels]]\npattern = \"*\"\n\n[[channels]]\npattern = \"chat:*\"\n\
+                 subscribe = true\n\n[[connection_types]]\npath = \"/ws/news\"\nmax = 7\n";
+    let secret = [("JWT_SECRET_KEY", SECRET)];
+    let good = file("rules.toml", rules);
+    let path = good.to_str().expect("UTF-8");
+    let shown = run(&["config", "--config", path], &secret).await;
+    assert_eq!(shown.status, 0, "{shown:?}");
+    let row = |start: &str| {
+        let place = shown.stdout.lines().position(|line| line.starts_with(start));
+        place.expect("a line for each rule and each type")
+    };
+    assert!(row("chat:*  subscribe") < row("*       nothing"), "{}", shown.stdout);
+    assert!(row("*  ") < row("/ws/news  7"), "{}", shown.stdout);
+    let checked = run(&["check-config", "--config", path], &secret).await;
+    assert_eq!((checked.status, checked.stdout.lines().count()), (0, 1), "{checked:?}");
+
+    let bad = file("bad_rules.toml", &rules.replace("subscribe = true", "subscribe = 1"));
+    let path = bad.to_str().expect("UTF-8");
+    let refused = run(&["check-config", "--config", path], &secret).await;
+    assert_eq!((refused.status, refused.stdout.as_str()), (2, ""), "{refused:?}");
+    assert!(refused.stderr.starts_with("channels[2].subscribe = \"1\" ("), "{}", refused.stderr);
+    assert!(refused.stderr.contains("bad_rules.toml:6): true or false"), "{}", refused.stderr);
+}
+
+#[tokio::test]
 async fn help_and_version_end_with_0_and_nonsense_with_2() {
     let help = run(&["--help"], &[]).await;
     assert_eq!(help.status, 0);

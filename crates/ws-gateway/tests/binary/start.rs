@@ -114,3 +114,12 @@ async fn section_4_5_auth_mode_none_is_followed_where_it_is_spelled_out_and_warn
     let mut client = Client::connect(&format!("ws://{}/ws", process.address)).await;
     assert_eq!(client.next().await["type"], "connected");
 }
+
+#[tokio::test]
+async fn section_4_9_without_channel_rules_the_log_says_that_channels_are_open() {
+    let open = Process::start(&[], &[]).await;
+    open.logs("no [[channels]]: whoever has authenticated may use any channel").await;
+    let rule = file("one_rule.toml", "[[channels]]\npattern = \"news\"\nsubscribe = true\n");
+    let closed = Process::start(&["--config", rule.to_str().expect("UTF-8")], &[]).await;
+    assert!(!closed.log().contains("[[channels]]"), "{}", closed.log());
+}
