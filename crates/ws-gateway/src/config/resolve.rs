@@ -57,7 +57,7 @@ pub(super) fn resolve(
     if !raw.faults.is_empty() {
         return Err(Faults(raw.faults));
     }
-    let provenance = SETTINGS.iter().map(|setting| effective(setting, &raw)).collect();
+    let provenance = SETTINGS.iter().copied().map(|setting| effective(setting, &raw)).collect();
     Ok(Loaded { config, warnings: raw.warnings, provenance, rule_origins, type_origins })
 }
 

@@ -136,7 +136,7 @@ pub fn command() -> clap::Command {
                 .value_parser(value_parser!(PathBuf))
                 .help(format!("A configuration file in TOML [env: {CONFIG_FILE}]")),
         )
-        .args(SETTINGS.iter().map(flag))
+        .args(SETTINGS.iter().copied().map(flag))
         .args(NOT_AVAILABLE.iter().map(|(env, _)| {
             let flag = Arg::new(*env).long(dashed(env)).global(true).hide(true);
             flag.value_parser(value_parser!(OsString))

@@ -87,7 +87,7 @@ impl Reader<'_> {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let is_named = |setting: &&Setting| setting.section == section && setting.key() == name;
-            match SETTINGS.iter().find(is_named) {
+            match SETTINGS.iter().copied().find(is_named) {
                 Some(setting) => self.read_setting(setting, value),
                 None => self.unknown_key(Some(section), name, key.span()),
             }
@@ -243,7 +243,7 @@ fn suggestion(section: Option<Section>, name: &str) -> Option<String> {
 }
 
 fn within(section: Section, name: &str) -> Option<String> {
-    let settings = || SETTINGS.iter().filter(|setting| setting.section == section);
+    let settings = || SETTINGS.iter().copied().filter(|setting| setting.section == section);
     // The name of the variable, where the key is shorter.
     let spelled_out = settings().find(|setting| setting.env.eq_ignore_ascii_case(name));
     let keys: Vec<String> = settings().map(Setting::key).collect();
@@ -257,7 +257,7 @@ fn within(section: Section, name: &str) -> Option<String> {
 
 fn elsewhere(name: &str) -> Option<String> {
     let names: BTreeMap<String, &Setting> =
-        SETTINGS.iter().map(|setting| (setting.env.to_ascii_lowercase(), setting)).collect();
+        SETTINGS.iter().map(|setting| (setting.env.to_ascii_lowercase(), *setting)).collect();
     let setting = names.get(nearest(name, names.keys().map(String::as_str))?)?;
     Some(format!("{} under [{}]", setting.key(), setting.section.name()))
 }

@@ -1,0 +1,38 @@
+//! The settings of who looks inside, and of what is told.
+
+use crate::config::resolved::{LogFormat, LogLevel};
+use crate::config::setting::{Kind, Section, Setting};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        env: "ADMIN_KEY",
+        section: Section::Admin,
+        kind: Kind::Secret(|c, key| c.admin.key = key),
+        default: "",
+        doc: "What /stats and /metrics demand as a bearer token; they are open unless it is set",
+    },
+    Setting {
+        env: "LOG_LEVEL",
+        section: Section::Log,
+        kind: Kind::Word(&[
+            ("error", |c| c.log.level = LogLevel::Error),
+            ("warn", |c| c.log.level = LogLevel::Warn),
+            ("info", |c| c.log.level = LogLevel::Info),
+            ("debug", |c| c.log.level = LogLevel::Debug),
+            ("trace", |c| c.log.level = LogLevel::Trace),
+        ]),
+        default: "info",
+        doc: "The least urgent lines that are written",
+    },
+    Setting {
+        env: "LOG_FORMAT",
+        section: Section::Log,
+        kind: Kind::Word(&[
+            ("auto", |c| c.log.format = LogFormat::Auto),
+            ("human", |c| c.log.format = LogFormat::Human),
+            ("json", |c| c.log.format = LogFormat::Json),
+        ]),
+        default: "auto",
+        doc: "For people or for machines; `auto` is for people on a terminal only",
+    },
+];
