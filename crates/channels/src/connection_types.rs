@@ -1,6 +1,6 @@
 //! What a URL says about a connection: how many of the kind, whose it is, which channels it is in.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{ChannelName, ConnectionTypeSpec, OnLimit, TypeError, TypeFault, UrlError};
 
@@ -70,12 +70,18 @@ impl ConnectionTypes {
         Ok(Self { types: types.into_iter().map(|(_, kind)| kind).collect() })
     }
 
-    /// The type that a URL's path means, if any.
+    /// The type that a URL's path means, if any. What follows a `?` is not looked at: a token there must not
+    /// become part of a channel's name.
+    ///
+    /// Segments are compared as they are written, so that one path is spelled in one way: with an empty
+    /// segment, a slash at the end, or a literal segment that is percent-encoded it is another one. Only
+    /// the values of parameters are decoded, each by itself: an encoded slash is part of the value.
     ///
     /// # Errors
     ///
     /// A type means it, and the value of a parameter cannot be used.
     pub fn target(&self, path: &str) -> Result<Option<Target<'_>>, UrlError> {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
         let found = self.types.iter().find_map(|kind| Some((kind, kind.path.matches(path)?)));
         let Some((kind, encoded)) = found else { return Ok(None) };
         let parameters = kind.path.parameters();
@@ -193,9 +199,9 @@ impl Target<'_> {
         &self.channels
     }
 
-    /// By what connections are counted.
-    fn key(&self) -> (Box<str>, Box<str>) {
-        let value = self.kind.per.map(|per| self.values[per].clone());
-        (self.kind.path().into(), value.unwrap_or_default())
+    /// By what connections are counted. No path contains a space.
+    fn key(&self) -> Arc<str> {
+        let value = self.kind.per.map_or("", |per| &self.values[per]);
+        [self.kind.path(), " ", value].concat().into()
     }
 }

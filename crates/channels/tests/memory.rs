@@ -14,8 +14,9 @@ use std::{
 };
 
 use ws_channels::{
-    Channel, ChannelName, Departure, EventIds, Presence, PresenceConfig, PublishedEvents,
-    PublishedEventsConfig, SeenEvents, Subscriber, SubscriptionLimits, Subscriptions,
+    Channel, ChannelName, ConnectionTypeSpec, ConnectionTypes, Departure, EventIds, Places,
+    Presence, PresenceConfig, PublishedEvents, PublishedEventsConfig, SeenEvents, Subscriber,
+    SubscriptionLimits, Subscriptions,
 };
 
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant")]
@@ -120,6 +121,10 @@ fn a_subscription_costs_tens_of_bytes() {
     println!("a user in a room: {here:.1} bytes, {absent:.1} in its grace period");
     assert!(here <= 90.0 && absent <= 250.0);
 
+    let place = bytes_per_place();
+    println!("a place of a connection type: {place:.1} bytes");
+    assert!(place <= 160.0);
+
     let (of_client, of_channel) = bytes_per_event();
     println!("an event: {of_client:.1} bytes for a client, {of_channel:.1} for a channel");
     assert!(of_client <= 20.0 && of_channel <= 60.0);
@@ -143,6 +148,24 @@ fn bytes_per_user() -> (f64, f64) {
     let absent = (BYTES.get() - before) as f64 / USERS as f64;
     assert_eq!(presence.stats().absent, USERS);
     (here, absent)
+}
+
+/// Of a type with one connection for each key.
+fn bytes_per_place() -> f64 {
+    const CONNECTIONS: usize = 100_000;
+    let types = ConnectionTypes::compile(&ConnectionTypeSpec::default_table()).expect("they hold");
+    let places: Arc<Places<Member>> = Arc::default();
+    let member = Member::default();
+    let mut held = Vec::with_capacity(CONNECTIONS);
+    let before = BYTES.get();
+    for i in 0..CONNECTIONS {
+        let path = format!("/ws/chat/{i:08}");
+        let target = types.target(&path).expect("the value is fine").expect("a type means it");
+        held.push(places.enter(&target, member.clone()).expect("each has a key of its own"));
+    }
+    let bytes = BYTES.get() - before;
+    assert_eq!(places.len(), CONNECTIONS);
+    bytes as f64 / CONNECTIONS as f64
 }
 
 /// For a client that was sent it, and for the channel in which it was published.

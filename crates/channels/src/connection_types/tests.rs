@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::{PathError, PatternError};
 
@@ -48,6 +46,46 @@ fn an_owner_is_compared_as_it_is_called_and_not_as_it_is_encoded() {
     assert_eq!(target.value("user_id"), Some("auth0|abc"));
     assert!(target.admits(Some("auth0|abc")));
     assert!(!target.admits(Some("auth0%7Cabc")));
+}
+
+#[test]
+fn a_path_is_spelled_in_one_way_and_what_is_no_path_is_not_looked_at() {
+    let types = defaults();
+    for path in [
+        "//ws/chat/abc",
+        "/ws//chat/abc",
+        "/ws/chat//abc",
+        "/ws/chat//",
+        "/ws/chat/abc/",
+        "/ws/./chat/abc",
+        "/ws/x/../chat/abc",
+        "/ws/ch%61t/abc",
+        "/ws%2Fchat/abc",
+        "/WS/chat/abc",
+        "ws/chat/abc",
+        "/ws/chat?/abc",
+        "/ws/chat/?session_id=abc",
+    ] {
+        assert_eq!(types.target(path), Ok(None), "{path}");
+    }
+    for (path, value) in [
+        ("/ws/chat/abc?token=eyJ", "abc"),
+        ("/ws/chat/abc#top?x", "abc"),
+        ("/ws/chat/a%3Fb?c", "a?b"),
+        ("/ws/chat/a%2Fb", "a/b"),
+        ("/ws/chat/a%2Fb%2f..", "a/b/.."),
+        ("/ws/chat/.", "."),
+        ("/ws/chat/..", ".."),
+        ("/ws/chat/%2e%2E", ".."),
+        ("/ws/chat/a+b", "a+b"),
+        ("/ws/chat/a%2Bb", "a+b"),
+        // Decoded once.
+        ("/ws/chat/%2541", "%41"),
+    ] {
+        let target = target(&types, path);
+        assert_eq!(target.value("session_id"), Some(value), "{path}");
+        assert_eq!(channels(&target), [format!("chat:{value}")]);
+    }
 }
 
 #[test]
@@ -131,6 +169,25 @@ fn the_oldest_makes_way_and_takes_nobodys_place_with_it() {
     assert_eq!(places.len(), 2);
     let sixth = places.enter(&bob, 5).unwrap();
     assert_eq!(sixth.displaced, Some(3));
+}
+
+#[test]
+fn of_thousands_who_share_a_key_each_goes_alone() {
+    let types =
+        ConnectionTypes::compile(&[ConnectionTypeSpec { max: Some(20_000), ..spec("/all") }])
+            .unwrap();
+    let places = Arc::new(Places::new());
+    let all = target(&types, "/all");
+    let mut held: Vec<_> = (0..20_000).map(|i| places.enter(&all, i).unwrap().place).collect();
+    assert!(places.enter(&all, 0).is_err());
+    // From both ends and the middle.
+    for i in 0..10_000 {
+        held.swap_remove(i * 7919 % held.len());
+    }
+    assert_eq!(places.len(), 10_000);
+    assert!(places.enter(&all, 0).is_ok());
+    drop(held);
+    assert!(places.is_empty());
 }
 
 #[test]
