@@ -116,7 +116,7 @@ pub struct PresenceConfig {
     /// How many who came, and how many who left, a difference names at most (default 100); the others
     /// are counted. Bounds the size of what everyone in a large room is sent.
     pub batch_names_max: usize,
-    /// How many users may be in their grace period at once, in all rooms (default 1,000,000, some 150
+    /// How many users may be in their grace period at once, in all rooms (default 1,000,000, some 170
     /// bytes each). Above, rooms are told at once.
     pub absent_max: usize,
 }

@@ -33,7 +33,7 @@ pub use name::{ChannelKind, ChannelName};
 pub use pattern::{Caller, Pattern};
 pub use permissions::{Action, GrantError, Grants, Permissions};
 pub use presence::{
-    Announcement, Change, Departure, Difference, Presence, PresenceEvent, PresenceStats,
+    Announcement, Change, Departure, Difference, Presence, PresenceEvent, PresenceStats, Turn,
 };
 pub use published_events::{PublishedEvents, PublishedEventsStats};
 pub use rules::{ChannelRule, ChannelRules, Denial, DenialCause, History};

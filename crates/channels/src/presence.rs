@@ -10,7 +10,7 @@ use std::{
 };
 
 use ahash::RandomState;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{ChannelName, PresenceConfig};
 
@@ -36,12 +36,26 @@ const EVENTS_AT_ONCE: usize = 256;
 ///
 /// It owns no timer: whoever drives it sleeps until [`poll_timeout`](Self::poll_timeout), calls
 /// [`handle_timeout`](Self::handle_timeout), and asks again, also when a [`Change`] says `earlier`.
+///
+/// What happens and what is told of it are two steps. Where several threads take them, hold a
+/// [`turn`](Self::turn) over both.
 pub struct Presence {
     hasher: RandomState,
-    shards: Box<[Mutex<Rooms>]>,
+    shards: Box<[Shard]>,
     /// How many users are in their grace period.
     absent: Arc<AtomicUsize>,
 }
+
+struct Shard {
+    /// Taken before the rooms are, and held while it is told what has changed in them.
+    turn: Mutex<()>,
+    rooms: Mutex<Rooms>,
+}
+
+/// The right to change a room and to tell it of that, before anybody else does.
+#[derive(Debug)]
+#[must_use = "it lasts as long as it is held"]
+pub struct Turn<'p>(#[expect(dead_code, reason = "dropping it is its use")] MutexGuard<'p, ()>);
 
 /// Why somebody is no longer in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,14 +134,27 @@ impl Presence {
     pub fn new(config: PresenceConfig) -> Self {
         let hasher = RandomState::new();
         let absent = Arc::<AtomicUsize>::default();
-        let rooms = |_| Mutex::new(Rooms::new(config, absent.clone(), hasher.clone()));
-        Self { shards: (0..SHARDS).map(rooms).collect(), hasher, absent }
+        let shard = |_| Shard {
+            turn: Mutex::new(()),
+            rooms: Mutex::new(Rooms::new(config, absent.clone(), hasher.clone())),
+        };
+        Self { shards: (0..SHARDS).map(shard).collect(), hasher, absent }
+    }
+
+    /// Waits until nobody tells `room` of anything. Held from a join or leave until the room has been told,
+    /// it makes what a room is told come in the order in which it happened: otherwise "bob left"
+    /// of one thread may overtake "bob joined" of another, and everyone has a bob who is not there.
+    ///
+    /// Questions need no turn and wait for none. Who holds one must not ask for another, of any
+    /// room, nor call [`handle_timeout`](Self::handle_timeout).
+    pub fn turn(&self, room: &str) -> Turn<'_> {
+        Turn(self.shard_of(room).turn.lock())
     }
 
     /// A connection of `user` has come into `room`. Count each connection once: who subscribes twice
     /// is there once.
     pub fn join(&self, room: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
-        self.shard_of(room).lock().join(room, user, now)
+        self.shard_of(room).rooms.lock().join(room, user, now)
     }
 
     /// A connection of `user` is no longer in `room`. [`Announcement::Now`]: the user has left.
@@ -138,38 +165,39 @@ impl Presence {
         departure: Departure,
         now: Instant,
     ) -> Change {
-        self.shard_of(room).lock().leave(room, user, departure, now)
+        self.shard_of(room).rooms.lock().leave(room, user, departure, now)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None`: not before something
     /// happens. Asks each shard.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.shards.iter().filter_map(|shard| shard.lock().poll_timeout()).min()
+        self.shards.iter().filter_map(|shard| shard.rooms.lock().poll_timeout()).min()
     }
 
-    /// Hands out what is to be told at `now`. No lock is held meanwhile.
+    /// Hands out what is to be told at `now`. Meanwhile the [`turn`](Self::turn) is held of the rooms that
+    /// it is about, so `each` must not ask for one; it may ask who is there.
     pub fn handle_timeout(&self, now: Instant, mut each: impl FnMut(PresenceEvent)) {
         let mut events = Vec::new();
+        let is_due = |shard: &Shard| shard.rooms.lock().poll_timeout().is_some_and(|at| at <= now);
         for shard in &self.shards {
-            loop {
-                shard.lock().handle_timeout(now, EVENTS_AT_ONCE, &mut events);
-                let done = events.len() < EVENTS_AT_ONCE;
+            while is_due(shard) {
+                // Given up in between, so that a wave of departures does not hold up those who join.
+                let turn = shard.turn.lock();
+                shard.rooms.lock().handle_timeout(now, EVENTS_AT_ONCE, &mut events);
                 events.drain(..).for_each(&mut each);
-                if done {
-                    break;
-                }
+                drop(turn);
             }
         }
     }
 
     /// How many users are in `room`.
     pub fn count(&self, room: &str) -> usize {
-        self.shard_of(room).lock().count(room)
+        self.shard_of(room).rooms.lock().count(room)
     }
 
     /// At most `max` of the users in `room`, in no particular order.
     pub fn users(&self, room: &str, max: usize) -> Vec<Arc<str>> {
-        self.shard_of(room).lock().users(room, max)
+        self.shard_of(room).rooms.lock().users(room, max)
     }
 
     /// How many rooms and users there are. Asks each shard.
@@ -177,12 +205,12 @@ impl Presence {
         let absent = self.absent.load(Ordering::Relaxed);
         let mut stats = PresenceStats { absent, ..PresenceStats::default() };
         for shard in &self.shards {
-            shard.lock().add_to(&mut stats);
+            shard.rooms.lock().add_to(&mut stats);
         }
         stats
     }
 
-    fn shard_of(&self, room: &str) -> &Mutex<Rooms> {
+    fn shard_of(&self, room: &str) -> &Shard {
         // The upper bits: the maps within take the lower ones.
         &self.shards[(self.hasher.hash_one(room) >> 32) as usize % SHARDS]
     }

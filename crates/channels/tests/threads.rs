@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Barrier,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
@@ -97,6 +97,57 @@ fn each_life_of_a_channel_has_one_first_and_one_last_subscriber() {
         assert_eq!(told, (1, 1), "{life:?}");
     }
     assert_eq!(table.stats(), SubscriptionStats::default());
+}
+
+/// Says whether somebody else is still to be handed something.
+#[derive(Clone)]
+struct Listening(Arc<AtomicBool>);
+
+#[test]
+fn who_has_unsubscribed_is_handed_nothing_any_more() {
+    let table = Arc::new(Subscriptions::new(SubscriptionLimits::default(), 1));
+    let channel = name(0);
+    let (handed, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut stays = Subscriber::new(table.clone(), Listening(Arc::new(AtomicBool::new(true))));
+    stays.subscribe(&channel).expect("no limit is near");
+    thread::scope(|scope| {
+        let publishers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Acquire) {
+                        let channel = table.channel(&channel).expect("somebody stays");
+                        for Listening(is_listening) in channel.publish().members() {
+                            assert!(is_listening.load(Ordering::SeqCst), "handed to one who left");
+                            handed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                })
+            })
+            .collect();
+        let leave = |_| {
+            scope.spawn(|| {
+                for round in 0..ROUNDS / 4 {
+                    let listening = Arc::new(AtomicBool::new(true));
+                    let mut leaves = Subscriber::new(table.clone(), Listening(listening.clone()));
+                    leaves.subscribe(&channel).expect("no limit is near");
+                    // However it leaves: from here on the answer may be written.
+                    match round % 3 {
+                        0 => drop(leaves.unsubscribe(&channel)),
+                        1 => leaves.leave_all(|_, _| {}),
+                        _ => drop(leaves),
+                    }
+                    listening.store(false, Ordering::SeqCst);
+                }
+            })
+        };
+        let guests: Vec<_> = (0..2).map(leave).collect();
+        let guests: Vec<_> = guests.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        done.store(true, Ordering::Release);
+        let publishers = publishers.into_iter().map(thread::ScopedJoinHandle::join);
+        assert!(publishers.chain(guests).all(|end| end.is_ok()));
+    });
+    assert!(handed.into_inner() > 0);
+    assert_eq!(table.stats(), SubscriptionStats { channels: 1, subscriptions: 1 });
 }
 
 #[test]

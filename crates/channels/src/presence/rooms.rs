@@ -20,6 +20,8 @@ pub(super) struct Rooms {
     absent: Arc<AtomicUsize>,
     hasher: RandomState,
     rooms: HashMap<ChannelName, Room, RandomState>,
+    /// Users who are here or absent, in all of these rooms.
+    present: usize,
     due: BTreeMap<Deadline, Due>,
     deadlines: u64,
 }
@@ -79,6 +81,7 @@ impl Rooms {
             config,
             absent,
             rooms: HashMap::with_hasher(hasher.clone()),
+            present: 0,
             hasher,
             due: BTreeMap::new(),
             deadlines: 0,
@@ -103,6 +106,7 @@ impl Rooms {
                         known.state = State::Here { connections: 1 };
                     }
                     State::Gone => {
+                        self.present += 1;
                         room.present += 1;
                         known.state = State::Here { connections: 1 };
                     }
@@ -110,6 +114,7 @@ impl Rooms {
                 Change::nothing()
             }
             Entry::Vacant(unknown) => {
+                self.present += 1;
                 room.present += 1;
                 let batched = room.present > config.batch_above || !room.changed.is_empty();
                 unknown.insert(User {
@@ -201,7 +206,7 @@ impl Rooms {
 
     pub(super) fn add_to(&self, stats: &mut PresenceStats) {
         stats.rooms += self.rooms.len();
-        stats.users += self.rooms.values().map(|room| room.present).sum::<usize>();
+        stats.users += self.present;
     }
 
     /// A present user has no connection there any more, nor is one waited for.
@@ -210,6 +215,7 @@ impl Rooms {
         let batched = room.present > self.config.batch_above || !room.changed.is_empty();
         let Some(known) = room.users.get_mut(user) else { return Change::nothing() };
         room.present -= 1;
+        self.present -= 1;
         if batched {
             known.state = State::Gone;
             let mut earlier = false;
