@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod authentication;
+mod channel_rules;
 mod client;
 mod exchange;
 mod house;
