@@ -22,6 +22,8 @@ impl Hub {
         subscriber: &Subscriber,
         now: Instant,
     ) {
+        // Until the others have been told: nobody overtakes.
+        let _turn = self.presence.turn(name);
         let change = self.presence.join(name, user, now);
         self.follow_up(&change);
         if change.announcement == Announcement::Now {
@@ -38,6 +40,7 @@ impl Hub {
         departure: Departure,
         now: Instant,
     ) {
+        let _turn = self.presence.turn(name);
         let change = self.presence.leave(name, user, departure, now);
         self.follow_up(&change);
         if change.announcement == Announcement::Now {
