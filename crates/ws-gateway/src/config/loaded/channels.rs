@@ -13,7 +13,7 @@ pub(super) fn print(loaded: &Loaded, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     if channels.rules.is_empty() {
         writeln!(f, "[[channels]]: none, any channel but the reserved ones\n")?;
     } else {
-        writeln!(f, "[[channels]]: the first that fits settles it, others are not there")?;
+        writeln!(f, "[[channels]]: the first that fits settles it; what none fits is denied")?;
         print_table(f, &rules(&channels.rules, &loaded.rule_origins))?;
     }
     if channels.types.is_empty() {
@@ -34,17 +34,21 @@ fn rules(specs: &[RuleSpec], origins: &[Origin]) -> Vec<Vec<String>> {
         let actions =
             [(spec.subscribe, "subscribe"), (spec.publish, "publish"), (spec.presence, "presence")];
         let actions = actions.iter().filter(|(may, _)| *may).map(|(_, action)| *action);
-        let events = spec.allowed_events.as_ref();
+        let events = match &spec.allowed_events {
+            Some(events) => listed(events.iter().map(String::as_str), "no event"),
+            None => "any event".to_owned(),
+        };
+        let rate = spec
+            .rate_limit_per_second
+            .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate} a second"));
+        // What is said of those who may not do it says nothing.
+        let about = |may: bool, text: String| if may { text } else { "–".to_owned() };
         Some(vec![
             spec.pattern.clone(),
             listed(actions, "nothing"),
-            events.map_or_else(
-                || "any event".to_owned(),
-                |events| listed(events.iter().map(String::as_str), "no event"),
-            ),
-            spec.rate_limit_per_second
-                .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate} a second")),
-            spec.slow_consumer.name().to_owned(),
+            about(spec.publish, events),
+            about(spec.publish, rate),
+            about(spec.subscribe, spec.slow_consumer.name().to_owned()),
             shown(origin),
         ])
     };

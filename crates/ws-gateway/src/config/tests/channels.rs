@@ -109,9 +109,9 @@ fn config_prints_rules_in_the_order_in_which_they_are_asked_and_types() {
     assert_eq!(
         printed(&loaded, "\n[[channels]]"),
         [
-            "user:{user_id}:* subscribe,presence any event no limit disconnect f:10",
+            "user:{user_id}:* subscribe,presence – – disconnect f:10",
             "chat:* subscribe,publish user_message,typing 10 a second drop-oldest f:2",
-            "* nothing any event no limit disconnect f:15",
+            "* nothing – – – f:15",
         ]
     );
     assert_eq!(
