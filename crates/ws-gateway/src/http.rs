@@ -129,7 +129,9 @@ impl<A: Application> Http<A> {
         peer: SocketAddr,
     ) -> Result<Response, Infallible> {
         let path = request.uri().path();
-        if is_upgrade(request.headers()) && (path == &*self.path || path == "/") {
+        let is_ours =
+            |path| path == &*self.path || path == "/" || self.handler.is_connection_path(path);
+        if is_upgrade(request.headers()) && is_ours(path) {
             return Ok(self.upgrade(&mut request, peer).await);
         }
         // A router is a handle; cloning it is what axum does for each request, too.
@@ -201,7 +203,7 @@ async fn not_found<A: Application>(
     request: Request,
 ) -> Response {
     let path = request.uri().path();
-    if path == &*shared.path {
+    if path == &*shared.path || shared.handler.is_connection_path(path) {
         let sentence = "This path takes WebSocket upgrades";
         let body = json!({ "error": sentence, "code": "upgrade_required" });
         let mut response = json_response(StatusCode::UPGRADE_REQUIRED, &body);

@@ -156,7 +156,8 @@ impl<A: Application> Shared<A> {
     /// request that looks like an upgrade and is not at the right place is not one.
     fn is_ours(&self, head: &RequestHead) -> bool {
         let path = head.request.uri().path();
-        is_upgrade(head.request.headers()) && (path == self.options.path || path == "/")
+        is_upgrade(head.request.headers())
+            && (path == self.options.path || path == "/" || self.handler.is_connection_path(path))
     }
 
     async fn refuse_head(&self, socket: EagerTcpStream, error: ReadHeadError, peer: SocketAddr) {

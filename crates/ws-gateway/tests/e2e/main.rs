@@ -5,6 +5,7 @@
 mod authentication;
 mod channel_rules;
 mod client;
+mod connection_types;
 mod exchange;
 mod house;
 mod http;
