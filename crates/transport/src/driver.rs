@@ -18,7 +18,7 @@ use ws_connection::{Cause, Connection, End, Teardown};
 
 use crate::{
     meter::Meter,
-    outbox::{Farewell, Inbox, Outbox, Taken, outbox},
+    outbox::{Farewell, Inbox, Missed, Outbox, Taken, outbox},
     scratch::{self, Output, Scratch},
     session::{Session, Wake},
 };
@@ -226,6 +226,12 @@ where
         self.session.handle_wake(wake, &mut replies);
     }
 
+    #[cold]
+    fn tell_missed(&mut self, missed: &[Missed], output: &mut Output) {
+        let mut replies = output.replies_on(self.connection, self.inbox, self.now.into_std());
+        missed.iter().for_each(|missed| self.session.handle_missed(missed, &mut replies));
+    }
+
     /// Takes what others queued.
     fn drain_outbox(&mut self, output: &mut Output) {
         if !self.inbox.is_pending() {
@@ -233,9 +239,8 @@ where
         }
         let now = self.now.into_std();
         let Taken { mut waiting, nudged, farewell } = self.inbox.take(self.is_blocked());
-        for missed in waiting.take_missed() {
-            let mut replies = output.replies_on(self.connection, self.inbox, now);
-            self.session.handle_missed(&missed, &mut replies);
+        if let Some(missed) = waiting.take_missed() {
+            self.tell_missed(&missed, output);
         }
         waiting.for_each(|message| output.push_prepared(&message, self.connection, now));
         match farewell {

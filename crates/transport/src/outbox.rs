@@ -14,9 +14,13 @@ use ws_connection::Prepared;
 
 mod backlog;
 mod missed;
+mod overflow;
+#[cfg(test)]
+mod properties;
 mod waiting;
 
 pub use missed::Missed;
+pub use overflow::{Delivery, Overflow};
 use waiting::Room;
 pub(crate) use waiting::Waiting;
 
@@ -51,45 +55,6 @@ pub enum SendError {
     /// The connection is closing or gone.
     #[error("the connection is closed")]
     Closed(Arc<Prepared>),
-}
-
-/// What becomes of a message for which there is no room.
-///
-/// What is dropped is counted for each channel of an [`Origin`](ws_connection::Origin), and the session
-/// is told by [`Session::handle_missed`](crate::Session::handle_missed) before what waits is written.
-/// Where dropping all that may be dropped would not make room enough, nothing is dropped but the new
-/// message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// It is handed back. Once queued, it is never dropped for another.
-    #[default]
-    Refuse,
-    /// Those that were sent with any policy but [`Overflow::Refuse`] make way, the oldest first.
-    DropOldest,
-    /// It is dropped itself. Once queued, it may have to make way.
-    DropNewest,
-    /// It replaces a message that was sent like this and has the same channel and key, and waits at the
-    /// end: order within a channel holds. This goes for clients that are slow, whose socket takes no
-    /// more or for whom there is no room; to those that keep up, every message is sent. Once it has
-    /// begun, it goes on until what waits has been written. Where that does not make room, as
-    /// [`Overflow::DropOldest`]; so is a message without an origin, such as several joined ones.
-    Conflate,
-}
-
-impl Overflow {
-    fn may_drop(self) -> bool {
-        self != Self::Refuse
-    }
-}
-
-/// What became of a message that was not handed back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Delivery {
-    /// It waits to be written.
-    Queued,
-    /// It was dropped, and the client will be told.
-    Dropped,
 }
 
 /// What a sender asked of the connection beside messages.
@@ -128,6 +93,7 @@ struct Queue {
     waiting: Waiting,
     farewell: Option<Farewell>,
     nudged: bool,
+    /// Takes no more messages: there is a farewell, or the driver has said one.
     closed: bool,
     waker: Option<Waker>,
 }
@@ -169,38 +135,33 @@ impl Outbox {
         is_calm && self.admit(message, Overflow::Refuse).is_ok()
     }
 
-    #[inline]
+    /// Inlined for each of its callers, so that the policy is known to the compiler: a channel's
+    /// message passes here once for each subscriber.
+    #[inline(always)]
     fn admit(&self, message: Arc<Prepared>, overflow: Overflow) -> Result<Delivery, SendError> {
         let shared = &*self.shared;
         let len = message.wire_len();
         let mut queue = shared.queue.lock();
-        if queue.closed || queue.farewell.is_some() {
+        if queue.closed {
             return Err(SendError::Closed(message));
         }
-        let mut queued = shared.queued.load(Ordering::Relaxed);
-        let room =
-            Room { bytes_max: shared.bytes_max, unsent: shared.unsent.load(Ordering::Relaxed) };
-        let is_crowded = !room.fits(queued, len)
-            || (overflow == Overflow::Conflate
-                && (shared.blocked.load(Ordering::Relaxed) || queue.waiting.is_conflating()));
-        let delivery = if is_crowded {
-            queue.waiting.push_crowded(message, overflow, room, &mut queued)?
-        } else {
-            queued += len;
-            queue.waiting.push(message, overflow);
-            Delivery::Queued
-        };
-        shared.queued.store(queued, Ordering::Relaxed);
-        // For what was dropped as well: the client is to be told.
+        let queued = shared.queued.load(Ordering::Relaxed);
+        let is_conflating = overflow == Overflow::Conflate
+            && (shared.blocked.load(Ordering::Relaxed) || queue.waiting.is_conflating());
+        if is_conflating || !shared.room().fits(queued, len) {
+            return shared.admit_crowded(queue, message, overflow);
+        }
+        shared.queued.store(queued + len, Ordering::Relaxed);
+        queue.waiting.push(message, overflow);
         shared.notify(queue);
-        Ok(delivery)
+        Ok(Delivery::Queued)
     }
 
     /// Queues a message ahead of all others, whatever is queued: for acknowledgements and for what
     /// tells a client that it is too slow. The caller bounds how many.
     pub fn send_urgent(&self, message: Arc<Prepared>) -> Result<(), SendError> {
         let mut queue = self.shared.queue.lock();
-        if queue.closed || queue.farewell.is_some() {
+        if queue.closed {
             return Err(SendError::Closed(message));
         }
         queue.waiting.push_urgent(message);
@@ -234,8 +195,7 @@ impl Outbox {
 
     /// Whether the connection takes no more messages.
     pub fn is_closed(&self) -> bool {
-        let queue = self.shared.queue.lock();
-        queue.closed || queue.farewell.is_some()
+        self.shared.queue.lock().closed
     }
 
     /// Bytes of messages that wait to be written: here, or because the socket takes no more.
@@ -245,9 +205,10 @@ impl Outbox {
 
     fn farewell(&self, farewell: Farewell, discard: bool) {
         let mut queue = self.shared.queue.lock();
-        if queue.closed && farewell != Farewell::Kill {
+        if queue.closed && queue.farewell.is_none() && farewell != Farewell::Kill {
             return;
         }
+        queue.closed = true;
         match (&queue.farewell, &farewell) {
             (None, _) | (Some(Farewell::Close(..)), Farewell::Kill) => {
                 queue.farewell = Some(farewell);
@@ -263,6 +224,26 @@ impl Outbox {
 }
 
 impl Shared {
+    #[inline]
+    fn room(&self) -> Room {
+        Room { bytes_max: self.bytes_max, unsent: self.unsent.load(Ordering::Relaxed) }
+    }
+
+    #[cold]
+    fn admit_crowded(
+        &self,
+        mut queue: MutexGuard<'_, Queue>,
+        message: Arc<Prepared>,
+        overflow: Overflow,
+    ) -> Result<Delivery, SendError> {
+        let mut queued = self.queued.load(Ordering::Relaxed);
+        let delivery = queue.waiting.push_crowded(message, overflow, self.room(), &mut queued)?;
+        self.queued.store(queued, Ordering::Relaxed);
+        // For what was dropped as well: the client is to be told.
+        self.notify(queue);
+        Ok(delivery)
+    }
+
     /// Wakes the driver for a message, unless it has been woken for what is queued already.
     fn notify(&self, queue: MutexGuard<'_, Queue>) {
         if !self.pending.load(Ordering::Relaxed) {
@@ -301,6 +282,7 @@ impl Inbox {
     ///
     /// With `blocked`, when the socket takes no more, messages stay where they may have to make way, and
     /// only a farewell takes everything with it.
+    #[inline(always)]
     pub(crate) fn take(&self, blocked: bool) -> Taken {
         let mut queue = self.shared.queue.lock();
         let nudged = std::mem::take(&mut queue.nudged);
@@ -310,7 +292,6 @@ impl Inbox {
         self.shared.pending.store(false, Ordering::Relaxed);
         let waiting = self.take_counted(&mut queue);
         let farewell = queue.farewell.clone();
-        queue.closed |= farewell.is_some();
         Taken { waiting, nudged, farewell }
     }
 
@@ -324,6 +305,7 @@ impl Inbox {
     }
 
     /// Until they are known to be written, they count as unsent.
+    #[inline(always)]
     fn take_counted(&self, queue: &mut Queue) -> Waiting {
         let queued = self.shared.queued.load(Ordering::Relaxed);
         let unsent = self.shared.unsent.load(Ordering::Relaxed);

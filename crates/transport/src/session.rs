@@ -96,7 +96,7 @@ impl Replies<'_> {
     /// for the bound of the outbox as before, but it does not make way any more.
     pub fn send_queued(&mut self, mut tell: impl FnMut(&Missed, &mut Replies<'_>)) {
         let mut waiting = self.inbox.take_waiting();
-        waiting.take_missed().for_each(|missed| tell(&missed, self));
+        waiting.take_missed().iter().flatten().for_each(|missed| tell(missed, self));
         let before = self.output.bytes.len();
         waiting.for_each(|message| self.output.push_prepared(&message, self.connection, self.now));
         self.output.moved += self.output.bytes.len() - before;

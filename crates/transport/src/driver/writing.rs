@@ -142,7 +142,7 @@ impl Unsent {
     }
 
     /// Bytes of messages that wait for the socket, and whether it was asked and took no more. Replies
-    /// have a bound of their own, and are written off once all is written.
+    /// have a bound of their own; as it is not known which of them have left, all of them are deducted.
     fn waiting(&self) -> (usize, bool) {
         (self.bytes.saturating_sub(self.replies), self.is_blocked)
     }

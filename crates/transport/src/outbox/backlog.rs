@@ -11,7 +11,7 @@ use ws_connection::{Origin, Prepared};
 
 use super::Overflow;
 
-/// Gaps that are not worth closing.
+/// So few gaps are not worth closing.
 const GAPS_MIN: usize = 32;
 
 /// Messages in their order. One that makes way leaves a gap, so that the others keep their numbers;
@@ -36,10 +36,11 @@ struct Entry {
     overflow: Overflow,
 }
 
-/// The numbers of the messages that a newer one with the same key replaces.
+/// The numbers of those that a newer message replaces, by channel and key.
 #[derive(Debug, Default)]
 struct Newest {
     numbers: HashTable<u64>,
+    /// Keys may be a client's choice.
     hasher: RandomState,
 }
 
@@ -64,9 +65,9 @@ impl Backlog {
         messages: impl Iterator<Item = Arc<Prepared>>,
         overflow: Overflow,
     ) {
-        let behind = std::mem::take(self).entries;
+        let behind = self.take_entries();
         messages.for_each(|message| self.push(message, overflow));
-        behind.into_iter().flatten().for_each(|it| self.push(it.message, it.overflow));
+        behind.for_each(|it| self.push(it.message, it.overflow));
     }
 
     /// Puts a message behind the others. While it conflates, one with the same key must be gone.
@@ -74,16 +75,17 @@ impl Backlog {
         if overflow.may_drop() {
             self.droppable_bytes += message.wire_len();
         }
-        let number = self.base + self.entries.len() as u64;
+        let entry = Entry { message, overflow };
         if let Some(newest) = &mut self.newest
-            && let Some(origin) = key_of(&message, overflow)
+            && let Some(origin) = entry.replaceable()
         {
-            let (entries, base, hasher) = (&self.entries, self.base, &newest.hasher);
+            let number = self.base + self.entries.len() as u64;
+            let (hasher, entries, base) = (&newest.hasher, &self.entries, self.base);
             newest.numbers.insert_unique(hash(hasher, origin), number, |&other| {
-                entry(entries, base, other).map_or(0, |(_, origin)| hash(hasher, origin))
+                replaceable(entries, base, other).map_or(0, |other| hash(hasher, other))
             });
         }
-        self.entries.push_back(Some(Entry { message, overflow }));
+        self.entries.push_back(Some(entry));
     }
 
     /// From now on each key waits once. Hands over what is older than another with its key already.
@@ -91,10 +93,9 @@ impl Backlog {
         if self.is_conflating() {
             return;
         }
+        let entries = self.take_entries();
         self.newest = Some(Newest::default());
-        let waiting = std::mem::take(&mut self.entries);
-        (self.base, self.cursor, self.gaps, self.droppable_bytes) = (0, 0, 0, 0);
-        for Entry { message, overflow } in waiting.into_iter().flatten() {
+        for Entry { message, overflow } in entries {
             if overflow == Overflow::Conflate
                 && let Some(older) = self.take_same(&message)
             {
@@ -107,21 +108,21 @@ impl Backlog {
     /// Takes out what is to be replaced by `message`.
     pub(super) fn take_same(&mut self, message: &Prepared) -> Option<Arc<Prepared>> {
         let origin = message.origin()?;
-        let (entries, base) = (&self.entries, self.base);
-        let newest = self.newest.as_mut()?;
-        let found = newest.numbers.find_entry(hash(&newest.hasher, origin), |&number| {
-            entry(entries, base, number).is_some_and(|(_, other)| is_same(origin, other))
-        });
-        let number = *found.ok()?.get();
+        let newest = self.newest.as_ref()?;
+        let is_same = |&number: &u64| {
+            replaceable(&self.entries, self.base, number)
+                .is_some_and(|other| origin.key == other.key && origin.channel == other.channel)
+        };
+        let number = *newest.numbers.find(hash(&newest.hasher, origin), is_same)?;
         self.take(number)
     }
 
     /// Takes out what has waited longest of what may make way.
     pub(super) fn take_oldest(&mut self) -> Option<Arc<Prepared>> {
-        let from = (self.cursor.max(self.base) - self.base) as usize;
-        let mut rest = self.entries.range(from..);
-        let at = rest.position(|it| it.as_ref().is_some_and(|it| it.overflow.may_drop()))?;
-        self.cursor = self.base + (from + at) as u64;
+        let from = usize::try_from(self.cursor.saturating_sub(self.base)).ok()?;
+        let may_drop = |it: &Option<Entry>| it.as_ref().is_some_and(|it| it.overflow.may_drop());
+        let at = from + self.entries.range(from..).position(may_drop)?;
+        self.cursor = self.base + at as u64;
         self.take(self.cursor)
     }
 
@@ -132,7 +133,7 @@ impl Backlog {
 
     fn take(&mut self, number: u64) -> Option<Arc<Prepared>> {
         if let Some(newest) = &mut self.newest
-            && let Some((_, origin)) = entry(&self.entries, self.base, number)
+            && let Some(origin) = replaceable(&self.entries, self.base, number)
         {
             let hash = hash(&newest.hasher, origin);
             if let Ok(found) = newest.numbers.find_entry(hash, |&other| other == number) {
@@ -155,33 +156,70 @@ impl Backlog {
             self.gaps -= 1;
         }
         if self.gaps > GAPS_MIN && 2 * self.gaps > self.entries.len() {
-            let is_conflating = self.newest.take().is_some();
-            let entries = std::mem::take(self).entries;
-            self.newest = is_conflating.then(Newest::default);
-            entries.into_iter().flatten().for_each(|it| self.push(it.message, it.overflow));
+            let entries = self.take_entries();
+            entries.for_each(|it| self.push(it.message, it.overflow));
         }
+    }
+
+    /// Takes out all, to be put back with new numbers. If it conflates, it goes on.
+    fn take_entries(&mut self) -> impl Iterator<Item = Entry> + use<> {
+        let newest = self.newest.as_ref().map(|_| Newest::default());
+        let taken = std::mem::replace(self, Self { newest, ..Self::default() });
+        taken.entries.into_iter().flatten()
     }
 }
 
-/// What a message is replaced by: another that was sent to be conflated, and has this origin's key.
-fn key_of(message: &Prepared, overflow: Overflow) -> Option<&Origin> {
-    if overflow == Overflow::Conflate { message.origin() } else { None }
+impl Entry {
+    /// Its origin if a newer message with the same key replaces it.
+    fn replaceable(&self) -> Option<&Origin> {
+        if self.overflow == Overflow::Conflate { self.message.origin() } else { None }
+    }
 }
 
-fn entry(
-    entries: &VecDeque<Option<Entry>>,
-    base: u64,
-    number: u64,
-) -> Option<(&Arc<Prepared>, &Origin)> {
+fn replaceable(entries: &VecDeque<Option<Entry>>, base: u64, number: u64) -> Option<&Origin> {
     let at = usize::try_from(number.checked_sub(base)?).ok()?;
-    let entry = entries.get(at)?.as_ref()?;
-    Some((&entry.message, key_of(&entry.message, entry.overflow)?))
-}
-
-fn is_same(origin: &Origin, other: &Origin) -> bool {
-    origin.key == other.key && origin.channel == other.channel
+    entries.get(at)?.as_ref()?.replaceable()
 }
 
 fn hash(hasher: &RandomState, origin: &Origin) -> u64 {
     hasher.hash_one((&*origin.channel, origin.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(key: u64) -> Arc<Prepared> {
+        let origin = Origin { channel: "feed".into(), key, range: None, count: 1 };
+        Arc::new(Prepared::text("news").with_origin(origin))
+    }
+
+    #[test]
+    fn gaps_do_not_outgrow_what_waits_however_often_it_is_replaced() {
+        let mut backlog = Backlog::default();
+        backlog.push(message(0), Overflow::Refuse);
+        backlog.start_conflating(|_| panic!("nothing to replace"));
+        (0..100).for_each(|key| backlog.push(message(key), Overflow::Conflate));
+        for n in 0..100_000_u64 {
+            let message = message(n * n % 100);
+            assert!(backlog.take_same(&message).is_some(), "each key waits once");
+            backlog.push(message, Overflow::Conflate);
+            assert!(backlog.entries.len() <= 2 * 101 + GAPS_MIN);
+            assert_eq!(backlog.newest.as_ref().map(|newest| newest.numbers.len()), Some(100));
+        }
+        assert_eq!(backlog.into_messages().count(), 101);
+    }
+
+    #[test]
+    fn what_may_not_make_way_is_looked_at_once_however_much_is_dropped() {
+        let mut backlog = Backlog::default();
+        (0..1000).for_each(|key| backlog.push(message(key), Overflow::Refuse));
+        for key in 0..1000 {
+            backlog.push(message(key), Overflow::DropOldest);
+            assert!(backlog.take_oldest().is_some());
+            assert!(backlog.cursor >= 1000);
+        }
+        assert!(backlog.take_oldest().is_none());
+        assert_eq!(backlog.droppable_bytes(), 0);
+    }
 }

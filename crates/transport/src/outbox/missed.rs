@@ -63,12 +63,11 @@ impl MissedLog {
     }
 
     /// The records, those of channels in the order in which they were first missed.
-    pub(crate) fn into_records(self) -> impl Iterator<Item = Missed> {
-        let others = (self.others > 0).then(|| Missed {
-            channel: Missed::OTHERS.into(),
-            dropped: self.others,
-            range: None,
-        });
-        self.channels.into_iter().chain(others)
+    pub(crate) fn into_records(self) -> Vec<Missed> {
+        let Self { mut channels, others } = self;
+        if others > 0 {
+            channels.push(Missed { channel: Missed::OTHERS.into(), dropped: others, range: None });
+        }
+        channels
     }
 }

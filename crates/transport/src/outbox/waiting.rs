@@ -11,19 +11,22 @@ const REST_CAPACITY: usize = 16;
 
 /// Empty and without an allocation while the connection is idle; one message that waits alone, the
 /// common case, needs none either.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
     first: Option<Arc<Prepared>>,
     rest: VecDeque<Arc<Prepared>>,
+    /// What all of those were sent with, so that none needs to be asked. While there is something rare
+    /// it is written there.
+    overflow: Option<Overflow>,
     rare: Option<Box<Rare>>,
-    /// What all in `first` and `rest` were sent with.
-    overflow: Overflow,
 }
 
 /// What most connections never have.
 #[derive(Debug, Default)]
 struct Rare {
     urgent: VecDeque<Arc<Prepared>>,
+    /// What all in `first` and `rest` were sent with.
+    overflow: Overflow,
     /// Behind `first` and `rest`: what was sent with another policy than those, and everything once
     /// some of it has to make way.
     backlog: Backlog,
@@ -46,45 +49,63 @@ impl Room {
     }
 }
 
+impl Rare {
+    #[cold]
+    fn for_each(
+        self,
+        ordinary: impl Iterator<Item = Arc<Prepared>>,
+        each: &mut dyn FnMut(Arc<Prepared>),
+    ) {
+        let Self { urgent, backlog, .. } = self;
+        urgent.into_iter().chain(ordinary).chain(backlog.into_messages()).for_each(each);
+    }
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        let overflow = Some(Overflow::Refuse);
+        Self { first: None, rest: VecDeque::new(), overflow, rare: None }
+    }
+}
+
 impl Waiting {
     /// Puts a message behind the others; there is room for it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, message: Arc<Prepared>, overflow: Overflow) {
-        if self.rare.is_some() {
-            self.push_beside_rare(message, overflow);
-        } else if self.first.is_none() && self.rest.is_empty() {
-            self.first = Some(message);
-            self.overflow = overflow;
-        } else if self.overflow == overflow {
-            self.push_rest(message);
+        if self.overflow == Some(overflow) {
+            self.push_last(message);
         } else {
-            self.rare().backlog.push(message, overflow);
+            self.push_rarely(message, overflow);
         }
     }
 
-    #[inline]
-    fn push_rest(&mut self, message: Arc<Prepared>) {
+    #[cold]
+    fn push_rarely(&mut self, message: Arc<Prepared>, overflow: Overflow) {
+        let is_empty = self.first.is_none() && self.rest.is_empty();
+        if self.rare.is_none() && is_empty {
+            self.overflow = Some(overflow);
+            return self.push_last(message);
+        }
+        let rare = self.rare();
+        if !rare.backlog.is_empty() || (rare.overflow != overflow && !is_empty) {
+            rare.backlog.push(message, overflow);
+        } else {
+            rare.overflow = overflow;
+            self.push_last(message);
+        }
+    }
+
+    #[inline(always)]
+    fn push_last(&mut self, message: Arc<Prepared>) {
+        if self.first.is_none() && self.rest.is_empty() {
+            self.first = Some(message);
+            return;
+        }
         if self.rest.capacity() == 0 {
             // Where two wait, more often do: one allocation rather than three for a few of them.
             self.rest.reserve(REST_CAPACITY);
         }
         self.rest.push_back(message);
-    }
-
-    #[cold]
-    fn push_beside_rare(&mut self, message: Arc<Prepared>, overflow: Overflow) {
-        let is_first = self.first.is_none() && self.rest.is_empty();
-        let rare = self.rare();
-        if !rare.backlog.is_empty() {
-            rare.backlog.push(message, overflow);
-        } else if is_first {
-            self.first = Some(message);
-            self.overflow = overflow;
-        } else if self.overflow == overflow {
-            self.push_rest(message);
-        } else {
-            self.rare().backlog.push(message, overflow);
-        }
     }
 
     /// Puts a message before all others, and behind those that were put there.
@@ -98,7 +119,6 @@ impl Waiting {
     }
 
     /// Finds a place for a message of a client that is slow. `queued` is kept at the bytes that wait.
-    #[cold]
     pub(super) fn push_crowded(
         &mut self,
         message: Arc<Prepared>,
@@ -153,35 +173,35 @@ impl Waiting {
     }
 
     /// What the client is to be told that it went without, before it is sent what waits.
-    pub(crate) fn take_missed(&mut self) -> impl Iterator<Item = Missed> + use<> {
-        let log = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.missed));
-        log.into_iter().flat_map(MissedLog::into_records)
+    #[inline]
+    pub(crate) fn take_missed(&mut self) -> Option<Vec<Missed>> {
+        let rare = self.rare.as_mut()?;
+        Some(std::mem::take(&mut rare.missed).into_records())
     }
 
     /// Hands over all messages, urgent ones first.
     #[inline]
     pub(crate) fn for_each(self, mut each: impl FnMut(Arc<Prepared>)) {
         let Self { first, rest, rare, .. } = self;
-        let Some(rare) = rare else {
-            first.into_iter().chain(rest).for_each(&mut each);
-            return;
-        };
-        let Rare { urgent, backlog, .. } = *rare;
-        let ordinary = first.into_iter().chain(rest).chain(backlog.into_messages());
-        urgent.into_iter().chain(ordinary).for_each(&mut each);
+        let ordinary = first.into_iter().chain(rest);
+        match rare {
+            None => ordinary.for_each(each),
+            Some(rare) => rare.for_each(ordinary, &mut each),
+        }
     }
 
     /// Brings all to the backlog, where a message can be taken out of their midst.
     fn gather(&mut self) {
         let first = self.first.take();
         let rest = std::mem::take(&mut self.rest);
-        let overflow = self.overflow;
         if first.is_some() || !rest.is_empty() {
-            self.rare().backlog.prepend(first.into_iter().chain(rest), overflow);
+            let rare = self.rare();
+            rare.backlog.prepend(first.into_iter().chain(rest), rare.overflow);
         }
     }
 
     fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+        let overflow = self.overflow.take().unwrap_or_default();
+        self.rare.get_or_insert_with(|| Box::new(Rare { overflow, ..Rare::default() }))
     }
 }

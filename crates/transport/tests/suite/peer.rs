@@ -10,7 +10,7 @@ use ws_connection::{
     Connection, ConnectionConfig, End, Event, FrameHeader, Prepared, Role, apply_mask,
     encode_header,
 };
-use ws_transport::{Driver, Meter, Outbox, Replies, Session, Wake};
+use ws_transport::{Driver, Meter, Missed, Outbox, Replies, Session, Wake};
 
 use crate::scripted::{Control, Scripted, scripted};
 
@@ -63,6 +63,7 @@ pub(crate) enum Told {
     Close,
     Failed,
     Wake(Wake),
+    Missed(Missed),
     End(End),
 }
 
@@ -80,12 +81,26 @@ pub(crate) struct Notes {
     pub(crate) nudges_itself: bool,
     /// Sends this through its own outbox within each event.
     pub(crate) sends_itself: Option<String>,
+    /// Sends what others queued before it answers.
+    pub(crate) sends_queued: bool,
     /// When it wants its timer.
     pub(crate) timer: Option<std::time::Instant>,
     /// What it answers each text with, instead of an echo.
     pub(crate) answer: Option<String>,
     /// How much it had been told whenever a read had been worked off.
     pub(crate) caught_up: Vec<usize>,
+}
+
+impl Notes {
+    pub(crate) fn missed(&self) -> Vec<Missed> {
+        let told = self.told.iter().cloned();
+        told.filter_map(|it| if let Told::Missed(it) = it { Some(it) } else { None }).collect()
+    }
+
+    fn tell_missed(&mut self, missed: &Missed, replies: &mut Replies<'_>) {
+        let _ = replies.send_text(&format!("missed {} of {}", missed.dropped, missed.channel));
+        self.told.push(Told::Missed(missed.clone()));
+    }
 }
 
 struct Note {
@@ -106,6 +121,9 @@ impl Session for Note {
         }
         let told = match event {
             Event::Text(text) => {
+                if notes.sends_queued {
+                    replies.send_queued(|missed, replies| notes.tell_missed(missed, replies));
+                }
                 if let Some(answer) = &notes.answer {
                     let _ = replies.send_text(answer);
                 } else if notes.echoes {
@@ -140,6 +158,10 @@ impl Session for Note {
             notes.timer = None;
         }
         notes.told.push(Told::Wake(wake));
+    }
+
+    fn handle_missed(&mut self, missed: &Missed, replies: &mut Replies<'_>) {
+        self.notes.lock().tell_missed(missed, replies);
     }
 
     fn poll_timeout(&self) -> Option<std::time::Instant> {
@@ -239,6 +261,11 @@ impl Driven {
     pub(crate) fn texts(&self) -> Vec<String> {
         let told = self.told().into_iter();
         told.filter_map(|it| if let Told::Text(text) = it { Some(text) } else { None }).collect()
+    }
+
+    /// What the session was told that the peer missed.
+    pub(crate) fn missed(&self) -> Vec<Missed> {
+        self.notes.lock().missed()
     }
 
     /// The frames that have left so far.
