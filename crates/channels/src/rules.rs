@@ -1,6 +1,6 @@
 //! Who may do what with which channel: exact names first, then the most specific pattern.
 
-use std::{fmt, num::NonZeroU32, time::Duration};
+use std::{cmp::Reverse, fmt, num::NonZeroU32, time::Duration};
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -17,7 +17,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use prefixes::Prefixes;
+use prefixes::{Node, Prefixes};
 
 /// Settings of the channels that a pattern means, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,12 +149,12 @@ impl ChannelRules {
         let exact = self.find(name, |_| false);
         exact.or_else(|| {
             let spelled_min = name.kind().reserved_prefix().map_or(0, str::len);
-            let fits = |rule: &&ChannelRule| {
-                rule.pattern.literal_prefix().len() >= spelled_min
-                    && rule.pattern.matches_for_somebody(name)
-            };
-            // The first of those that say equally much.
-            self.rules.iter().rev().filter(fits).max_by_key(|rule| rule.pattern.literal_bytes())
+            let candidates = self.prefixes.along(name).take_while(|node| node.len() >= spelled_min);
+            let rules = candidates.flat_map(Node::rules).map(|&i| &self.rules[i as usize]);
+            // Of those that say equally much, the first.
+            rules
+                .filter(|rule| rule.pattern.matches_for_somebody(name))
+                .max_by_key(|rule| (rule.pattern.literal_bytes(), Reverse(rule.index)))
         })
     }
 
@@ -194,7 +194,7 @@ impl ChannelRules {
     fn of(mut rules: Vec<ChannelRule>) -> Self {
         let open = rules.is_empty().then(ChannelRule::open);
         // Stable: of two that say equally much, the one that was written first is asked first.
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.pattern.specificity()));
+        rules.sort_by_key(|rule| Reverse(rule.pattern.specificity()));
         for (index, rule) in (0_u32..).zip(&mut rules) {
             rule.index = index;
         }

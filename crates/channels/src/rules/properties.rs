@@ -35,6 +35,25 @@ fn naive<'s>(specs: &'s [RuleSpec], name: &ChannelName, caller: &Caller<'_>) -> 
     found
 }
 
+/// Placeholders stand for anybody, and what says most of the name is meant.
+fn naive_of<'r>(rules: &'r ChannelRules, name: &ChannelName) -> Option<&'r str> {
+    let mut best: Option<&ChannelRule> = None;
+    for rule in rules.rules() {
+        let text = rule.pattern().as_str();
+        if text == name.as_str() {
+            return Some(text);
+        }
+        let is_reached = !name.starts_with("user:") || text.starts_with("user:");
+        if is_reached
+            && rule.pattern().matches_for_somebody(name)
+            && best.is_none_or(|best| rule.pattern.literal_bytes() > best.pattern.literal_bytes())
+        {
+            best = Some(rule);
+        }
+    }
+    best.map(|rule| rule.pattern().as_str())
+}
+
 proptest! {
     #[test]
     fn the_lookup_finds_what_a_search_through_all_rules_finds(
@@ -52,6 +71,8 @@ proptest! {
         for name in names.iter().filter_map(|name| ChannelName::new(name).ok()) {
             let found = rules.rule_for(&name, &caller).map(|rule| rule.pattern().as_str());
             prop_assert_eq!(found, naive(&specs, &name, &caller), "{}", name);
+            let found = rules.rule_of(&name).map(|rule| rule.pattern().as_str());
+            prop_assert_eq!(found, naive_of(&rules, &name), "{}", name);
         }
     }
 }
