@@ -166,7 +166,7 @@ impl<A: Application> GatewaySession<A> {
         };
         self.send(&answer, kept(id), replies);
         let hub = &self.shared.hub;
-        if arrival != Arrival::Repeated && hub.has_presence(name, &self.bearer()) {
+        if arrival != Arrival::Repeated && hub.has_presence(name) {
             hub.come(name, &user, &self.subscriber, replies.now());
         }
         Ok(())
@@ -220,7 +220,7 @@ impl<A: Application> GatewaySession<A> {
         {
             hub.watchers.fetch_sub(1, Ordering::Relaxed);
         }
-        if hub.has_presence(name, &self.bearer()) {
+        if hub.has_presence(name) {
             hub.go(name, &self.client().name(), departure, replies.now());
         }
     }
@@ -232,7 +232,6 @@ impl<A: Application> GatewaySession<A> {
         }
         let hub = self.shared.hub.clone();
         let user = self.client().name();
-        let identity = self.identity.clone();
         let mut left = Vec::new();
         self.subscriber.leave_all(|name, _| {
             if crate::channels::is_public(name) {
@@ -241,8 +240,7 @@ impl<A: Application> GatewaySession<A> {
                 hub.watchers.fetch_sub(1, Ordering::Relaxed);
             }
         });
-        let bearer = crate::channels::Bearer { identity: identity.as_deref(), grants: None };
-        for name in left.iter().filter(|name| hub.has_presence(name, &bearer)) {
+        for name in left.iter().filter(|name| hub.has_presence(name)) {
             hub.go(name, &user, departure, now);
         }
     }
