@@ -28,6 +28,9 @@ use preset::Preset;
 /// What is measured unless something else is asked for.
 const DURATION: Duration = Duration::from_secs(5);
 
+/// How long idle connections are held, likewise.
+const HOLD: Duration = Duration::from_secs(2);
+
 /// What was written, with the faults that were found in it.
 struct Reader<'a> {
     matches: &'a ArgMatches,
@@ -149,14 +152,18 @@ impl Reader<'_> {
     fn span(&mut self, scenario: Scenario) -> Option<Span> {
         let warmup = self.read("warmup", values::duration)?;
         let duration = self.read("duration", values::duration);
-        let hold = self.read("hold", values::duration)?;
+        let hold = self.read("hold", values::duration);
         let messages = self.read("messages", values::number);
         Some(match scenario {
             Scenario::Connect | Scenario::Reconnect => {
                 let at_most = duration.unwrap_or(Duration::from_secs(60));
-                Span { warmup: Duration::ZERO, length: Length::Dialed { at_most } }
+                let hold = hold.unwrap_or_default();
+                Span { warmup: Duration::ZERO, length: Length::Dialed { at_most, hold } }
             }
-            Scenario::Idle => Span { warmup: Duration::ZERO, length: Length::Duration(hold) },
+            Scenario::Idle => {
+                let length = Length::Duration(hold.unwrap_or(HOLD));
+                Span { warmup: Duration::ZERO, length }
+            }
             Scenario::Churn => {
                 Span { warmup, length: Length::Duration(duration.unwrap_or(DURATION)) }
             }
@@ -200,6 +207,7 @@ impl Reader<'_> {
         Expectation {
             expect: self.text("expect").or(preset.expect(scenario)).map(finder),
             ignore: self.text("ignore").map(finder),
+            count: self.texts("count").into_iter().map(finder).collect(),
         }
     }
 
@@ -228,7 +236,7 @@ impl Reader<'_> {
             headers: self.read_all("header", values::header),
             protocols: self.protocols(preset),
             on_open,
-            until: self.text("until-text").or(preset.until()).map(str::to_owned),
+            until: self.text("until-text").or(preset.until(scenario, side)).map(str::to_owned),
             compress: self.flag("compress"),
         }
     }

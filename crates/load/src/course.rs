@@ -171,7 +171,10 @@ impl Course<'_> {
         match self.plan.span.length {
             Length::Duration(duration) => self.wait_for(duration),
             Length::Messages(_) => self.await_all(Notice::Quiet, None),
-            Length::Dialed { at_most } => self.await_all(Notice::Dialed, Some(at_most)),
+            Length::Dialed { at_most, hold } => {
+                self.await_all(Notice::Dialed, Some(at_most));
+                self.wait_for(hold);
+            }
         }
     }
 

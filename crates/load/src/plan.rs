@@ -53,9 +53,11 @@ pub(crate) enum Length {
     Duration(Duration),
     /// So many messages in all, however long it takes.
     Messages(u64),
-    /// Until the groups that are dialled while measuring are all there, at most so long.
+    /// Until the groups that are dialled while measuring are all there, at most so long; then for what
+    /// comes of it.
     Dialed {
         at_most: Duration,
+        hold: Duration,
     },
 }
 
@@ -179,6 +181,8 @@ pub(crate) struct Message {
 pub(crate) struct Expectation {
     pub(crate) expect: Option<memchr::memmem::Finder<'static>>,
     pub(crate) ignore: Option<memchr::memmem::Finder<'static>>,
+    /// Messages with one of these are counted, answers or not.
+    pub(crate) count: Vec<memchr::memmem::Finder<'static>>,
 }
 
 impl Expectation {
@@ -186,9 +190,26 @@ impl Expectation {
         self.expect.as_ref().is_none_or(|it| it.find(message).is_some())
             && self.ignore.as_ref().is_none_or(|it| it.find(message).is_none())
     }
+
+    pub(crate) fn counts(&self, message: &[u8]) -> bool {
+        self.count.iter().any(|it| it.find(message).is_some())
+    }
 }
 
 impl Plan {
+    /// What of the measured span comes after the last connection.
+    pub(crate) fn held(&self) -> Duration {
+        match self.span.length {
+            Length::Dialed { hold, .. } => hold,
+            Length::Duration(_) | Length::Messages(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether some messages are counted apart.
+    pub(crate) fn counts(&self) -> bool {
+        self.groups.iter().any(|group| !group.expectation.count.is_empty())
+    }
+
     /// Those that read slowly.
     pub(crate) fn slow(&self) -> usize {
         let slow = self.groups.iter().filter(|group| group.reading != Reading::Full);

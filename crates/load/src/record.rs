@@ -32,6 +32,9 @@ pub(crate) struct Record {
     pub(crate) other_example: Option<String>,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// Messages with a text that was to be counted, and their payloads.
+    pub(crate) counted: u64,
+    pub(crate) counted_bytes: u64,
     /// Answers to background connections, which are not among `received`.
     pub(crate) established: u64,
     /// Deliveries to slow readers, which are not among `received`.
@@ -146,6 +149,8 @@ impl Record {
         self.other += other.other;
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.counted += other.counted;
+        self.counted_bytes += other.counted_bytes;
         self.established += other.established;
         if self.other_example.is_none() {
             self.other_example.clone_from(&other.other_example);

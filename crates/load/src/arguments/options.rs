@@ -92,6 +92,12 @@ fn messages() -> Vec<Arg> {
             .action(ArgAction::Append),
         value("expect", "TEXT", "Only messages that contain this are answers"),
         value("ignore", "TEXT", "Messages that contain this are no answers"),
+        value(
+            "count",
+            "TEXT",
+            "Messages that contain this are counted apart, with their bytes, answers or not; may be repeated",
+        )
+        .action(ArgAction::Append),
     ]
 }
 
@@ -145,7 +151,11 @@ fn connecting() -> Vec<Arg> {
         .default_value("0"),
         value("background-rate", "R", "connect: their messages a second, in all")
             .default_value("100"),
-        value("hold", "D", "idle: how long the connections are held").default_value("2s"),
+        value(
+            "hold",
+            "D",
+            "How long all are held once they are open, and counted: idle [default: 2s], connect, reconnect [default: 0s]",
+        ),
         value(
             "source",
             "ADDR[,ADDR]",

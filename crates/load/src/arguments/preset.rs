@@ -1,5 +1,6 @@
 //! Templates that come as a set.
 
+use super::population::Side;
 use crate::scenario::Scenario;
 
 /// Whose messages are spoken.
@@ -55,11 +56,15 @@ impl Preset {
         }
     }
 
-    /// The greeting of a server that has one.
-    pub(super) fn until(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Gateway => Some(r#""type":"connected""#),
+    /// What a connection has to be told before it counts: the greeting of a server that has one, and
+    /// for a receiver that it is subscribed, so that none misses the first publish.
+    pub(super) fn until(self, scenario: Scenario, side: Side) -> Option<&'static str> {
+        match (self, side) {
+            (Self::Plain, _) => None,
+            (Self::Gateway, Side::Receiver) if scenario.fans_out() => {
+                Some(r#""type":"subscribed""#)
+            }
+            (Self::Gateway, _) => Some(r#""type":"connected""#),
         }
     }
 }

@@ -108,6 +108,26 @@ fn our_vocabulary_is_a_preset() {
 }
 
 #[test]
+fn a_receiver_of_our_vocabulary_counts_once_it_is_subscribed() {
+    let plan = parsed("fan-out ws://127.0.0.1:1 --preset gateway").unwrap();
+    let [receivers, publishers] = &plan.groups[..] else { panic!("{:?}", plan.groups) };
+    assert_eq!(receivers.opening.on_open.len(), 1);
+    assert_eq!(receivers.opening.until.as_deref(), Some(r#""type":"subscribed""#));
+    assert!(publishers.opening.on_open.is_empty(), "it hears nothing of what it publishes");
+    assert_eq!(publishers.opening.until.as_deref(), Some(r#""type":"connected""#));
+}
+
+#[test]
+fn messages_that_are_counted_apart_have_one_of_some_texts() {
+    let plan = parsed("connect ws://127.0.0.1:1 --count joined --count left").unwrap();
+    let expectation = &plan.groups[0].expectation;
+    for (message, counts) in [("a joined", true), ("b left", true), ("c stayed", false)] {
+        assert_eq!(expectation.counts(message.as_bytes()), counts, "{message}");
+    }
+    assert!(plan.counts() && !parsed("connect ws://127.0.0.1:1").unwrap().counts());
+}
+
+#[test]
 fn the_help_can_be_drawn() {
     command().debug_assert();
 }

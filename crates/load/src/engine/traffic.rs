@@ -201,6 +201,10 @@ impl Harvest {
         record: &mut Record,
         now: Nanos,
     ) {
+        if group.expectation.counts(message) {
+            record.counted += 1;
+            record.counted_bytes += message.len() as u64;
+        }
         if flow.awaiting.is_some() {
             let until = group.opening.until.as_deref().unwrap_or_default();
             self.opened |= memchr::memmem::find(message, until.as_bytes()).is_some();

@@ -56,6 +56,15 @@ pub(super) struct Messages {
     pub(super) other_example: Option<String>,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
+    pub(super) counted: Option<Counted>,
+}
+
+/// Messages that `--count` found.
+#[derive(Debug, Serialize)]
+pub(super) struct Counted {
+    pub(super) messages: u64,
+    /// Of their payloads.
+    pub(super) bytes: u64,
 }
 
 /// Microseconds.
@@ -161,6 +170,10 @@ impl Report {
                 other_example: all.other_example.clone(),
                 bytes_sent: measured.bytes_sent,
                 bytes_received: measured.bytes_received,
+                counted: plan.counts().then_some(Counted {
+                    messages: measured.counted,
+                    bytes: measured.counted_bytes,
+                }),
             },
             per_second: per(measured.received as f64, outcome.seconds),
             latency_us: Quantiles::of(&measured.latency),
@@ -256,11 +269,12 @@ fn connecting(outcome: &Outcome) -> &Record {
 fn connects(outcome: &Outcome) -> Connects {
     let record = connecting(outcome);
     let storm = outcome.plan.scenario.measures_connects();
+    let seconds = outcome.seconds - outcome.plan.held().as_secs_f64();
     Connects {
         attempted: record.attempted,
         succeeded: record.succeeded,
         failed: record.failed,
-        per_second: storm.then(|| per(record.succeeded as f64, outcome.seconds)).flatten(),
+        per_second: storm.then(|| per(record.succeeded as f64, seconds)).flatten(),
     }
 }
 

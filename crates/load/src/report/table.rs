@@ -91,6 +91,10 @@ impl Table {
 
     fn messages(&mut self, report: &Report) {
         let messages = &report.messages;
+        if let Some(counted) = &messages.counted {
+            let of = bytes(counted.bytes as f64);
+            self.line("counted", &format!("{} messages, {of}", count(counted.messages)));
+        }
         if messages.sent == 0 && messages.received == 0 {
             return;
         }

@@ -104,6 +104,19 @@ fn a_greeting_can_be_part_of_the_connect() {
 }
 
 #[test]
+fn what_comes_after_a_storm_is_counted_while_it_is_held() {
+    let server = Server::start(Behaviour::Greet);
+    let (_, report) = load(&format!(
+        "connect {} -c 5 --on-open one --on-open two --count one --count two --hold 300ms",
+        server.url()
+    ));
+    assert_eq!(number(&report, "/messages/counted/messages"), 10.0, "{report:#}");
+    assert_eq!(number(&report, "/messages/counted/bytes"), 30.0, "{report:#}");
+    assert!(number(&report, "/seconds") >= 0.3, "{report:#}");
+    assert!(number(&report, "/connects/per_second") > 5.0 / 0.3, "{report:#}");
+}
+
+#[test]
 fn bad_arguments_have_the_exit_code_2() {
     for arguments in ["", "echo", "dance ws://127.0.0.1:1", "echo ws://127.0.0.1:1 -c 0"] {
         assert_eq!(load(arguments).0, 2, "{arguments}");

@@ -7,7 +7,7 @@ use crate::{
     servers::{Behaviour, Server},
 };
 
-const KEYS: [&str; 65] = [
+const KEYS: [&str; 66] = [
     "/tool/name",
     "/tool/version",
     "/scenario",
@@ -27,6 +27,7 @@ const KEYS: [&str; 65] = [
     "/messages/other_example",
     "/messages/bytes_sent",
     "/messages/bytes_received",
+    "/messages/counted",
     "/per_second",
     "/latency_us/count",
     "/latency_us/mean",
