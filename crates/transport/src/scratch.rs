@@ -9,8 +9,9 @@ use crate::{outbox::Inbox, session::Replies};
 
 /// Shared frames up to this size are copied into the output: cheaper than a slice of their own.
 const COPY_BYTES_MAX: usize = 4096;
-/// Own bytes are kept in pieces of this size, so that what has left is not held with what has not.
-const PIECE_BYTES: usize = 64 * 1024;
+/// Own bytes are kept in pieces of this size: of what has left, at most so much is held with what has
+/// not.
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// Output buffers that grew past this are given back to the allocator.
 const KEEP_BYTES_MAX: usize = 1024 * 1024;
