@@ -200,6 +200,8 @@ impl Client {
         let events = &mut aside.get_or_insert_default().events;
         let events = events.get_or_insert_with(|| SeenEvents::new(capacity));
         if events.contains(event) {
+            // Offered, so that it is forgotten later than what nobody brings any more.
+            events.insert(event);
             return None;
         }
         let sent = send();
