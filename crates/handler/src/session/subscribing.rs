@@ -214,14 +214,20 @@ impl<A: Application> GatewaySession<A> {
         if self.subscriber.unsubscribe(name).is_none() {
             return;
         }
-        let hub = self.shared.hub.clone();
+        self.stop_watching(name);
+        let hub = &self.shared.hub;
+        if hub.has_presence(name) {
+            hub.go(name, &self.client().name(), departure, replies.now());
+        }
+    }
+
+    /// Is told no more who comes into a channel and who leaves it.
+    fn stop_watching(&mut self, name: &ChannelName) {
+        let hub = &self.shared.hub;
         if hub.watchers.load(Ordering::Relaxed) > 0
             && self.subscriber.unsubscribe(&ChannelName::presence_of(name)).is_some()
         {
             hub.watchers.fetch_sub(1, Ordering::Relaxed);
-        }
-        if hub.has_presence(name) {
-            hub.go(name, &self.client().name(), departure, replies.now());
         }
     }
 
@@ -249,12 +255,27 @@ impl<A: Application> GatewaySession<A> {
     pub(super) fn leave_uncovered(&mut self, replies: &mut Replies<'_>) {
         let hub = self.shared.hub.clone();
         let bearer = self.bearer();
-        let covered = |name: &ChannelName| hub.authorize(name, Action::Subscribe, &bearer).is_ok();
-        let names = self.subscriber.channels().map(|channel| channel.name().clone());
-        let uncovered: Vec<_> =
-            names.filter(|name| crate::channels::is_public(name) && !covered(name)).collect();
+        let watches = |name: &ChannelName| {
+            hub.watchers.load(Ordering::Relaxed) > 0
+                && self.subscriber.channel(&ChannelName::presence_of(name)).is_some()
+        };
+        let covers = |name: &ChannelName, action| hub.authorize(name, action, &bearer).is_ok();
+        let (mut uncovered, mut unseen) = (Vec::new(), Vec::new());
+        for name in self.subscriber.channels().map(|channel| channel.name()) {
+            if !crate::channels::is_public(name) {
+                continue;
+            }
+            if !covers(name, Action::Subscribe) {
+                uncovered.push(name.clone());
+            } else if watches(name) && !covers(name, Action::Presence) {
+                unseen.push(name.clone());
+            }
+        }
         for name in uncovered {
             self.leave(&name, replies);
+        }
+        for name in unseen {
+            self.stop_watching(&name);
         }
     }
 
