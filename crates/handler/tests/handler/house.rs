@@ -45,22 +45,35 @@ pub(crate) struct Refusal {
 
 impl House {
     pub(crate) fn open(change: impl FnOnce(&mut HandlerConfig)) -> Self {
-        let issuer = Issuer::new("house").secret(SECRET);
-        let authenticator = Authenticator::builder().issuer(issuer).build().expect("sound");
-        Self::with_authenticator(authenticator, change)
+        Self::with_authenticator(Self::own_authenticator(), change)
     }
 
     pub(crate) fn with_authenticator(
         authenticator: impl Authenticate,
         change: impl FnOnce(&mut HandlerConfig),
     ) -> Self {
+        Self::built(change, |config, clock| {
+            WebSocketHandler::new(config, authenticator, clock, Desk::default())
+        })
+    }
+
+    /// A house whose handler is made by `build`.
+    pub(crate) fn built(
+        change: impl FnOnce(&mut HandlerConfig),
+        build: impl FnOnce(HandlerConfig, Arc<WallClock>) -> WebSocketHandler<Desk>,
+    ) -> Self {
         let mut config = HandlerConfig::default();
         change(&mut config);
         let opened = Instant::now();
         let wall = UNIX_EPOCH + Duration::from_secs(OPENING);
         let clock = Arc::new(WallClock::new(opened.into_std(), wall));
-        let handler = WebSocketHandler::new(config, authenticator, clock, Desk::default());
-        Self { handler, opened }
+        Self { handler: build(config, clock), opened }
+    }
+
+    /// Knows the tokens of [`House::token`].
+    pub(crate) fn own_authenticator() -> Authenticator {
+        let issuer = Issuer::new("house").secret(SECRET);
+        Authenticator::builder().issuer(issuer).build().expect("sound")
     }
 
     fn wall(&self) -> SystemTime {

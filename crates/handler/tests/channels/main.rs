@@ -1,0 +1,24 @@
+//! Channels, rooms, presence and direct messages, told over in-memory transports on paused time: who
+//! is sent what, in which order, and that nobody is sent anything else.
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
+mod back_end;
+mod claims;
+#[path = "../handler/desk.rs"]
+mod desk;
+mod direct;
+mod events;
+#[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
+#[path = "../handler/house.rs"]
+mod house;
+mod large_rooms;
+mod limits;
+mod presence;
+mod publishing;
+#[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
+#[path = "../handler/raw.rs"]
+mod raw;
+mod refreshing;
+mod rooms;
+mod subscribing;
+mod talk;
