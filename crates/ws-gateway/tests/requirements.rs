@@ -1,5 +1,5 @@
-//! `docs/requirements.md` names tests: each of them exists, and each test that names a requirement or
-//! a section of the design is there.
+//! `docs/requirements.md` and `docs/guarantees.md` name tests: each of them exists, and each test that names
+//! a requirement or a section of the design is on the former.
 
 use std::{
     collections::BTreeSet,
@@ -7,25 +7,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const PAGE: &str = include_str!("../../../docs/requirements.md");
+const REQUIREMENTS: &str = include_str!("../../../docs/requirements.md");
+const GUARANTEES: &str = include_str!("../../../docs/guarantees.md");
 
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The folder that a name of the first table stands for.
+/// The folder that a name in a page's table of folders stands for.
 fn folder(name: &str) -> PathBuf {
     let folder = match name {
         "handler" => "handler/tests/handler",
+        "handler-channels" => "handler/tests/channels",
         "e2e" | "binary" | "hostile" => &format!("ws-gateway/tests/{name}"),
         of_a_crate => of_a_crate,
     };
     crates().join(folder)
 }
 
-/// Every `place/file.rs::test` of the page.
-fn named() -> BTreeSet<&'static str> {
-    let quoted = PAGE.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+/// Every `place/file.rs::test` of a page.
+fn named(page: &'static str) -> BTreeSet<&'static str> {
+    let quoted = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     quoted.filter(|quoted| quoted.contains("::")).collect()
 }
 
@@ -48,10 +50,10 @@ fn tests_in(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_test_that_the_page_of_requirements_names_exists() {
-    let named = named();
-    assert!(named.len() > 100, "{}", named.len());
-    for reference in named {
+fn every_test_that_the_pages_name_exists() {
+    let (required, promised) = (named(REQUIREMENTS), named(GUARANTEES));
+    assert!(required.len() > 100 && promised.len() > 40, "{} {}", required.len(), promised.len());
+    for reference in required.union(&promised) {
         let (file, test) = reference.split_once("::").expect("a file and a test");
         let (place, file) = file.split_once('/').expect("a place and a file");
         let path = folder(place).join(file);
@@ -69,7 +71,10 @@ fn every_test_that_names_a_requirement_is_on_the_page() {
             for test in tests_in(&fs::read_to_string(&path).expect("a source")) {
                 let names_one = ["section_", "requirement_"].iter().any(|it| test.starts_with(it));
                 let reference = format!("{place}/{file}::{test}");
-                assert!(!names_one || named().contains(&*reference), "{reference} is missing");
+                assert!(
+                    !names_one || named(REQUIREMENTS).contains(&*reference),
+                    "{reference} is missing"
+                );
             }
         }
     }
