@@ -5,6 +5,9 @@ pub(crate) const ARCHITECTURE: &str = include_str!("../../../../docs/architectur
 pub(crate) const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
 pub(crate) const PROTOCOL: &str = include_str!("../../../../docs/protocol.md");
 
+/// The pages whose transcripts are replayed.
+pub(crate) const TRANSCRIBED: &[(&str, &str)] = &[("docs/protocol.md", PROTOCOL)];
+
 /// The fenced blocks of one language, each with the number of its first line.
 pub(crate) fn blocks<'p>(page: &'p str, language: &str) -> Vec<(usize, Vec<&'p str>)> {
     let mut blocks = Vec::new();
