@@ -47,6 +47,18 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The code of the close frame that began the end, or that was due; `None` if the transport ended
+    /// without one.
+    pub const fn close_code(&self) -> Option<u16> {
+        match self {
+            Self::ClosedByPeer { code } => *code,
+            Self::ClosedByUs { code } => Some(code.u16()),
+            Self::Protocol(error) => Some(error.close_code().u16()),
+            Self::PongTimeout { .. } | Self::Idle => Some(SendableCode::GOING_AWAY.u16()),
+            Self::EndOfStream | Self::Io(_) | Self::Killed => None,
+        }
+    }
+
     /// A stable word for logs and metric labels.
     pub const fn label(&self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::{
     fmt,
     net::IpAddr,
     num::NonZeroU16,
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -51,6 +52,25 @@ impl fmt::Display for ConnectionId {
             place += 2;
         }
         f.write_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+/// The text is no [`ConnectionId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a connection's id is expected, such as 550e8400-e29b-41d4-a716-446655440000")]
+pub struct ConnectionIdError;
+
+impl FromStr for ConnectionId {
+    type Err = ConnectionIdError;
+
+    /// Reads what [`Display`](fmt::Display) writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, ConnectionIdError> {
+        let digits = text.bytes().filter(u8::is_ascii_hexdigit).fold(0, |bits, digit| {
+            let digit = char::from(digit).to_digit(16).unwrap_or_default();
+            bits << 4 | u128::from(digit)
+        });
+        let id = Self(digits);
+        (id.to_string() == text).then_some(id).ok_or(ConnectionIdError)
     }
 }
 
@@ -273,7 +293,7 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use super::ConnectionId;
+    use super::{ConnectionId, ConnectionIdError};
 
     #[test]
     fn a_connection_id_prints_as_a_uuid_of_version_4() {
@@ -285,6 +305,16 @@ mod tests {
             assert_eq!(groups, [8, 4, 4, 4, 12], "{text}");
             assert_eq!(text.as_bytes()[14], b'4', "{text}");
             assert!(matches!(text.as_bytes()[19], b'8'..=b'b'), "{text}");
+            assert_eq!(text.parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn only_what_an_id_prints_as_is_read_as_one() {
+        let id = ConnectionId::random().to_string();
+        let upper = "550E8400-E29B-41D4-A716-446655440000";
+        for text in ["", "x", &id[1..], &format!("{id}0"), &id.replace('-', ""), upper] {
+            assert_eq!(text.parse::<ConnectionId>(), Err(ConnectionIdError), "{text}");
         }
     }
 }

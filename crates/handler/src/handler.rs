@@ -281,6 +281,13 @@ impl<A: Application> WebSocketHandler<A> {
         all
     }
 
+    /// At most `max` connections behind `after`, or the first ones. Their order says nothing and stays as
+    /// it is, so that all are seen page by page whoever comes and goes meanwhile; a page costs a small part
+    /// of a look at all of them.
+    pub fn connections_after(&self, after: Option<ConnectionId>, max: usize) -> Vec<Arc<Client>> {
+        self.shared.registry.page(after, max)
+    }
+
     /// One connection, while it lasts.
     pub fn connection(&self, id: ConnectionId) -> Option<Arc<Client>> {
         self.shared.registry.get(id)

@@ -27,7 +27,7 @@ pub use admission::Admission;
 pub use application::{Application, LateResponder, Responder};
 pub use channels::back_end::{ChannelInfo, ChannelStats, PresenceInfo, Publish, Published};
 pub use channels::settings::ChannelSettings;
-pub use client::{Client, ConnectionId};
+pub use client::{Client, ConnectionId, ConnectionIdError};
 pub use clock::WallClock;
 pub use config::{AuthMode, HandlerConfig, Limits};
 pub use counts::Counts;

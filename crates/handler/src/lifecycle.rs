@@ -2,7 +2,7 @@
 
 use ws_auth::AuthError;
 use ws_channels::GrantError;
-use ws_connection::{Cause, End, ProtocolError};
+use ws_connection::{End, ProtocolError};
 use ws_heartbeat::HeartbeatStats;
 use ws_protocol::ErrorCode;
 
@@ -174,19 +174,12 @@ pub(crate) fn dead(client: &Client, stats: Option<HeartbeatStats>) {
 }
 
 pub(crate) fn disconnected(client: &Client, end: &End, lived_ms: u64) {
-    let code = match end.cause {
-        Cause::ClosedByPeer { code } => code,
-        Cause::ClosedByUs { code } => Some(code.u16()),
-        Cause::Protocol(error) => Some(error.close_code().u16()),
-        Cause::PongTimeout { .. } | Cause::Idle => Some(1001),
-        Cause::EndOfStream | Cause::Io(_) | Cause::Killed => None,
-    };
     tracing::info!(
         connection = %client.id(),
         user = client.user_id().as_deref(),
         address = %client.address(),
         cause = end.cause.label(),
-        code,
+        code = end.cause.close_code(),
         acknowledged = end.acknowledged,
         lived_ms,
         "disconnected"

@@ -1,8 +1,11 @@
 //! All connections: by name, by user, all.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BinaryHeap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use ahash::RandomState;
@@ -156,6 +159,39 @@ impl Registry {
         for shard in &self.connections {
             shard.lock().iter().for_each(&mut each);
         }
+    }
+
+    /// At most `max` connections behind `after`, in an order that stays as it is while others come and go.
+    /// A page looks at a shard or two, not at all connections, and copies no more than it holds.
+    pub(crate) fn page(&self, after: Option<ConnectionId>, max: usize) -> Vec<Arc<Client>> {
+        let first = after.map_or(0, |id| shard_of(hash_of_id(id)));
+        let mut page = Vec::new();
+        for (index, shard) in self.connections.iter().enumerate().skip(first) {
+            let wanted = max - page.len();
+            if wanted == 0 {
+                break;
+            }
+            let after = after.filter(|_| index == first);
+            let shard = shard.lock();
+            // The nearest ones, the farthest of them on top.
+            let mut nearest = BinaryHeap::new();
+            for id in shard.iter().map(|client| client.id()) {
+                let is_nearer = || nearest.peek().is_some_and(|farthest| id < *farthest);
+                if after.is_some_and(|after| id <= after) {
+                    continue;
+                }
+                if nearest.len() < wanted {
+                    nearest.push(id);
+                } else if is_nearer() {
+                    nearest.pop();
+                    nearest.push(id);
+                }
+            }
+            let found = |id: ConnectionId| shard.find(hash_of_id(id), |known| known.id() == id);
+            let sorted = nearest.into_sorted_vec();
+            page.extend(sorted.into_iter().filter_map(|id| found(id).cloned()));
+        }
+        page
     }
 
     /// How many connections there are.

@@ -15,7 +15,7 @@ pub use client::{Auth, ClientMessage, Custom, Incoming, Position, Publication};
 pub use error::{Expected, ParseError, ParseErrorKind};
 pub use error_code::ErrorCode;
 pub use id::{Correlation, Id};
-pub use nesting::NESTING_MAX;
+pub use nesting::{NESTING_MAX, is_too_deep};
 pub use server::{ChannelMessage, MissedRange, ServerMessage, Session};
 pub use token::Token;
 pub use vocabulary::{ClientType, Field};

@@ -8,7 +8,7 @@
 pub const NESTING_MAX: usize = 127;
 
 /// Whether `json`, which must be valid JSON, has more than [`NESTING_MAX`] levels.
-pub(crate) fn is_too_deep(json: &str) -> bool {
+pub fn is_too_deep(json: &str) -> bool {
     // Each level costs two bytes; and no text has more levels than brackets. Counting these is a
     // twentieth of the work of parsing, and nearly always enough.
     json.len() > 2 * NESTING_MAX && count_openings(json) > NESTING_MAX && depth(json) > NESTING_MAX

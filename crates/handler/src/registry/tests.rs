@@ -101,3 +101,33 @@ async fn tables_give_their_room_back_and_lose_nobody() {
     let room: usize = registry.connections.iter().map(|shard| shard.lock().capacity()).sum();
     assert!(room <= SHARDS * 2 * ROOM_MIN, "room for {room}");
 }
+
+#[tokio::test]
+async fn page_by_page_each_connection_is_seen_once_whoever_comes_and_goes_meanwhile() {
+    let (registry, outbox) = (Registry::new(), outbox());
+    let staying: Vec<_> = (0..500).map(|_| client(&outbox)).collect();
+    let leaving: Vec<_> = (0..100).map(|_| client(&outbox)).collect();
+    staying.iter().chain(&leaving).for_each(|client| registry.insert(client.clone()));
+    assert!(registry.page(None, 0).is_empty());
+    assert_eq!(ids(&registry.page(None, 1000)).len(), 600);
+
+    for max in [1, 7, 64, 599] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        let mut gone = leaving.iter();
+        loop {
+            let page = registry.page(after, max);
+            assert!(page.len() <= max);
+            let Some(last) = page.last() else { break };
+            after = Some(last.id());
+            seen.extend(page);
+            // The last of a page may be gone when the next is asked for.
+            gone.next().inspect(|client| registry.remove(client.id()));
+            registry.insert(client(&outbox));
+        }
+        let seen = ids(&seen);
+        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "none twice");
+        let missing = staying.iter().find(|client| seen.binary_search(&client.id()).is_err());
+        assert!(missing.is_none(), "{missing:?} with pages of {max}");
+        leaving.iter().for_each(|client| registry.insert(client.clone()));
+    }
+}
