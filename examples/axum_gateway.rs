@@ -1,8 +1,9 @@
 //! A desk that takes orders: a handler of your own in axum, beside your other routes.
 //!
-//! Shows: an `Application` with all its hooks and a message type of its own (`order`); a `Gatekeeper` that
-//! asks something else before it lets anybody listen to an account (`Judgement::Later`); channels into
-//! which the application puts its clients; routes of axum that publish, and that tell who is there.
+//! Shows: sessions of your own in place of tokens (`Authenticate`); an `Application` with all its hooks and
+//! a message type of its own (`order`); a `Gatekeeper` that asks something else before it lets anybody
+//! listen to an account (`Judgement::Later`); channels into which the application puts its clients; routes
+//! of axum that publish, and that tell who is there.
 //!
 //! Type:   cargo run --release --example axum_gateway -- 127.0.0.1:9303
 //! Then:   paste the line that it prints into the console of a browser (or into `node`, 22 or newer), and
@@ -38,21 +39,34 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 use tokio::{net::TcpListener, time::timeout};
-use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
+use ws_auth::{AuthError, Identity};
 use ws_channels::{ChannelName, ChannelRules, RuleSpec};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_connection::End;
 use ws_handler::{
-    Application, ChannelSettings, Client, Gatekeeper, HandlerConfig, Judgement, Publish, Refusal,
-    Responder, WallClock, WebSocketHandler,
+    Application, Authenticate, ChannelSettings, Client, Gatekeeper, HandlerConfig, Identification,
+    Judgement, Publish, Refusal, Responder, WallClock, WebSocketHandler,
 };
 use ws_protocol::{Custom, ErrorCode};
 use ws_transport::Replies;
 
-/// Throw-away: whoever reads this file can sign tokens with it.
-const SECRET: &str = "a secret for an example, which must be long";
+/// Whose session is which. Throw-away: yours are in your database, and nobody can guess them.
+const SESSIONS: [(&str, &str); 2] = [("session-of-ada", "ada"), ("session-of-mallory", "mallory")];
 
 pub(crate) type Handler = WebSocketHandler<Desk>;
+
+/// Says who somebody is, by what came in the place of a token.
+struct Sessions;
+
+impl Authenticate for Sessions {
+    fn identify(&self, credential: &str, _: SystemTime) -> Identification {
+        match SESSIONS.iter().find(|(session, _)| *session == credential) {
+            // What has to be looked up elsewhere is `Identification::Later`.
+            Some((_, user)) => Identification::Known(Arc::new(Identity::of_user(user, "sessions"))),
+            None => Identification::Refused(AuthError::Unknown),
+        }
+    }
+}
 
 /// The application. It gets to know its handler once there is one.
 #[derive(Debug, Default)]
@@ -175,11 +189,8 @@ pub(crate) fn compose() -> Result<Handler, Box<dyn Error>> {
         channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
         ..HandlerConfig::default()
     };
-    let issuer = Issuer::new("example").secret(SECRET);
-    let authenticator = Authenticator::builder().issuer(issuer).build()?;
-    let clock = WallClock::new(tokio::time::Instant::now().into_std(), system_time());
-    let (clock, desk) = (Arc::new(clock), Desk::default());
-    let handler = Handler::with_gatekeeper(config, authenticator, clock, desk, Doorkeeper);
+    let clock = wall_clock();
+    let handler = Handler::with_gatekeeper(config, Sessions, clock, Desk::default(), Doorkeeper);
     // Set once, here.
     let _ = handler.application().handler.set(handler.clone());
     Ok(handler)
@@ -246,22 +257,15 @@ async fn websocket(
     }
 }
 
-/// A token for whoever tries this out; in earnest your login makes them.
-pub(crate) fn token(user: &str) -> Result<Secret, Box<dyn Error>> {
-    let minter = TokenMinter::new(&Secret::from(SECRET))?;
-    Ok(minter.mint(&TokenRequest::new(user), system_time())?)
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9303".to_owned());
     let handler = compose()?;
     let listener = TcpListener::bind(address).await?;
     println!(
-        "ws = new WebSocket('ws://{}/ws?token={}'); say = m => ws.send(JSON.stringify(m)); \
+        "ws = new WebSocket('ws://{}/ws?token=session-of-ada'); say = m => ws.send(JSON.stringify(m)); \
          ws.onmessage = m => console.log(m.data); ws.onclose = e => console.log(e.code, e.reason)",
-        listener.local_addr()?,
-        token("ada")?.expose()
+        listener.local_addr()?
     );
     tokio::select! {
         served = serve(handler.clone(), listener) => served?,
@@ -273,6 +277,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge of the program, where time comes from")]
-fn system_time() -> SystemTime {
-    SystemTime::now()
+fn wall_clock() -> Arc<WallClock> {
+    Arc::new(WallClock::new(tokio::time::Instant::now().into_std(), SystemTime::now()))
 }

@@ -19,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde_json::{
@@ -31,13 +31,13 @@ use tokio::{
     sync::broadcast,
     time::{Instant, sleep, timeout},
 };
-use ws_auth::{Authenticator, Issuer};
+use ws_auth::AuthError;
 use ws_channels::{ChannelName, ChannelRules, RuleSpec, SlowConsumer};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_connection::handshake::HeadLimits;
 use ws_handler::{
-    Application, AuthMode, ChannelSettings, Client, HandlerConfig, Limits, Publish, Responder,
-    WallClock, WebSocketHandler,
+    Application, AuthMode, Authenticate, ChannelSettings, Client, HandlerConfig, Identification,
+    Limits, Publish, Responder, WallClock, WebSocketHandler,
 };
 use ws_protocol::ErrorCode;
 use ws_rate_limiter::{KeyedLimiter, TokenBucket};
@@ -73,6 +73,15 @@ impl Application for Prices {
     }
 }
 
+/// No token is asked for, so that none holds.
+struct Nobody;
+
+impl Authenticate for Nobody {
+    fn identify(&self, _: &str, _: SystemTime) -> Identification {
+        Identification::Refused(AuthError::Unknown)
+    }
+}
+
 /// The handler, with its rules.
 pub(crate) fn compose() -> Result<WebSocketHandler<Prices>, Box<dyn Error>> {
     let rules = ChannelRules::compile(&[
@@ -103,10 +112,7 @@ pub(crate) fn compose() -> Result<WebSocketHandler<Prices>, Box<dyn Error>> {
         channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
         ..HandlerConfig::default()
     };
-    // No token is asked for, so that nobody signs any.
-    let nobody = Issuer::new("nobody").secret(format!("{:032x}", rand::random::<u128>()));
-    let authenticator = Authenticator::builder().issuer(nobody).build()?;
-    Ok(WebSocketHandler::new(config, authenticator, wall_clock(), Prices::default()))
+    Ok(WebSocketHandler::new(config, Nobody, wall_clock(), Prices::default()))
 }
 
 /// Tells what a line has brought. What the other line brought before is not told again.
@@ -233,5 +239,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[expect(clippy::disallowed_methods, reason = "the edge of the program, where time comes from")]
 fn wall_clock() -> Arc<WallClock> {
-    Arc::new(WallClock::new(Instant::now().into_std(), std::time::SystemTime::now()))
+    Arc::new(WallClock::new(Instant::now().into_std(), SystemTime::now()))
 }

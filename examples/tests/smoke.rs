@@ -94,8 +94,9 @@ async fn an_order_is_taken_on_and_an_account_is_opened_to_its_owner() {
     let (listener, address) = listen().await;
     tokio::spawn(axum_gateway::serve(handler, listener));
 
-    let token = axum_gateway::token("ada").unwrap();
-    let mut client = Client::connect(address, &format!("/ws?token={}", token.expose())).await;
+    let guessed = format!("ws://{address}/ws?token=guessed").parse().unwrap();
+    assert!(Connector::new().connect(guessed).await.is_err());
+    let mut client = Client::connect(address, "/ws?token=session-of-ada").await;
     client.hears(r#""userId":"ada""#).await;
     client.hears(r#"{"type":"subscribed","channel":"orders""#).await;
     client.says(r#"{"type":"order","id":7,"symbol":"BTCUSDT","quantity":2}"#).await;
@@ -113,8 +114,7 @@ async fn an_order_is_taken_on_and_an_account_is_opened_to_its_owner() {
     let (_, who) = http(address, "GET /who HTTP/1.1", "").await;
     assert_eq!(who, "ada in [\"account:ada\", \"orders\"]\n");
 
-    let token = axum_gateway::token("mallory").unwrap();
-    let mut mallory = Client::connect(address, &format!("/ws?token={}", token.expose())).await;
+    let mut mallory = Client::connect(address, "/ws?token=session-of-mallory").await;
     mallory.hears("Not you again").await;
     assert!(mallory.next().await.is_close());
 }
