@@ -173,3 +173,42 @@ impl Prepared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(channel: &str) -> Origin {
+        Origin { channel: channel.into(), key: 7, range: Some((1, 2, 3)), count: 1 }
+    }
+
+    fn origins(message: &Prepared) -> Vec<Option<String>> {
+        let mut origins = Vec::new();
+        message.for_each_origin(|it| origins.push(it.map(|origin| origin.channel.to_string())));
+        origins
+    }
+
+    #[test]
+    fn joined_messages_keep_the_origins_of_all_their_parts() {
+        let channel = |name: &str| Some(name.to_owned());
+        let feed = Arc::new(Prepared::text("1").with_origin(origin("feed")));
+        let none = Arc::new(Prepared::text("2"));
+        let chat = Arc::new(Prepared::binary(b"3").with_origin(origin("chat")));
+        assert_eq!(feed.origin(), Some(&origin("feed")));
+        assert_eq!(origins(&feed), [channel("feed")]);
+        assert_eq!(origins(&none), [None]);
+
+        let some = Prepared::join(&[feed.clone(), none]).expect("two");
+        let all = Prepared::join(&[chat, some, feed]).expect("two");
+        assert_eq!(all.origin(), None, "none of its own");
+        assert_eq!(origins(&all), [channel("chat"), channel("feed"), None, channel("feed")]);
+    }
+
+    #[test]
+    fn an_origin_given_to_joined_messages_is_that_of_all_of_them() {
+        let parts = [Arc::new(Prepared::text("1")), Arc::new(Prepared::text("2"))];
+        let joined = Prepared::join(&parts).expect("two");
+        let joined = Arc::into_inner(joined).expect("nobody else has it");
+        assert_eq!(origins(&joined.with_origin(origin("feed"))), [Some("feed".to_owned())]);
+    }
+}

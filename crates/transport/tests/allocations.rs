@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::{Message, protocol::frame::coding::OpCode};
 use ws_compression::{CompressionConfig, CompressionManager, Outcome, PerMessageDeflate, Role};
 use ws_connection::{
-    Connection, ConnectionConfig, End, Event, Prepared, apply_mask, encode_header,
+    Connection, ConnectionConfig, End, Event, Origin, Prepared, apply_mask, encode_header,
 };
-use ws_transport::{Driver, Meter, Outbox, Replies, Session, WebSocketStream};
+use ws_transport::{Delivery, Driver, Meter, Outbox, Overflow, Replies, Session, WebSocketStream};
 
 /// Counts for each thread by itself, so that tests that run beside each other do not mix.
 struct Counting;
@@ -324,6 +324,26 @@ async fn a_message_for_many_allocates_nothing_at_each_receiver() {
         }
         assert!(socket.written() > 0);
         assert_eq!(calls, 0, "{len} bytes");
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_dropped_costs_one_who_keeps_up_no_allocation() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest, Overflow::Conflate] {
+        let socket = socket(Vec::new());
+        let (config, meter) = (Arc::new(ConnectionConfig::server()), Arc::new(Meter::default()));
+        let (driver, outbox) = driver(socket.clone(), None, &config, &meter);
+        let mut driver = pin!(driver);
+        let origin = Origin { channel: "feed".into(), key: 1, range: None, count: 1 };
+        let message = Arc::new(Prepared::text("news").with_origin(origin));
+        let mut before = 0;
+        for round in 0..110 {
+            before = if round == 10 { CALLS.get() } else { before };
+            assert_eq!(outbox.send_or(message.clone(), overflow).expect("room"), Delivery::Queued);
+            turn(driver.as_mut()).await;
+        }
+        assert_eq!(CALLS.get() - before, 0, "{overflow:?}");
+        assert_eq!(socket.written(), 110 * message.wire_len());
     }
 }
 
