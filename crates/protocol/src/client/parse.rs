@@ -14,27 +14,21 @@ use crate::token::Token;
 use crate::vocabulary::{ClientType, Field};
 
 pub(super) fn parse(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
-    parse_with(text, |_, _| Err(ParseErrorKind::UnknownType))
+    parse_as::<false>(text)
 }
 
 pub(super) fn parse_open(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
-    parse_with(text, |type_name, fields| {
-        let request_id = fields.raw(Field::RequestId).and_then(Id::new);
-        Ok(ClientMessage::Custom(Custom { type_name, request_id, text }))
-    })
+    parse_as::<true>(text)
 }
 
-/// Parses; `unknown` says what comes of a `type` that is none of the vocabulary.
-fn parse_with<'a>(
-    text: &'a str,
-    unknown: impl FnOnce(Cow<'a, str>, &Fields<'a>) -> Result<ClientMessage<'a>, ParseErrorKind>,
-) -> Result<Incoming<'a>, ParseError<'a>> {
+/// `OPEN`: a `type` that is none of the vocabulary is the application's.
+fn parse_as<const OPEN: bool>(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
     let mut fields = Fields::of_frame();
     let outcome = collect_frame(text, &mut fields).and_then(|()| {
         let id = optional(&fields, Field::Id, Expected::Id, Id::new)?;
-        let message = match client_type(&fields)? {
-            Ok(of) => Reader { of, fields: &fields }.message()?,
-            Err(name) => unknown(name, &fields)?,
+        let message = match client_type(&fields) {
+            Err(ParseErrorKind::UnknownType) if OPEN => custom(text, &fields)?,
+            of => Reader { of: of?, fields: &fields }.message()?,
         };
         Ok(Incoming { id, message })
     });
@@ -68,13 +62,17 @@ fn refuse_repeated(fields: &Fields<'_>) -> Result<(), ParseErrorKind> {
     fields.repeated().map_or(Ok(()), |field| Err(ParseErrorKind::RepeatedField { field }))
 }
 
-/// The type, or what stands in its place. An object without a `type` is an authentication if it has a token.
-fn client_type<'a>(
-    fields: &Fields<'a>,
-) -> Result<Result<ClientType, Cow<'a, str>>, ParseErrorKind> {
+fn custom<'a>(text: &'a str, fields: &Fields<'a>) -> Result<ClientMessage<'a>, ParseErrorKind> {
+    let type_name = optional(fields, Field::Type, Expected::String, string)?.unwrap_or_default();
+    let request_id = fields.raw(Field::RequestId).and_then(Id::new);
+    Ok(ClientMessage::Custom(Custom { type_name, request_id, text }))
+}
+
+/// An object without a `type` is an authentication if it has a token.
+fn client_type(fields: &Fields<'_>) -> Result<ClientType, ParseErrorKind> {
     match optional(fields, Field::Type, Expected::String, string)? {
-        Some(name) => Ok(ClientType::from_name(&name).ok_or(name)),
-        None if fields.present(Field::Token).is_some() => Ok(Ok(ClientType::Auth)),
+        Some(name) => ClientType::from_name(&name).ok_or(ParseErrorKind::UnknownType),
+        None if fields.present(Field::Token).is_some() => Ok(ClientType::Auth),
         None => Err(ParseErrorKind::MissingType),
     }
 }
