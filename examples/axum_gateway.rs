@@ -6,10 +6,11 @@
 //! of axum that publish, and that tell who is there.
 //!
 //! Type:   cargo run --release --example axum_gateway -- 127.0.0.1:9303
-//! Then:   paste the line that it prints into the console of a browser (or into `node`, 22 or newer), and
+//! Then:   open <http://127.0.0.1:9303/> in a browser, paste the line that the example prints into its
+//!         console (or into `node`, 22 or newer), and say
 //!         `say({type: 'order', id: 1, symbol: 'BTCUSDT', quantity: 2})`,
 //!         `say({type: 'subscribe', channel: 'account:ada'})`, and the same of `account:bob`. From a
-//!         shell: `curl -d '{"price":64000}' localhost:9303/publish/orders`, `curl localhost:9303/who`.
+//!         shell: `curl -d '{"price":64000}' 127.0.0.1:9303/publish/orders`, `curl 127.0.0.1:9303/who`.
 //! See:    the order accepted, and told to all in `orders`; ada's account opened after a moment and bob's
 //!         refused; what curl publishes; who is there.
 #![expect(clippy::print_stdout, reason = "an example talks to its terminal")]

@@ -6,7 +6,8 @@
 //! limit on connects, a `request` answered beside all that.
 //!
 //! Type:   cargo run --release --example trading_feed -- 127.0.0.1:9301
-//! Then:   paste the line that it prints into the console of a browser (or into `node`, 22 or newer).
+//! Then:   open <http://127.0.0.1:9301/> in a browser, which is told that this is no page, and paste the line
+//!         that the example prints into its console (or into `node`, 22 or newer).
 //! See:    trades of BTCUSDT, numbered without a hole or a repetition, though one line loses every tenth
 //!         and both bring the rest, and though you listen to all trades as well; prices, each once; the
 //!         price you asked for; and that you may not publish.

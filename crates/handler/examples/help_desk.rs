@@ -5,7 +5,8 @@
 //! another task, a message that is framed once for all connections, a drain at the end.
 //!
 //! Type:   cargo run -p ws-handler --example help_desk
-//! Then:   paste the line that it prints into the console of a browser (or into `node`, 22 or newer), and
+//! Then:   open <http://127.0.0.1:9109/> in a browser, which is told that this is no page, paste the line
+//!         that the example prints into its console (or into `node`, 22 or newer), and
 //!         `ask('who is there')`, `ask('the weather')`, `ask('the meaning of life')`. Open a second one.
 //! See:    answers in the order in which they are ready, news of who comes and goes; after Ctrl-C at
 //!         the server the close code 1012.
