@@ -8,7 +8,8 @@
 /// message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// It is handed back. Once queued, it is never dropped for another.
+    /// What may be dropped makes way for it, the oldest first; if that is not enough, it is handed back.
+    /// Once queued, it is never dropped for another.
     #[default]
     Refuse,
     /// Those that were sent with any policy but [`Overflow::Refuse`] make way, the oldest first.

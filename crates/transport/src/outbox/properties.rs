@@ -112,7 +112,6 @@ impl Model {
             return Some(Delivery::Queued);
         }
         match new.overflow {
-            Overflow::Refuse => return None,
             Overflow::DropNewest => {
                 self.miss(&new);
                 return Some(Delivery::Dropped);
@@ -122,10 +121,13 @@ impl Model {
                 let all = self.queued.clone();
                 self.keep(|at, item| !all[at + 1..].iter().any(|newer| is_same(item, newer)));
             }
-            Overflow::DropOldest => {}
+            Overflow::Refuse | Overflow::DropOldest => {}
         }
         let kept = self.queued.iter().filter(|item| item.overflow == Overflow::Refuse);
         if !self.fits(kept.map(|item| item.len).sum(), new.len) {
+            if new.overflow == Overflow::Refuse {
+                return None;
+            }
             self.miss(&new);
             return Some(Delivery::Dropped);
         }

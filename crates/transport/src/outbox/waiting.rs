@@ -127,12 +127,12 @@ impl Waiting {
         queued: &mut usize,
     ) -> Result<Delivery, SendError> {
         match overflow {
-            Overflow::Refuse => return Err(SendError::Full(message)),
+            Overflow::Refuse if !self.may_make_way() => return Err(SendError::Full(message)),
             Overflow::DropNewest => {
                 self.rare().missed.note(&message);
                 return Ok(Delivery::Dropped);
             }
-            Overflow::DropOldest | Overflow::Conflate => {}
+            Overflow::Refuse | Overflow::DropOldest | Overflow::Conflate => {}
         }
         self.gather();
         let Rare { backlog, missed, .. } = self.rare();
@@ -146,6 +146,9 @@ impl Waiting {
         let len = message.wire_len();
         if !room.fits(*queued - backlog.droppable_bytes(), len) {
             // Nothing is dropped for what would find no place all the same.
+            if overflow == Overflow::Refuse {
+                return Err(SendError::Full(message));
+            }
             missed.note(&message);
             return Ok(Delivery::Dropped);
         }
@@ -162,6 +165,11 @@ impl Waiting {
         *queued += len;
         backlog.push(message, overflow);
         Ok(Delivery::Queued)
+    }
+
+    /// Whether some of what waits was sent to be dropped rather than anything else.
+    fn may_make_way(&self) -> bool {
+        self.rare.is_some() || self.overflow.is_some_and(Overflow::may_drop)
     }
 
     /// Drops what waits, but for what is urgent.

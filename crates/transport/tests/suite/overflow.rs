@@ -73,12 +73,29 @@ impl Driven {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_is_handed_back_and_nothing_is_dropped_for_it() {
     let driven = blocked(3).await;
-    driven.send_all("feed", 0..3, Overflow::DropOldest);
-    let refused = driven.outbox.send_or(published("chat", 0, 0), Overflow::Refuse);
+    for number in 0..3 {
+        driven.outbox.send(published("chat", number, number)).expect("room");
+    }
+    let refused = driven.outbox.send_or(published("chat", 3, 3), Overflow::Refuse);
     let Err(SendError::Full(message)) = refused else { panic!("{refused:?}") };
-    message.for_each(|_, payload| assert_eq!(payload, b"chat0000"));
-    assert_eq!(driven.read_on().await, texts("feed", 0..3));
+    message.for_each(|_, payload| assert_eq!(payload, b"chat0003"));
+    assert_eq!(driven.read_on().await, texts("chat", 0..3));
     assert_eq!(driven.missed(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_dropped_makes_way_for_what_may_not() {
+    let driven = blocked(3).await;
+    driven.send_all("feed", 0..3, Overflow::DropNewest);
+    for number in 0..2 {
+        driven.outbox.send(published("chat", number, number)).expect("a feed makes way for a chat");
+    }
+    driven.outbox.send(published("chat", 2, 2)).expect("and all of it");
+    let refused = driven.outbox.send(published("chat", 3, 3));
+    assert!(matches!(refused, Err(SendError::Full(_))), "{refused:?}");
+    let expected = [vec!["missed 3 of feed".to_owned()], texts("chat", 0..3)].concat();
+    assert_eq!(driven.read_on().await, expected);
+    assert_eq!(driven.missed(), [missed("feed", 3, Some((0, 2)))]);
 }
 
 #[tokio::test(start_paused = true)]
