@@ -71,6 +71,8 @@ struct Rare {
     path: Option<Arc<str>>,
     /// The channels of that path, until it is in them.
     path_channels: VecDeque<ChannelName>,
+    /// The channels that the application put it into, whatever rules and token allow.
+    ordered: Vec<ChannelName>,
     /// Held for as long as it lives.
     place: Option<ws_channels::Place<Member>>,
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
-use ws_channels::{ChannelName, Entered};
+use ws_channels::{Action, ChannelName, Entered, UrlError};
 use ws_close_manager::SendableCode;
 use ws_protocol::{ErrorCode, ServerMessage};
 use ws_transport::Replies;
@@ -20,9 +20,9 @@ use crate::{
 };
 
 impl<A: Application> GatewaySession<A> {
-    /// Who is there is known: takes its place at its path, and asks the gatekeeper.
+    /// Who is there is known: is it welcome at its path, and to the gatekeeper?
     pub(super) fn enter(&mut self, asked: Option<Asked>, replies: &mut Replies<'_>) {
-        if let Err(Refusal { code, message }) = self.take_place() {
+        if let Err(Refusal { code, message }) = self.judge_path() {
             return self.turn_out(code, &message, asked.as_ref(), replies);
         }
         let shared = self.shared.clone();
@@ -31,31 +31,52 @@ impl<A: Application> GatewaySession<A> {
             None => Judgement::Allow,
         };
         match judgement {
-            Judgement::Allow => self.welcome(asked.as_ref(), replies),
+            Judgement::Allow => self.let_in(asked.as_ref(), replies),
             Judgement::Refuse(Refusal { code, message }) => {
                 self.turn_out(code, &message, asked.as_ref(), replies);
             }
             Judgement::Later(verdict) => {
-                self.wait_for(verdict, Step::Enter { asked, is_placed: true });
+                self.wait_for(verdict, Step::Enter { asked, is_judged: true });
             }
         }
     }
 
-    /// A place of its connection type, if its path has one.
-    fn take_place(&mut self) -> Result<(), Refusal> {
-        let shared = self.shared.clone();
+    /// Nothing is in its way but perhaps those who are at its path already.
+    pub(super) fn let_in(&mut self, asked: Option<&Asked>, replies: &mut Replies<'_>) {
+        match self.take_place() {
+            Ok(()) => self.welcome(asked, replies),
+            Err(Refusal { code, message }) => self.turn_out(code, &message, asked, replies),
+        }
+    }
+
+    /// Whether it may be at its path and in the channels of that, if the path has a connection type.
+    fn judge_path(&self) -> Result<(), Refusal> {
+        let hub = &self.shared.hub;
         let Some(path) = self.path() else { return Ok(()) };
-        let target = match shared.hub.settings.types.target(path) {
-            Ok(Some(target)) => target,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                let message = error.to_string().into();
-                return Err(Refusal { code: ErrorCode::InvalidField, message });
-            }
+        let Some(target) = hub.settings.types.target(path).map_err(|error| unusable(&error))?
+        else {
+            return Ok(());
         };
         if !target.admits(self.identity.as_ref().map(|identity| &*identity.user_id)) {
             return Err(Refusal::forbidden("This path belongs to another user"));
         }
+        for name in target.channels() {
+            let judged = hub.authorize(name, Action::Subscribe, &self.bearer());
+            judged.map_err(|denial| Refusal::forbidden(format!("{}: {denial}", name.as_str())))?;
+        }
+        Ok(())
+    }
+
+    /// A place of its connection type. Last of all: whom it displaces is displaced for somebody who
+    /// stays.
+    fn take_place(&mut self) -> Result<(), Refusal> {
+        let shared = self.shared.clone();
+        let Some(path) = self.path() else { return Ok(()) };
+        let Some(target) =
+            shared.hub.settings.types.target(path).map_err(|error| unusable(&error))?
+        else {
+            return Ok(());
+        };
         let channels: VecDeque<ChannelName> = target.channels().iter().cloned().collect();
         let full = |_| {
             let code = ErrorCode::TooManyConnections;
@@ -127,4 +148,8 @@ impl<A: Application> GatewaySession<A> {
     fn path(&self) -> Option<&Arc<str>> {
         self.rare.as_ref().and_then(|rare| rare.path.as_ref())
     }
+}
+
+fn unusable(error: &UrlError) -> Refusal {
+    Refusal { code: ErrorCode::InvalidField, message: error.to_string().into() }
 }

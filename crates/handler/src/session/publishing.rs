@@ -57,6 +57,9 @@ impl<A: Application> GatewaySession<A> {
     ) {
         let Publication { channel, event, data, event_id } = publication;
         let identity = self.identity.clone();
+        // Where nobody has to say who it is, the connection's name: nobody is taken for a back-end.
+        let anonymous = identity.is_none().then(|| self.client().name());
+        let user = identity.as_ref().map(|identity| &identity.user_id).or(anonymous.as_ref());
         let found = self.find(channel);
         let fresh;
         let name = match &found {
@@ -77,7 +80,7 @@ impl<A: Application> GatewaySession<A> {
             event: event.as_deref(),
             data,
             event_id: event_id.as_deref(),
-            from: identity.as_ref().map(|identity| &*identity.user_id),
+            from: user.map(|user| &**user),
         };
         let Some(policy) = self.permit(name, publish.event, id, replies) else { return };
         let allowed = Allowed { publish, policy, channel: found.clone(), is_room_message: false };

@@ -165,6 +165,9 @@ impl<A: Application> GatewaySession<A> {
             },
         };
         self.send(&answer, kept(id), replies);
+        if *way == Way::Order && !self.is_ordered(name) {
+            self.rare().ordered.push(name.clone());
+        }
         let hub = &self.shared.hub;
         if arrival != Arrival::Repeated && hub.has_presence(name) {
             hub.come(name, &user, &self.subscriber, replies.now());
@@ -215,6 +218,9 @@ impl<A: Application> GatewaySession<A> {
             return;
         }
         self.stop_watching(name);
+        if let Some(rare) = &mut self.rare {
+            rare.ordered.retain(|ordered| ordered != name);
+        }
         let hub = &self.shared.hub;
         if hub.has_presence(name) {
             hub.go(name, &self.client().name(), departure, replies.now());
@@ -251,7 +257,11 @@ impl<A: Application> GatewaySession<A> {
         }
     }
 
-    /// A fresh token may allow less than the one before.
+    fn is_ordered(&self, name: &ChannelName) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.ordered.contains(name))
+    }
+
+    /// A fresh token may allow less than the one before. What the application ordered is not the token's.
     pub(super) fn leave_uncovered(&mut self, replies: &mut Replies<'_>) {
         let hub = self.shared.hub.clone();
         let bearer = self.bearer();
@@ -262,7 +272,7 @@ impl<A: Application> GatewaySession<A> {
         let covers = |name: &ChannelName, action| hub.authorize(name, action, &bearer).is_ok();
         let (mut uncovered, mut unseen) = (Vec::new(), Vec::new());
         for name in self.subscriber.channels().map(|channel| channel.name()) {
-            if !crate::channels::is_public(name) {
+            if !crate::channels::is_public(name) || self.is_ordered(name) {
                 continue;
             }
             if !covers(name, Action::Subscribe) {

@@ -46,7 +46,7 @@ pub(super) enum Step {
     /// The connection itself: whether it is welcome at its path, and to the application.
     Enter {
         asked: Option<Asked>,
-        is_placed: bool,
+        is_judged: bool,
     },
     Subscribe(Wish),
     Publish(Box<Outgoing>),
@@ -80,7 +80,7 @@ impl<A: Application> GatewaySession<A> {
         let Some(rare) = &mut self.rare else { return };
         let Some(waiting) = &rare.waiting else { return };
         let verdict = match &waiting.step {
-            Step::Enter { is_placed: false, .. } => Ok(()),
+            Step::Enter { is_judged: false, .. } => Ok(()),
             _ => match waiting.answer.lock().take() {
                 Some(verdict) => verdict,
                 None => return,
@@ -92,9 +92,9 @@ impl<A: Application> GatewaySession<A> {
         }
         let Waiting { step, then, .. } = *waiting;
         match step {
-            Step::Enter { asked, is_placed: false } => self.enter(asked, replies),
-            Step::Enter { asked, is_placed: true } => match verdict {
-                Ok(()) => self.welcome(asked.as_ref(), replies),
+            Step::Enter { asked, is_judged: false } => self.enter(asked, replies),
+            Step::Enter { asked, is_judged: true } => match verdict {
+                Ok(()) => self.let_in(asked.as_ref(), replies),
                 Err(Refusal { code, message }) => {
                     self.turn_out(code, &message, asked.as_ref(), replies);
                 }
@@ -109,7 +109,7 @@ impl<A: Application> GatewaySession<A> {
 
     /// Enters with the first turn of the driver, when there is somebody to tell.
     pub(super) fn enter_soon(&mut self) {
-        let step = Step::Enter { asked: None, is_placed: false };
+        let step = Step::Enter { asked: None, is_judged: false };
         let (then, answer) = (VecDeque::new(), Arc::default());
         self.rare().waiting = Some(Box::new(Waiting { step, then, answer }));
         self.client().outbox().nudge();
