@@ -53,10 +53,10 @@ async fn replay(transcript: &[&str]) -> Result<(), String> {
             && (text.starts_with("GET ") || text.starts_with("POST "))
         {
             let mut more = Vec::new();
-            let mut is_more = |line: &&str| {
+            let is_more = |line: &&str| {
                 Spoken::read(line).is_some_and(|next| next.name == name && next.is_of_request(text))
             };
-            while let Some(line) = lines.next_if(&mut is_more) {
+            while let Some(line) = lines.next_if(is_more) {
                 more.extend(Spoken::read(line).map(|spoken| spoken.text));
             }
             peers.insert(name, Peer::connect(gateway, text, &more).await.map_err(fault)?);
