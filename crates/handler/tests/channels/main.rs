@@ -7,7 +7,9 @@ mod claims;
 #[path = "../handler/desk.rs"]
 mod desk;
 mod direct;
+mod endings;
 mod events;
+mod gates;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
 #[path = "../handler/house.rs"]
 mod house;
@@ -20,5 +22,7 @@ mod publishing;
 mod raw;
 mod refreshing;
 mod rooms;
+mod slow;
 mod subscribing;
 mod talk;
+mod typed;

@@ -130,3 +130,19 @@ async fn a_fresh_token_of_another_user_ends_the_connection_and_shows_it_nothing(
     house.emptied().await;
     assert_eq!(house.holds(), [0; 6]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_token_takes_nobody_out_of_what_the_application_put_it_into() {
+    let house = house_with(&[rule("open", "subscribe")]);
+    let mut ada = house.visit("ada").await;
+    let client = house.handler.connections().remove(0);
+    client.subscribe(&crate::talk::name("ordered"));
+    assert_eq!(ada.heard().await, [subscribed("ordered")]);
+    assert_eq!(besides(ada.say(auth(&house, &TokenRequest::new("ada"))).await), NOTHING);
+    house.bulletin("ordered", 1);
+    assert_eq!(ada.heard().await, [bulletin("ordered", 1)]);
+    // Once left, it is as closed as ever.
+    client.unsubscribe(&crate::talk::name("ordered"));
+    assert_eq!(ada.heard().await, [unsubscribed("ordered")]);
+    assert_eq!(ada.say(subscribe("ordered")).await[0]["code"], "forbidden");
+}
