@@ -28,7 +28,7 @@ use tokio::{
 };
 use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_close_manager::{CloseOptions, SendableCode};
-use ws_connection::{End, Prepared, handshake::HeadLimits};
+use ws_connection::{End, handshake::HeadLimits};
 use ws_handler::{
     Application, Client, HandlerConfig, LateResponder, Responder, WallClock, WebSocketHandler,
 };
@@ -80,13 +80,10 @@ impl Application for HelpDesk {
 impl HelpDesk {
     fn tell_all(&self, news: &str) {
         let Some(handler) = self.handler.get() else { return };
-        let news = json!({ "type": "message", "channel": "news", "data": news }).to_string();
         // Framed once, however many there are.
-        let news = Arc::new(Prepared::text(&news));
-        for client in handler.connections() {
-            // Who is too slow for news goes without.
-            let _ = client.send(news.clone());
-        }
+        answer(&json!(news), |news| {
+            handler.broadcast(Some("news"), news);
+        });
     }
 }
 
