@@ -32,13 +32,12 @@ use tokio::{
     sync::broadcast,
     time::{Instant, sleep, timeout},
 };
-use ws_auth::AuthError;
 use ws_channels::{ChannelName, ChannelRules, RuleSpec, SlowConsumer};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_connection::handshake::HeadLimits;
 use ws_handler::{
-    Application, AuthMode, Authenticate, ChannelSettings, Client, HandlerConfig, Identification,
-    Limits, Publish, Responder, WallClock, WebSocketHandler,
+    Application, AuthMode, ChannelSettings, Client, HandlerConfig, Limits, Publish, Responder,
+    WallClock, WebSocketHandler,
 };
 use ws_protocol::ErrorCode;
 use ws_rate_limiter::{KeyedLimiter, TokenBucket};
@@ -74,15 +73,6 @@ impl Application for Prices {
     }
 }
 
-/// No token is asked for, so that none holds.
-struct Nobody;
-
-impl Authenticate for Nobody {
-    fn identify(&self, _: &str, _: SystemTime) -> Identification {
-        Identification::Refused(AuthError::Unknown)
-    }
-}
-
 /// The handler, with its rules.
 pub(crate) fn compose() -> Result<WebSocketHandler<Prices>, Box<dyn Error>> {
     let rules = ChannelRules::compile(&[
@@ -113,7 +103,7 @@ pub(crate) fn compose() -> Result<WebSocketHandler<Prices>, Box<dyn Error>> {
         channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
         ..HandlerConfig::default()
     };
-    Ok(WebSocketHandler::new(config, Nobody, wall_clock(), Prices::default()))
+    Ok(WebSocketHandler::new(config, (), wall_clock(), Prices::default()))
 }
 
 /// Tells what a line has brought. What the other line brought before is not told again.
