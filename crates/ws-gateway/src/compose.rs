@@ -14,12 +14,14 @@ use ws_close_manager::{CloseOptions, Pace, SendableCode};
 use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits};
-use ws_handler::{AuthMode, ChannelSettings, Limits, TrustedProxies};
+use ws_handler::{AuthMode, ChannelSettings, Limits, TrustedProxies, WallClock};
 use ws_heartbeat::HeartbeatConfig;
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
 use crate::{
     config::{self, Config, UpstreamTarget},
+    hooks::Hooks,
+    outcomes::Outcomes,
     server::ServerOptions,
     upstream::Upstream,
 };
@@ -248,6 +250,15 @@ pub fn upstream(config: &Config) -> Result<Upstream, ComposeError> {
     }
 }
 
+/// Who is asked about clients, and told of them.
+pub fn hooks(
+    config: &Config,
+    clock: Arc<WallClock>,
+    outcomes: Arc<Outcomes>,
+) -> Result<Option<Hooks>, ComposeError> {
+    Hooks::new(&config.hooks, clock, outcomes).map_err(ComposeError::of("hooks"))
+}
+
 /// The proxies whose word on a client's address is taken.
 pub fn trusted_proxies(config: &Config) -> TrustedProxies {
     TrustedProxies::new(config.server.trusted_proxies.iter().copied())
@@ -257,7 +268,6 @@ pub fn trusted_proxies(config: &Config) -> TrustedProxies {
 pub fn server(config: &Config) -> ServerOptions {
     let head = HeadLimits { bytes_max: config.server.header_bytes_max, ..HeadLimits::default() };
     ServerOptions {
-        path: config.server.path.clone(),
         handshake_timeout: config.server.handshake_timeout,
         head,
         proxy_protocol: config.server.proxy_protocol.then(|| trusted_proxies(config)),

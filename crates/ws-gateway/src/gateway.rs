@@ -8,7 +8,8 @@ use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
 
 use crate::{
     compose::{self, ComposeError},
-    config::{AuthMode, Config},
+    config::{self, AuthMode, Config},
+    hooks::Hooks,
     http::Http,
     metrics::Metrics,
     server::Server,
@@ -59,32 +60,39 @@ impl Gateway {
         let validator = compose::validator(&config)?;
         let connection = compose::connection(&config)?;
         let upstream = compose::upstream(&config)?;
-        let outcomes = upstream.outcomes();
+        let (clock, outcomes) = (wall_clock(), upstream.outcomes());
+        let hooks = compose::hooks(&config, clock.clone(), outcomes.clone())?;
+        let upstream = upstream.with_hooks(hooks.clone());
 
         // Create the handler that composes them.
-        let handler = WebSocketHandler::new(
-            HandlerConfig {
-                connection,
-                compression,
-                validator,
-                limits,
-                channels: compose::channels(&config)?,
-                auth_mode: compose::auth_mode(&config),
-                auth_cookie: config.auth.cookie.as_deref().map(Box::from),
-                origins: compose::origins(&config)?,
-                trusted_proxies: compose::trusted_proxies(&config),
-                json_ping: config.heartbeat.json_ping,
-                heartbeat_ms: config.heartbeat.ping_interval.as_millis() as u64,
-            },
-            authenticator.clone(),
-            wall_clock(),
-            upstream,
-        );
+        let composed = HandlerConfig {
+            connection,
+            compression,
+            validator,
+            limits,
+            channels: compose::channels(&config)?,
+            auth_mode: compose::auth_mode(&config),
+            auth_cookie: config.auth.cookie.as_deref().map(Box::from),
+            origins: compose::origins(&config)?,
+            trusted_proxies: compose::trusted_proxies(&config),
+            json_ping: config.heartbeat.json_ping,
+            heartbeat_ms: config.heartbeat.ping_interval.as_millis() as u64,
+        };
+        let known = authenticator.clone();
+        let handler = match hooks.filter(Hooks::judges) {
+            Some(keeper) => {
+                WebSocketHandler::with_gatekeeper(composed, known, clock, upstream, keeper)
+            }
+            None => WebSocketHandler::new(composed, known, clock, upstream),
+        };
 
         // Serve upgrades, and HTTP beside them.
-        let key = config.admin.key.as_ref().map(|key| key.expose().into());
+        let key = config.admin.key.as_ref().map(config::Secret::expose);
         let metrics = Metrics::new(handler.clone(), outcomes);
-        let http = Http::new(handler.clone(), metrics, &config.server.path, key);
+        let mut http = Http::new(handler.clone(), metrics, &config.server.path, key);
+        if let Some(key) = &config.api.key {
+            http = http.with_api(key.expose(), config.frames.bytes_max as usize);
+        }
         let address = config.server.address;
         let server = Server::bind(address, compose::server(&config), handler.clone(), http)
             .map_err(|error| StartError::Bind { address, error })?;
@@ -125,6 +133,9 @@ impl Gateway {
         stop.await;
         // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
         let report = handler.drain(&compose::close(&config, rand::random())).await;
+        if let Some(hooks) = handler.application().hooks() {
+            hooks.settle().await;
+        }
         housekeeping.abort();
         serving.abort();
         report

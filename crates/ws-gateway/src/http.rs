@@ -22,7 +22,11 @@ use tower_service::Service;
 use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
-use crate::{metrics::Metrics, prefixed::Prefixed, report, server::ServerOptions};
+use crate::{api, metrics::Metrics, prefixed::Prefixed, report, server::ServerOptions};
+
+mod key;
+
+pub(crate) use key::{Key, key_required};
 
 /// The least that hyper takes as the bound of its buffer.
 const BUFFER_BYTES_MIN: usize = 8192;
@@ -55,7 +59,7 @@ struct Shared<A> {
     handler: WebSocketHandler<A>,
     metrics: Metrics<A>,
     /// What statistics and metrics demand, if anything.
-    key: Option<Box<str>>,
+    key: Option<Key>,
     path: Arc<str>,
 }
 
@@ -66,9 +70,10 @@ impl<A: Application> Http<A> {
         handler: WebSocketHandler<A>,
         metrics: Metrics<A>,
         path: &str,
-        key: Option<Box<str>>,
+        key: Option<&str>,
     ) -> Self {
         let path: Arc<str> = path.into();
+        let key = key.map(Key::new);
         let shared =
             Arc::new(Shared { handler: handler.clone(), metrics, key, path: path.clone() });
         let router = Router::new()
@@ -79,6 +84,20 @@ impl<A: Application> Http<A> {
             .fallback(not_found)
             .with_state(shared);
         Self { handler, router, path, slots: Semaphore::new(CONNECTIONS_MAX) }
+    }
+
+    /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`; a body may be as
+    /// large as a message of a client.
+    #[must_use]
+    pub fn with_api(mut self, key: &str, body_bytes_max: usize) -> Self {
+        let api = api::routes(self.handler.clone(), Key::new(key), body_bytes_max);
+        self.router = self.router.nest("/api", api);
+        self
+    }
+
+    /// Whether upgrades are served there.
+    pub(crate) fn takes_upgrades(&self, path: &str) -> bool {
+        path == &*self.path || path == "/" || self.handler.is_connection_path(path)
     }
 
     /// Serves a socket from which `read` was read already.
@@ -182,7 +201,7 @@ async fn stats<A: Application>(
     headers: HeaderMap,
 ) -> Response {
     if !shared.admits(&headers) {
-        return key_required();
+        return key_required("The admin key is required");
     }
     json_response(StatusCode::OK, &report::stats(&shared.handler))
 }
@@ -192,7 +211,7 @@ async fn metrics_text<A: Application>(
     headers: HeaderMap,
 ) -> Response {
     if !shared.admits(&headers) {
-        return key_required();
+        return key_required("The admin key is required");
     }
     let text = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, text)], shared.metrics.encode()).into_response()
@@ -212,6 +231,12 @@ async fn not_found<A: Application>(
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         return response;
     }
+    if path == "/api" || path.starts_with("/api/") {
+        // Reached only while there are no routes below it.
+        let sentence = "There is no API here: API_KEY is not set";
+        let body = json!({ "error": sentence, "code": "not_found" });
+        return json_response(StatusCode::NOT_FOUND, &body);
+    }
     let ours = &shared.path;
     let sentence = format!(
         "Nothing is here: WebSockets are at {ours}, and there are /health, /ready, /stats and /metrics"
@@ -221,28 +246,11 @@ async fn not_found<A: Application>(
 
 impl<A> Shared<A> {
     fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(key) = &self.key else { return true };
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        given.is_some_and(|given| constant_time_eq(given.as_bytes(), key.as_bytes()))
+        self.key.as_ref().is_none_or(|key| key.admits(headers))
     }
 }
 
-/// How long the comparison takes says nothing about where the two differ.
-fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
-}
-
-fn key_required() -> Response {
-    let body = json!({ "error": "The admin key is required", "code": "unauthorized" });
-    let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, format!("{body}\n")).into_response()
 }

@@ -5,14 +5,17 @@
 //! here.
 #![forbid(unsafe_code)]
 
+mod api;
 pub mod compose;
 pub mod config;
 mod framing;
 mod gateway;
+mod hooks;
 mod http;
 mod listener;
 pub mod logging;
 mod metrics;
+mod outcomes;
 mod prefixed;
 mod proxy;
 mod report;
@@ -21,8 +24,10 @@ mod signals;
 mod upstream;
 
 pub use gateway::{Gateway, StartError};
+pub use hooks::Hooks;
 pub use http::Http;
 pub use metrics::Metrics;
+pub use outcomes::Outcomes;
 pub use server::{Server, ServerOptions};
 pub use signals::Signals;
-pub use upstream::{Outcomes, Upstream};
+pub use upstream::Upstream;

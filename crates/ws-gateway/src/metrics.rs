@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 use ws_handler::{Application, Histogram, WebSocketHandler};
 
-use crate::upstream::Outcomes;
+use crate::outcomes::Outcomes;
 
 /// The metrics of one gateway.
 pub struct Metrics<A> {
@@ -64,8 +64,15 @@ impl<A: Application> Collector for Snapshots<A> {
         self.compression(&mut page)?;
         self.limits(&mut page)?;
         self.auth(&mut page)?;
+        self.channels(&mut page)?;
         let outcomes: Vec<_> = self.outcomes.totals().collect();
-        page.counters("upstream_requests", "Requests by what became of them", "outcome", &outcomes)
+        page.counters(
+            "upstream_requests",
+            "Requests by what became of them",
+            "outcome",
+            &outcomes,
+        )?;
+        page.hooks(&self.outcomes.hook_totals())
     }
 }
 
@@ -161,6 +168,23 @@ impl<A: Application> Snapshots<A> {
     }
 }
 
+impl<A: Application> Snapshots<A> {
+    fn channels(&self, page: &mut Page<'_>) -> fmt::Result {
+        let stats = self.handler.channel_stats();
+        page.gauge("channels", "Channels that somebody is subscribed to", stats.channels)?;
+        page.gauge("channel_subscriptions", "Subscriptions", stats.subscriptions)?;
+        page.gauge("channel_rooms", "Rooms and other channels with somebody present", stats.rooms)?;
+        page.gauge("channel_present_users", "Users present, in each channel once", stats.present)?;
+        let absent = "Users whose connections are gone, and who may come back in time";
+        page.gauge("channel_absent_users", absent, stats.absent)?;
+        let remembered = "Events by which repetitions are recognized";
+        page.gauge("channel_remembered_events", remembered, stats.remembered_events)?;
+        let typed = "Connections at the path of a connection type with a limit";
+        page.gauge("channel_typed_connections", typed, stats.typed_connections)?;
+        page.counters("channel_events", "What happened in channels", "event", &stats.counts)
+    }
+}
+
 /// The page that is being written.
 struct Page<'e> {
     encoder: DescriptorEncoder<'e>,
@@ -211,6 +235,17 @@ impl Page<'_> {
         for (value, count) in values {
             let labels: LabelPair = [(label, *value)];
             metric(*count).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn hooks(&mut self, counts: &[(&'static str, &'static str, u64)]) -> fmt::Result {
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "Hooks by what became of them";
+        let mut encoder = self.encoder.encode_descriptor("hooks", help, None, kind)?;
+        for (hook, outcome, count) in counts {
+            let labels = [("hook", *hook), ("outcome", *outcome)];
+            ConstCounter::new(*count).encode(encoder.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What `/health` and `/stats` say.
 
 use serde_json::{Map, Value, json};
-use ws_handler::{Application, WebSocketHandler};
+use ws_handler::{Application, ChannelStats, WebSocketHandler};
 
 /// The health of the gateway and its connections.
 pub(crate) fn health<A: Application>(handler: &WebSocketHandler<A>) -> Value {
@@ -24,6 +24,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
     let compression = handler.config().compression.stats();
     let sizes = handler.config().validator.stats();
     let auth = handler.authenticator().stats();
+    let channels = handler.channel_stats();
     let traffic = handler.meter().traffic();
     let limits = &handler.config().limits;
     let connects = limits.connects.as_ref().map(ws_rate_limiter::KeyedLimiter::stats);
@@ -35,7 +36,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
     json!({
         "total_connections": stats.connections,
         "online_users": stats.online_users,
-        "total_rooms": 0,
+        "total_rooms": channels.rooms,
         "pending_authentications": stats.pending_authentications,
         "traffic": {
             "bytes_received": traffic.bytes_received,
@@ -59,6 +60,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
                 milliseconds(stats.round_trips.sum) / stats.round_trips.count as f64
             }),
         },
+        "channels": channels_block(&channels),
         "compression": {
             "compressed_messages": compression.compressed_messages,
             "bytes_before": compression.compressed_bytes_before,
@@ -85,6 +87,18 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
             "key_fetches": auth.fetches,
             "key_fetch_failures": auth.fetch_failures,
         },
+    })
+}
+
+fn channels_block(stats: &ChannelStats) -> Value {
+    json!({
+        "channels": stats.channels,
+        "subscriptions": stats.subscriptions,
+        "present_users": stats.present,
+        "absent_users": stats.absent,
+        "remembered_events": stats.remembered_events,
+        "typed_connections": stats.typed_connections,
+        "events": pairs(&stats.counts),
     })
 }
 

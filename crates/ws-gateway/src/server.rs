@@ -24,8 +24,6 @@ const DISCARDED_READS_MAX: usize = 256;
 /// How the listener treats those who connect.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Where upgrades are accepted, besides `/`.
-    pub path: String,
     /// How long a request may take: the first from the connect, another from the answer before it.
     pub handshake_timeout: Duration,
     /// How much of a head a client may send. Heads behind the first may have 8 KiB in any case.
@@ -156,8 +154,7 @@ impl<A: Application> Shared<A> {
     /// request that looks like an upgrade and is not at the right place is not one.
     fn is_ours(&self, head: &RequestHead) -> bool {
         let path = head.request.uri().path();
-        is_upgrade(head.request.headers())
-            && (path == self.options.path || path == "/" || self.handler.is_connection_path(path))
+        is_upgrade(head.request.headers()) && self.http.takes_upgrades(path)
     }
 
     async fn refuse_head(&self, socket: EagerTcpStream, error: ReadHeadError, peer: SocketAddr) {

@@ -5,8 +5,14 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
-use ws_handler::{Application, Client, Counts, LateResponder, Responder};
+use ws_connection::End;
+use ws_handler::{Application, Client, LateResponder, Responder};
 use ws_protocol::ErrorCode;
+
+use crate::{
+    hooks::{Hooks, http_client},
+    outcomes::{Outcome, Outcomes},
+};
 
 /// Requests that may wait for their turn, for each one that may be under way.
 const WAITING_PER_SLOT: usize = 16;
@@ -16,6 +22,7 @@ const WAITING_PER_SLOT: usize = 16;
 pub struct Upstream {
     target: Target,
     outcomes: Arc<Outcomes>,
+    hooks: Option<Hooks>,
 }
 
 #[derive(Debug)]
@@ -25,46 +32,15 @@ enum Target {
     Http(Arc<HttpUpstream>),
 }
 
-/// What became of requests.
-#[derive(Debug, Default)]
-pub struct Outcomes(Counts<{ Outcome::LABELS.len() }>);
-
-/// How one request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Answered,
-    Timeout,
-    Unavailable,
-    Failed,
-    Busy,
-    Unset,
-}
-
-impl Outcome {
-    const LABELS: [&'static str; 6] =
-        ["answered", "timeout", "unavailable", "failed", "busy", "unset"];
-}
-
-impl Outcomes {
-    /// Label and count of each outcome.
-    pub fn totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Outcome::LABELS.into_iter().zip(self.0.totals())
-    }
-
-    fn add(&self, outcome: Outcome) {
-        self.0.add(outcome as usize);
-    }
-}
-
 impl Upstream {
     /// Answers each request with an error that says that no upstream is set.
     pub fn unset() -> Self {
-        Self { target: Target::Unset, outcomes: Arc::default() }
+        Self::new(Target::Unset)
     }
 
     /// Answers each request with its own payload.
     pub fn echo() -> Self {
-        Self { target: Target::Echo, outcomes: Arc::default() }
+        Self::new(Target::Echo)
     }
 
     /// Asks a back-end by `POST` of `{requestId, payload, userId, connectionId}`; the JSON that it
@@ -75,12 +51,7 @@ impl Upstream {
         concurrency_max: usize,
         answer_bytes_max: usize,
     ) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .timeout(timeout)
-            // A back-end is where it was said to be: a redirect is a mistake or an attack.
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(concurrency_max)
-            .build()?;
+        let client = http_client(timeout, concurrency_max)?;
         let upstream = HttpUpstream {
             client,
             url: url.to_string().into(),
@@ -89,10 +60,26 @@ impl Upstream {
             waiting: Arc::new(Semaphore::new(concurrency_max.saturating_mul(WAITING_PER_SLOT))),
             answer_bytes_max,
         };
-        Ok(Self { target: Target::Http(Arc::new(upstream)), outcomes: Arc::default() })
+        Ok(Self::new(Target::Http(Arc::new(upstream))))
     }
 
-    /// What became of requests so far.
+    fn new(target: Target) -> Self {
+        Self { target, outcomes: Arc::default(), hooks: None }
+    }
+
+    /// Tells these hooks who is gone.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Option<Hooks>) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// The hooks that are told who is gone.
+    pub(crate) fn hooks(&self) -> Option<&Hooks> {
+        self.hooks.as_ref()
+    }
+
+    /// What became so far of all that back-ends were asked or told.
     pub fn outcomes(&self) -> Arc<Outcomes> {
         self.outcomes.clone()
     }
@@ -128,6 +115,12 @@ impl Application for Upstream {
                     drop(waiting);
                 });
             }
+        }
+    }
+
+    fn handle_disconnect(&self, client: &Arc<Client>, end: &End) {
+        if let Some(hooks) = &self.hooks {
+            hooks.tell_disconnected(client, end);
         }
     }
 }

@@ -29,7 +29,6 @@ fn dial(http: &Arc<Http<Upstream>>, room: usize) -> (DuplexStream, JoinHandle<()
     let http = http.clone();
     let served = async move {
         let options = ServerOptions {
-            path: "/ws".to_owned(),
             handshake_timeout: Duration::from_secs(10),
             head: HeadLimits::default(),
             proxy_protocol: None,

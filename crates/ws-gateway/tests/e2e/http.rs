@@ -70,6 +70,7 @@ async fn section_6_stats_count_connections_users_rooms_and_each_component() {
     let stats = get(house.address, "/stats").await.json();
     let numbers = [&stats["total_connections"], &stats["online_users"], &stats["total_rooms"]];
     assert_eq!(numbers, [&json!(1), &json!(1), &json!(0)]);
+    assert_eq!(stats["channels"]["subscriptions"], 0);
     assert_eq!(stats["messages"], json!({ "request": 1 }));
     assert_eq!(stats["compression"]["compressed_messages"], 1);
     assert_eq!(stats["frame_sizes"]["messages"], 1);

@@ -1,0 +1,104 @@
+//! What a back-end may look at. Answers are bounded, and come page by page.
+
+use axum::{
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    response::Response,
+};
+use serde_json::{Value, json};
+use ws_channels::ChannelName;
+use ws_handler::{Application, Client, ConnectionId};
+
+use super::{
+    Shared, answer,
+    fault::Fault,
+    orders::{channel_name, part},
+    query::Query,
+};
+
+/// How many of anything are listed at most, and how many unless it is said.
+const LISTED_MAX: usize = 1000;
+const LISTED: usize = 100;
+/// How many users of a channel are named at most.
+const USERS_MAX: usize = 10_000;
+
+pub(super) async fn channels<A: Application>(
+    State(api): Shared<A>,
+    query: RawQuery,
+) -> Result<Response, Fault> {
+    let query = Query::from(query);
+    let limit = query.number("limit", LISTED, LISTED_MAX)?;
+    let prefix = query.text("prefix").unwrap_or_default().to_owned();
+    let found = api.look(move |handler| handler.channels(&prefix, limit)).await?;
+    let channels: Vec<_> = found
+        .iter()
+        .map(|channel| json!({ "channel": &*channel.name, "subscribers": channel.subscribers }))
+        .collect();
+    Ok(answer(&json!({ "channels": channels })))
+}
+
+pub(super) async fn presence<A: Application>(
+    State(api): Shared<A>,
+    name: Result<Path<String>, PathRejection>,
+    query: RawQuery,
+) -> Result<Response, Fault> {
+    let name = channel_name("the channel's name", &part("the channel's name", name)?)?;
+    let named = api.handler.config().channels.presence_users_max.min(USERS_MAX);
+    let users_max = Query::from(query).number("users", named, USERS_MAX)?;
+    let presence = api.handler.presence(&name, users_max);
+    let users: Vec<&str> = presence.users.iter().map(|user| &**user).collect();
+    // Somebody may have come between the two looks.
+    let count = presence.count.max(users.len());
+    Ok(answer(&json!({ "channel": &*name, "count": count, "users": users })))
+}
+
+pub(super) async fn connections<A: Application>(
+    State(api): Shared<A>,
+    query: RawQuery,
+) -> Result<Response, Fault> {
+    let query = Query::from(query);
+    let limit = query.number("limit", LISTED, LISTED_MAX)?.max(1);
+    let after = query.text("after").map(|text| connection_id("after", text)).transpose()?;
+    let mut found = match query.text("user") {
+        Some(user_id) => {
+            let mut all = api.handler.connections_by_user_id(user_id);
+            all.retain(|client| after.is_none_or(|after| client.id() > after));
+            all.sort_unstable_by_key(|client| client.id());
+            all
+        }
+        None => api.look(move |handler| handler.connections_after(after, limit + 1)).await?,
+    };
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| has_more).map(|client| client.id().to_string());
+    let connections: Vec<_> = found.iter().map(|client| shown(client)).collect();
+    Ok(answer(&json!({ "connections": connections, "next": last })))
+}
+
+pub(super) async fn connection<A: Application>(
+    State(api): Shared<A>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Fault> {
+    let id = connection_id("the connection's id", &part("the connection's id", id)?)?;
+    let found = api.handler.connection(id);
+    let client = found.ok_or_else(|| Fault::not_found("There is no such connection"))?;
+    let mut body = shown(&client);
+    let channels = api.look(move |handler| handler.subscriptions_of(&client)).await?;
+    body["channels"] = channels.iter().map(ChannelName::as_str).collect();
+    Ok(answer(&body))
+}
+
+fn connection_id(name: &str, text: &str) -> Result<ConnectionId, Fault> {
+    text.parse().map_err(|error| Fault::invalid(name, error))
+}
+
+fn shown(client: &Client) -> Value {
+    json!({
+        "id": client.id().to_string(),
+        "userId": client.user_id().as_deref(),
+        "address": client.address(),
+        "connectedAt": client.connected_at_ms(),
+        "healthy": client.is_healthy(),
+        "closing": client.is_closing(),
+        "latencyMs": client.latency().map(|latency| latency.as_secs_f64() * 1000.0),
+    })
+}

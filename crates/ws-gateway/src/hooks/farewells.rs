@@ -1,0 +1,70 @@
+//! A back-end is told who is gone: behind everybody's back, and without holding up anything.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use tokio::sync::Semaphore;
+
+use super::{asking::Asking, question::Question};
+use crate::outcomes::{Hook, HookOutcome, Outcomes};
+
+/// So many may be waiting to be told of, some 600 bytes each; beyond that they are counted and dropped.
+const WAITING_MAX: u32 = 16 * 1024;
+/// For so many questions that may be under way, one farewell may be, too. They are not of those, so that a
+/// back-end that hangs on farewells does not hold up who wants to come in.
+const QUESTIONS_PER_FAREWELL: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Farewells {
+    url: Arc<str>,
+    asking: Arc<Asking>,
+    /// Farewells under way.
+    slots: Arc<Semaphore>,
+    /// Farewells under way or waiting for a slot.
+    waiting: Arc<Semaphore>,
+    outcomes: Arc<Outcomes>,
+}
+
+impl Farewells {
+    pub(super) fn new(
+        url: Box<str>,
+        asking: Arc<Asking>,
+        questions_max: usize,
+        outcomes: Arc<Outcomes>,
+    ) -> Self {
+        let slots = NonZeroUsize::new(questions_max / QUESTIONS_PER_FAREWELL);
+        Self {
+            url: url.into(),
+            asking,
+            slots: Arc::new(Semaphore::new(slots.map_or(1, NonZeroUsize::get))),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX as usize)),
+            outcomes,
+        }
+    }
+
+    pub(super) fn tell(&self, farewell: &Question<'_>) {
+        const HOOK: Hook = Hook::Disconnected;
+        let outcomes = self.outcomes.clone();
+        let Ok(place) = self.waiting.clone().try_acquire_owned() else {
+            return outcomes.add_hook(HOOK, HookOutcome::Busy);
+        };
+        // A connection whose task is dropped with its runtime ends, too, and nobody is left to tell it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (url, asking, slots) = (self.url.clone(), self.asking.clone(), self.slots.clone());
+        let body = farewell.body();
+        runtime.spawn(async move {
+            let Ok(_slot) = slots.acquire().await else { return };
+            // In a box of its own: whoever waits for a slot needs little.
+            let told = Box::pin(asking.post(HOOK, &url, body)).await;
+            outcomes.add_hook(HOOK, told.map_or_else(|outcome| outcome, |_| HookOutcome::Told));
+            drop(place);
+        });
+    }
+
+    /// Waits until nobody is waiting, as long as one farewell may take.
+    pub(super) async fn settle(&self) {
+        let all = self.waiting.acquire_many(WAITING_MAX);
+        if tokio::time::timeout(self.asking.timeout(), all).await.is_err() {
+            tracing::warn!("not everybody who is gone could be told of");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What became of all that back-ends were asked or told.
+
+use ws_handler::Counts;
+
+/// Counts of what back-ends were asked and told, by what became of it.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    requests: Counts<{ Outcome::LABELS.len() }>,
+    hooks: Counts<{ Hook::LABELS.len() * HookOutcome::LABELS.len() }>,
+}
+
+/// How one request of a client ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Answered,
+    Timeout,
+    Unavailable,
+    Failed,
+    Busy,
+    Unset,
+}
+
+/// What a back-end is asked or told about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Connect,
+    Subscribe,
+    Publish,
+    Disconnected,
+}
+
+/// What became of one hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookOutcome {
+    /// Asked, and it may be.
+    Allowed,
+    /// Asked, and it may not be.
+    Refused,
+    /// Told, and heard.
+    Told,
+    Timeout,
+    Unavailable,
+    Failed,
+    /// Neither asked nor told: too many are waiting.
+    Busy,
+}
+
+impl Outcome {
+    const LABELS: [&'static str; 6] =
+        ["answered", "timeout", "unavailable", "failed", "busy", "unset"];
+}
+
+impl Hook {
+    const ALL: [Self; 4] = [Self::Connect, Self::Subscribe, Self::Publish, Self::Disconnected];
+    const LABELS: [&'static str; 4] = ["connect", "subscribe", "publish", "disconnected"];
+
+    pub(crate) fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
+}
+
+impl HookOutcome {
+    const ALL: [Self; 7] = [
+        Self::Allowed,
+        Self::Refused,
+        Self::Told,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Failed,
+        Self::Busy,
+    ];
+    const LABELS: [&'static str; 7] =
+        ["allowed", "refused", "told", "timeout", "unavailable", "failed", "busy"];
+
+    /// Whether it can come of that hook: one that is only told neither allows nor refuses.
+    fn comes_of(self, hook: Hook) -> bool {
+        match self {
+            Self::Allowed | Self::Refused => hook != Hook::Disconnected,
+            Self::Told => hook == Hook::Disconnected,
+            Self::Timeout | Self::Unavailable | Self::Failed | Self::Busy => true,
+        }
+    }
+}
+
+impl Outcomes {
+    /// Label and count of each outcome of a client's request.
+    pub fn totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Outcome::LABELS.into_iter().zip(self.requests.totals())
+    }
+
+    /// Hook, label and count of each outcome of a hook.
+    pub fn hook_totals(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let totals = self.hooks.totals();
+        let pairs =
+            Hook::ALL.into_iter().flat_map(|hook| HookOutcome::ALL.map(|outcome| (hook, outcome)));
+        pairs
+            .zip(totals)
+            .filter(|((hook, outcome), _)| outcome.comes_of(*hook))
+            .map(|((hook, outcome), total)| {
+                (hook.label(), HookOutcome::LABELS[outcome as usize], total)
+            })
+            .collect()
+    }
+
+    pub(crate) fn add(&self, outcome: Outcome) {
+        self.requests.add(outcome as usize);
+    }
+
+    pub(crate) fn add_hook(&self, hook: Hook, outcome: HookOutcome) {
+        self.hooks.add(hook as usize * HookOutcome::LABELS.len() + outcome as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_of_each_hook_is_counted_by_itself() {
+        let outcomes = Outcomes::default();
+        let mut expect = Vec::new();
+        for hook in Hook::ALL {
+            for outcome in HookOutcome::ALL.into_iter().filter(|it| it.comes_of(hook)) {
+                let times = expect.len() as u64 + 1;
+                (0..times).for_each(|_| outcomes.add_hook(hook, outcome));
+                expect.push((hook.label(), HookOutcome::LABELS[outcome as usize], times));
+            }
+        }
+        assert_eq!(outcomes.hook_totals(), expect);
+        assert_eq!(expect.len(), 3 * 6 + 5);
+    }
+}
