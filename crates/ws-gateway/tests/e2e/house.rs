@@ -13,7 +13,7 @@ use ws_handler::WebSocketHandler;
 
 use crate::client::Client;
 
-const SECRET: &str = "the secret of these tests, of more than thirty-two bytes";
+pub(crate) const SECRET: &str = "the secret of these tests, of more than thirty-two bytes";
 
 pub(crate) struct House {
     pub(crate) address: SocketAddr,

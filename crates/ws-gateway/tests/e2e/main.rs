@@ -3,15 +3,21 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod authentication;
+mod back_end;
 mod channel_rules;
 mod client;
 mod connection_types;
+mod documents;
 mod exchange;
+mod hooks;
 mod house;
 mod http;
 mod issuer;
 mod limits;
+mod looks;
 mod metrics;
+mod oracle;
+mod orders;
 mod paths;
 mod proxies;
 mod smuggling;
