@@ -377,6 +377,10 @@ impl<A: Application> Session for GatewaySession<A> {
             Wake::Connection(Timeout::CloseOverdue) => {}
             Wake::Timer => self.handle_deadline(replies),
             Wake::Nudged => {
+                if replies.connection().is_closing() {
+                    // Somebody has closed it while it waited: nothing comes of that any more.
+                    self.state = State::Ending;
+                }
                 self.handle_verdict(replies);
                 self.go_on(replies);
                 self.handle_orders(replies);

@@ -94,12 +94,13 @@ impl Hub {
             left: &left,
             left_more: *left_unnamed as u64,
         };
-        if room.room_id().is_some()
-            && let Some(channel) = self.table.channel(room)
-        {
+        if room.room_id().is_none() {
+            return self.tell_watchers(room, timestamp, message);
+        }
+        // All in the room are told, those among them who have asked for it as well: once.
+        if let Some(channel) = self.table.channel(room) {
             self.deliver(&channel, &self.news(room, &message(), timestamp), None);
         }
-        self.tell_watchers(room, timestamp, message);
     }
 
     /// Those who asked to be told of this channel.
@@ -146,7 +147,8 @@ async fn keep_time(hub: Weak<Hub>) {
     loop {
         let Some(shared) = hub.upgrade() else { return };
         let Some(deadline) = shared.presence.poll_timeout() else {
-            shared.timer_runs.store(false, Ordering::Release);
+            // No mere store: what happened before a swap that saw us running is to be seen below.
+            shared.timer_runs.swap(false, Ordering::AcqRel);
             // Whoever came in between saw that we were running.
             let is_needed = shared.presence.poll_timeout().is_some();
             if is_needed && !shared.timer_runs.swap(true, Ordering::AcqRel) {

@@ -239,8 +239,7 @@ impl<A: Application> GatewaySession<A> {
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
     ) {
-        let shared = self.shared.clone();
-        let judgement = match &shared.gatekeeper {
+        let judgement = match &self.shared.gatekeeper {
             Some(keeper) => keeper.judge_publish(self.client(), &allowed.publish),
             None => Judgement::Allow,
         };
@@ -252,7 +251,7 @@ impl<A: Application> GatewaySession<A> {
             Judgement::Later(verdict) => {
                 let outgoing = Outgoing {
                     name: allowed.publish.channel.clone(),
-                    message: allowed.prepare(shared.clock.wall_ms(replies.now())),
+                    message: allowed.prepare(self.shared.clock.wall_ms(replies.now())),
                     event: allowed.publish.event.map(Box::from),
                     event_id: allowed.publish.event_id.map(Box::from),
                     policy: allowed.policy,

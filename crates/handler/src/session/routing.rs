@@ -59,6 +59,8 @@ impl<A: Application> GatewaySession<A> {
                 self.end(SendableCode::POLICY, "Authentication required", replies);
             }
             ClientMessage::Request { request_id, payload } => {
+                // The application may publish because of it.
+                self.deliver_outgoing();
                 let client = self.subscriber.member();
                 let responder = Responder {
                     client,

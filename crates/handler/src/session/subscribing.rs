@@ -272,10 +272,10 @@ impl<A: Application> GatewaySession<A> {
         let covers = |name: &ChannelName, action| hub.authorize(name, action, &bearer).is_ok();
         let (mut uncovered, mut unseen) = (Vec::new(), Vec::new());
         for name in self.subscriber.channels().map(|channel| channel.name()) {
-            if !crate::channels::is_public(name) || self.is_ordered(name) {
+            if !crate::channels::is_public(name) {
                 continue;
             }
-            if !covers(name, Action::Subscribe) {
+            if !self.is_ordered(name) && !covers(name, Action::Subscribe) {
                 uncovered.push(name.clone());
             } else if watches(name) && !covers(name, Action::Presence) {
                 unseen.push(name.clone());

@@ -21,6 +21,8 @@ mod publishing;
 #[path = "../handler/raw.rs"]
 mod raw;
 mod refreshing;
+mod review_ends;
+mod review_told;
 mod rooms;
 mod slow;
 mod subscribing;

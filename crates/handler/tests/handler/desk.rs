@@ -1,17 +1,22 @@
 //! The application of these tests: does what a request's payload says, and notes who comes and goes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
+use ws_channels::ChannelName;
 use ws_connection::{Cause, End};
-use ws_handler::{Application, Client, ConnectionId, LateResponder, Responder};
+use ws_handler::{
+    Application, Client, ConnectionId, LateResponder, Publish, Responder, WebSocketHandler,
+};
 use ws_protocol::{Custom, ErrorCode};
 use ws_transport::Replies;
 
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     pub(crate) notes: Mutex<Notes>,
+    /// By which it publishes in `orders`, in the name of who asks with the payload `"publish"`.
+    pub(crate) press: OnceLock<WebSocketHandler<Desk>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +36,7 @@ impl Application for Desk {
 
     fn handle_request(
         &self,
-        _client: &Arc<Client>,
+        client: &Arc<Client>,
         payload: &RawValue,
         responder: Responder<'_, '_>,
     ) {
@@ -49,6 +54,10 @@ impl Application for Desk {
             "\"keep\"" => self.notes.lock().kept.push(responder.later()),
             "\"forget\"" => drop(responder.later()),
             "\"overlook\"" => drop(responder),
+            "\"publish\"" => {
+                self.publish(client, payload);
+                responder.respond(payload);
+            }
             "\"panic\"" => panic!("the application has a bug"),
             _ => responder.respond(payload),
         }
@@ -71,5 +80,15 @@ impl Application for Desk {
 
     fn handle_disconnect(&self, client: &Arc<Client>, end: &End) {
         self.notes.lock().disconnected.push((client.id(), end.cause));
+    }
+}
+
+impl Desk {
+    fn publish(&self, client: &Client, data: &RawValue) {
+        let channel = ChannelName::new("orders").expect("a sound name");
+        let (user, event, event_id) = (client.user_id(), None, None);
+        let publish = Publish { channel: &channel, event, data, event_id, from: user.as_deref() };
+        let press = self.press.get().expect("the test has set it");
+        press.publish(&publish);
     }
 }
