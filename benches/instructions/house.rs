@@ -14,9 +14,11 @@ use crate::material::{Memory, now};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
+use ws_channels::{ChannelRules, RuleSpec, SubscriptionLimits};
 use ws_connection::handshake::HeadLimits;
 use ws_handler::{
-    Application, AuthMode, Client, HandlerConfig, Limits, Responder, WallClock, WebSocketHandler,
+    Application, AuthMode, ChannelSettings, Client, HandlerConfig, Limits, Responder, WallClock,
+    WebSocketHandler,
 };
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
 use ws_transport::read_request;
@@ -83,8 +85,32 @@ pub(crate) fn handler() -> WebSocketHandler<Echo> {
         connections_per_user_max: NonZeroUsize::new(1_000_000),
         ..Limits::default()
     };
-    let config = HandlerConfig { auth_mode: AuthMode::Upgrade, limits, ..HandlerConfig::default() };
+    let config = HandlerConfig {
+        auth_mode: AuthMode::Upgrade,
+        limits,
+        channels: channels(),
+        ..HandlerConfig::default()
+    };
     WebSocketHandler::new(config, authenticator, Arc::new(WallClock::new(now(), wall())), Echo)
+}
+
+/// A rule that has to be asked, and a limit that is never met; room for a million beside those that are
+/// measured.
+fn channels() -> ChannelSettings {
+    let any = RuleSpec {
+        pattern: "*".to_owned(),
+        subscribe: true,
+        publish: true,
+        rate_limit_per_second: Some(1_000_000_000),
+        ..RuleSpec::default()
+    };
+    let limits = SubscriptionLimits {
+        channels_max: NonZeroUsize::new(2_000_000).unwrap(),
+        subscribers_per_channel_max: NonZeroU32::new(2_000_000).unwrap(),
+        ..SubscriptionLimits::default()
+    };
+    let rules = Arc::new(ChannelRules::compile(&[any]).unwrap());
+    ChannelSettings { rules, limits, ..ChannelSettings::default() }
 }
 
 /// From the bytes of the request to the greeting.

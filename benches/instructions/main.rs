@@ -13,12 +13,14 @@
 use std::hint::black_box;
 
 mod connecting;
+mod crowd;
 mod delivering;
 mod echoing;
 mod house;
 #[path = "../lib.rs"]
 #[expect(dead_code, unreachable_pub, reason = "a part of what the benches share is all we need")]
 mod material;
+mod publishing;
 mod requesting;
 mod single_parts;
 
@@ -46,8 +48,14 @@ impl Case {
 /// Cases are made one after the other, so that the memory of one is not in the way of the next.
 type Maker = fn(&mut dyn FnMut(Case));
 
-const MAKERS: [Maker; 5] =
-    [single_parts::cases, echoing::cases, requesting::cases, delivering::cases, connecting::cases];
+const MAKERS: [Maker; 6] = [
+    single_parts::cases,
+    echoing::cases,
+    requesting::cases,
+    delivering::cases,
+    connecting::cases,
+    publishing::cases,
+];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();

@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{budgets, curves, instructions, peers, suite};
+use crate::{budgets, curves, instructions, peers, suite, wave};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -32,7 +32,10 @@ Usage: cargo xtask COMMAND
   curves       what a message costs as the work grows
     --write            write charts and tables to docs
     --only CHART       only this chart; repeat or separate by commas
-    --no-build         for any of the three: our programs as they were built last
+  wave         ten thousand join one room: what its members are told of one another
+    --write            write the table to docs/benchmarks.md
+    --members N        other sizes, measured once; separate by commas
+    --no-build         for any of the four: our programs as they were built last
 
 docs/testing.md and docs/benchmarks.md say more.
 ";
@@ -51,6 +54,7 @@ pub(crate) enum Task {
     Peers(peers::Options),
     Budgets(budgets::Options),
     Curves(curves::Options),
+    Wave(wave::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -85,6 +89,7 @@ impl Task {
             Some("peers") => peers::Options::parse(rest).map(Self::Peers).map_err(with_help),
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
+            Some("wave") => wave::Options::parse(rest).map(Self::Wave).map_err(with_help),
             Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),
         }
     }

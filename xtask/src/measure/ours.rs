@@ -31,7 +31,8 @@ const GATEWAY: [(&str, &str); 10] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
     Load,
-    /// The whole gateway: tokens verified, limits, heartbeat and metrics on, requests echoed.
+    /// The whole gateway: tokens verified, limits, rules of channels, heartbeat and metrics on, requests
+    /// echoed.
     Gateway,
     /// Our transport with an echo on it, and nothing else.
     TransportEcho,
@@ -142,6 +143,7 @@ impl Built {
         let number = port.to_string();
         match self.program {
             Program::Gateway => {
+                command.arg("--config").arg(root().join("benches/servers/gateway.toml"));
                 command.envs(GATEWAY).env("WEBSOCKET_PORT", number);
             }
             Program::TransportEcho => {

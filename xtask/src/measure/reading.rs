@@ -40,6 +40,8 @@ pub(crate) struct Reading {
     pub(crate) connections: u64,
     pub(crate) sent: u64,
     pub(crate) received: u64,
+    /// Messages that were counted apart, and the bytes of their payloads.
+    pub(crate) counted: Option<(u64, u64)>,
     pub(crate) per_second: f64,
     pub(crate) failed_connects: u64,
     /// Deliveries that did not come, or came twice.
@@ -69,6 +71,7 @@ impl Reading {
             connections: json["connections"].as_u64().context("ws-load tells no connections")?,
             sent: count(&json["messages"]["sent"]),
             received: count(&json["messages"]["received"]),
+            counted: counted(&json["messages"]["counted"]),
             per_second: json["per_second"].as_f64().unwrap_or_default(),
             failed_connects: count(&json["connects"]["failed"]),
             lost: count(&json["deliveries"]["lost"]),
@@ -115,6 +118,10 @@ impl Reading {
     }
 }
 
+fn counted(value: &Value) -> Option<(u64, u64)> {
+    Some((value["messages"].as_u64()?, value["bytes"].as_u64()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,8 +156,15 @@ mod tests {
         assert_eq!(reading.load_message_us, Some(0.4));
         assert_eq!((reading.sent, reading.received), (300_000, 300_000));
         assert_eq!(reading.p99, Some(2_400.0));
+        assert_eq!(reading.counted, None);
         let error = reading.cost(Cost::Memory).unwrap_err().to_string();
         assert_eq!(error, "no memory a connection was measured");
+    }
+
+    #[test]
+    fn messages_that_were_counted_apart_are_told_with_their_bytes() {
+        let counted = r#""bytes_received": 1, "counted": {"messages": 7, "bytes": 900}"#;
+        assert_eq!(without(SAMPLE, "\"bytes_received\": 1", counted).counted, Some((7, 900)));
     }
 
     #[test]

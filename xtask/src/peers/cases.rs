@@ -66,14 +66,22 @@ pub(crate) fn all(length: Length) -> Vec<Case> {
         request("request-w16", 16, length.messages(150_000, 4)),
         fan_out("fan-out-1", 1, length.messages(100, 4)),
         fan_out("fan-out-16", 16, length.messages(400, 4)),
+        publish("publish-1", 1_000, 1, length.messages(100, 4)),
+        publish("publish-16", 1_000, 16, length.messages(400, 4)),
         connect(),
         connect_verified(),
         idle_of_all,
         idle_gateway("idle-gateway", 10_000),
     ];
     if length == Length::Full {
-        let idle = Case { first_only: true, ..idle("idle-19000", 19_000) };
-        cases.extend([idle, idle_gateway("idle-gateway-19000", 19_000)]);
+        let to_first = |case| Case { first_only: true, ..case };
+        cases.extend([
+            to_first(publish("publish-1-15000", 15_000, 1, 40)),
+            to_first(publish("publish-16-15000", 15_000, 16, 160)),
+            to_first(idle("idle-19000", 19_000)),
+            idle_gateway("idle-gateway-19000", 19_000),
+            idle_own_channel("idle-own-channel", 10_000),
+        ]);
     }
     cases
 }
@@ -129,10 +137,31 @@ fn fan_out(id: &'static str, pending: u32, publishes: u32) -> Case {
     );
     Case {
         id,
-        about: format!("fan-out to 1,000 receivers, {pending} pending"),
+        about: format!("fan-out of the transport alone to 1,000 receivers, {pending} pending"),
         cost: Cost::Message,
         program: Program::Topic,
         ours: Workload::new("fan-out", "/sub", format!("{options} {PUBLISH}")),
+        role: Role::Topic,
+        theirs: Workload::new("fan-out", "/sub", options),
+        first_only: false,
+    }
+}
+
+/// The way of a publish through the whole gateway: JSON read, rule and rate asked, JSON written once,
+/// delivered to each subscriber.
+fn publish(id: &'static str, receivers: u32, pending: u32, publishes: u32) -> Case {
+    let options = format!(
+        "--connections {receivers} --burst {pending} --size 64 --warmup 100ms --messages {publishes}"
+    );
+    Case {
+        id,
+        about: format!(
+            "`publish` through the gateway to {} subscribers, {pending} pending; peer: its fan-out",
+            thousands(receivers)
+        ),
+        cost: Cost::Message,
+        program: Program::Gateway,
+        ours: Workload::new("fan-out", "/ws", format!("{options} {}", token())),
         role: Role::Topic,
         theirs: Workload::new("fan-out", "/sub", options),
         first_only: false,
@@ -187,10 +216,22 @@ fn idle(id: &'static str, connections: u32) -> Case {
 }
 
 fn idle_gateway(id: &'static str, connections: u32) -> Case {
-    let options = format!("{} --compress {}", idle_options(connections), token());
+    idle_subscribed(id, connections, "load", "subscribed to one channel")
+}
+
+/// A channel costs more than a subscription: here each connection is the only one in its.
+fn idle_own_channel(id: &'static str, connections: u32) -> Case {
+    idle_subscribed(id, connections, "user:{user}:inbox", "each in a channel of its own")
+}
+
+fn idle_subscribed(id: &'static str, connections: u32, channel: &str, what: &str) -> Case {
+    let subscribe = format!(
+        r#"--on-open {{"type":"subscribe","channel":"{channel}"}} --until-text "type":"subscribed""#
+    );
+    let options = format!("{} --compress {} {subscribe}", idle_options(connections), token());
     Case {
         about: format!(
-            "{} idle in the gateway, authenticated, compression negotiated; peer: bare",
+            "{} idle in the gateway, authenticated, compression negotiated, {what}; peer: bare",
             thousands(connections)
         ),
         program: Program::Gateway,
