@@ -18,6 +18,7 @@ mod looks;
 mod metrics;
 mod oracle;
 mod orders;
+mod page;
 mod paths;
 mod proxies;
 mod smuggling;
