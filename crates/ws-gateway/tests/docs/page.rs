@@ -2,7 +2,9 @@
 
 pub(crate) const README: &str = include_str!("../../../../README.md");
 pub(crate) const ARCHITECTURE: &str = include_str!("../../../../docs/architecture.md");
+pub(crate) const BACK_ENDS: &str = include_str!("../../../../docs/back-ends.md");
 pub(crate) const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
+pub(crate) const GUARANTEES: &str = include_str!("../../../../docs/guarantees.md");
 pub(crate) const PROTOCOL: &str = include_str!("../../../../docs/protocol.md");
 
 /// The pages whose transcripts are replayed.

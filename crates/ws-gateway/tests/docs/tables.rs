@@ -7,7 +7,9 @@ use ws_gateway::{Gateway, Metrics, config};
 use ws_handler::Rejection;
 use ws_protocol::{ClientType, ErrorCode, ServerMessage};
 
-use crate::page::{ARCHITECTURE, CONFIGURATION, PROTOCOL, README, code_spans, table};
+use crate::page::{
+    ARCHITECTURE, BACK_ENDS, CONFIGURATION, GUARANTEES, PROTOCOL, README, code_spans, table,
+};
 
 #[test]
 fn each_error_code_has_its_row_with_its_sentence() {
@@ -111,7 +113,9 @@ async fn every_metric_that_a_page_names_is_there() {
     for (page, text) in [
         ("README.md", README),
         ("docs/architecture.md", ARCHITECTURE),
+        ("docs/back-ends.md", BACK_ENDS),
         ("docs/configuration.md", CONFIGURATION),
+        ("docs/guarantees.md", GUARANTEES),
         ("docs/protocol.md", PROTOCOL),
     ] {
         let named = code_spans(text).filter(|span| span.starts_with("ws_") && !span.contains(':'));
