@@ -18,6 +18,10 @@ use crate::{
 
 /// Reads of one wake before other tasks get their turn.
 const READS_MAX: usize = 16;
+/// Bytes of one wake before they do. Small messages for many become several times as many bytes in each
+/// of their outboxes, and those are to be emptied before the next come, or the burst of one closes others
+/// who read as fast as they can.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// Replies that the peer does not take before we stop reading from it.
 const UNSENT_REPLIES_MAX: usize = 64 * 1024;
 
@@ -32,7 +36,11 @@ where
     /// arrives will wake us.
     pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> bool {
         self.work_off_early(scratch, cx);
+        let mut bytes = 0;
         for _ in 0..READS_MAX {
+            if bytes >= READ_BYTES_MAX {
+                break;
+            }
             if !self.takes_events(&scratch.output) {
                 return true;
             }
@@ -42,7 +50,10 @@ where
                     self.connection.handle_eof(self.now.into_std());
                     return false;
                 }
-                Poll::Ready(Ok(len)) => scratch.workspace.filled(len),
+                Poll::Ready(Ok(len)) => {
+                    bytes += len;
+                    scratch.workspace.filled(len);
+                }
                 Poll::Ready(Err(error)) => {
                     self.connection.handle_io_error(error.kind(), self.now.into_std());
                     return false;

@@ -1,6 +1,6 @@
 //! A session that is busy: nothing is read, nothing is lost, and a nudge goes on.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use ws_connection::{Cause, ConnectionConfig};
 use ws_transport::Wake;
@@ -133,4 +133,28 @@ async fn a_timer_that_a_session_moves_earlier_rings_at_its_new_moment() {
     assert_eq!(driven.told(), [Told::Wake(Wake::Nudged)]);
     pass(Duration::from_millis(20)).await;
     assert_eq!(driven.told(), [Told::Wake(Wake::Nudged), Told::Wake(Wake::Timer)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_floods_leaves_others_their_turn_between_two_reads() {
+    let driven = Setup::default().spawn(|_| {});
+    settle().await;
+    let messages: Vec<_> = (0..4000).map(|n| format!("{n:0>58}")).collect();
+    driven.wire.send(messages.iter().flat_map(|it| text(it)).collect::<Vec<_>>());
+    // Somebody else who has always something to do.
+    let (notes, mut seen) = (driven.notes.clone(), vec![0]);
+    let other = poll_fn(move |cx| {
+        seen.push(notes.lock().told.len());
+        if seen.last() == Some(&4000) {
+            return Poll::Ready(std::mem::take(&mut seen));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    let seen = tokio::spawn(other).await.expect("no panic");
+    // 64 bytes each on the wire, and so many in a read.
+    assert!(seen.windows(2).all(|pair| pair[1] - pair[0] <= 1024), "{seen:?}");
+    settle().await;
+    assert_eq!(driven.texts(), messages);
+    assert_eq!(driven.sent_texts(), messages);
 }
