@@ -227,6 +227,7 @@ impl Rooms {
         }
         debug_assert!(known.announced, "who is not announced is among the changed");
         room.users.remove(user);
+        room.give_back();
         if room.users.is_empty() {
             self.rooms.remove(name);
         }
@@ -265,6 +266,7 @@ impl Rooms {
                 }
             }
         }
+        room.give_back();
         if room.users.is_empty() {
             self.rooms.remove(&told.room);
         }
@@ -285,6 +287,16 @@ impl Rooms {
         let earlier = self.due.first_key_value().is_none_or(|(first, _)| deadline < *first);
         self.due.insert(deadline, due);
         earlier
+    }
+}
+
+impl Room {
+    /// After a crowd has gone, its space goes, too: who asks for those who are left looks through all of it.
+    fn give_back(&mut self) {
+        let (len, capacity) = (self.users.len(), self.users.capacity());
+        if capacity >= 64 && len < capacity / 8 {
+            self.users.shrink_to(2 * len);
+        }
     }
 }
 
@@ -309,5 +321,30 @@ impl User {
 impl Change {
     const fn nothing() -> Self {
         Self { announcement: Announcement::None, earlier: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::millis;
+
+    #[test]
+    fn a_room_that_was_large_once_is_small_again_however_its_users_have_left() {
+        let name = ChannelName::room("r").unwrap();
+        let user = |n: u32| -> Arc<str> { n.to_string().into() };
+        for batch_above in [0, 100_000] {
+            let config = PresenceConfig { batch_above, ..PresenceConfig::default() };
+            let mut rooms = Rooms::new(config, Arc::default(), RandomState::new());
+            for n in 0..10_000 {
+                rooms.join(&name, &user(n), millis(0));
+            }
+            for n in 10..10_000 {
+                rooms.leave(&name, &user(n), Departure::Meant, millis(1));
+            }
+            rooms.handle_timeout(millis(60_000), usize::MAX, &mut Vec::new());
+            assert_eq!(rooms.users("room:r", 100).len(), 10);
+            assert!(rooms.rooms["room:r"].users.capacity() < 128, "above {batch_above}");
+        }
     }
 }
