@@ -79,7 +79,8 @@ impl<A: Application> GatewaySession<A> {
             channel: name,
             event: event.as_deref(),
             data,
-            event_id: event_id.as_deref(),
+            // No name is no name: it would swallow whatever is published without one as well.
+            event_id: event_id.as_deref().filter(|event_id| !event_id.is_empty()),
             from: user.map(|user| &**user),
         };
         let Some(policy) = self.permit(name, publish.event, id, replies) else { return };

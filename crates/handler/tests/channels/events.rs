@@ -51,6 +51,18 @@ async fn an_event_that_is_published_again_is_acknowledged_and_not_delivered_agai
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_empty_name_is_no_name_and_swallows_nothing() {
+    let house = House::open(|_| {});
+    let [mut ada, mut eve] = house.visit_all(["ada", "eve"]).await;
+    eve.enter("orders").await;
+    for n in 0..3 {
+        ada.say(event("orders", "", n)).await;
+    }
+    assert_eq!(eve.heard().await.len(), 3);
+    assert_eq!(house.tallied("repeated"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_of_one_write_that_comes_twice_is_delivered_once() {
     let house = House::open(|_| {});
     let [mut ada, mut bob] = house.visit_all(["ada", "bob"]).await;
