@@ -231,7 +231,8 @@ impl<A: Application> GatewaySession<A> {
         replies: &mut Replies<'_>,
     ) {
         self.shared.counters.errors.add(code as usize);
-        let retry_after_ms = retry_after.map(|it| it.as_millis().max(1) as u64);
+        // Rounded up: whoever waits as long as it is told must not come too early.
+        let retry_after_ms = retry_after.map(|it| it.as_nanos().div_ceil(1_000_000).max(1) as u64);
         let message = code.sentence().into();
         let error = ServerMessage::Error { code, message, request_id, retry_after_ms };
         self.send(&error, id, replies);
