@@ -1,6 +1,6 @@
 //! What an application or a back-end does with channels and users: no permission is asked.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BinaryHeap, sync::Arc, time::Instant};
 
 use serde_json::value::RawValue;
 use ws_channels::ChannelName;
@@ -91,7 +91,8 @@ impl Publish<'_> {
 impl Hub {
     /// Publishes at once.
     pub(crate) fn publish(&self, publish: &Publish<'_>, now: Instant) -> Published {
-        let Publish { channel: name, event_id, event, .. } = *publish;
+        let Publish { channel: name, event, .. } = *publish;
+        let event_id = publish.event_id.filter(|event_id| !event_id.is_empty());
         if event_id.is_some_and(|event_id| !self.is_new_event(name, event_id, now)) {
             return Published { receivers: 0, duplicate: true };
         }
@@ -157,16 +158,34 @@ impl<A: Application> WebSocketHandler<A> {
     /// At most `max` channels whose names begin with `prefix` and that somebody is subscribed to, in
     /// the order of their names.
     pub fn channels(&self, prefix: &str, max: usize) -> Vec<ChannelInfo> {
-        let mut found = Vec::new();
+        self.channels_after(prefix, None, max)
+    }
+
+    /// As [`WebSocketHandler::channels`], those alone whose names come behind `after`. Looks at every
+    /// channel and keeps no more than it answers.
+    pub fn channels_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<ChannelInfo> {
+        // The first ones so far, the last of them on top.
+        let mut first: BinaryHeap<(ChannelName, usize)> = BinaryHeap::new();
         self.shared.hub.table.for_each_channel(|channel| {
-            if is_public(channel.name()) && channel.name().as_str().starts_with(prefix) {
-                found
-                    .push(ChannelInfo { name: channel.name().clone(), subscribers: channel.len() });
+            let name = channel.name();
+            let is_meant = is_public(name)
+                && name.as_str().starts_with(prefix)
+                && after.is_none_or(|after| name.as_str() > after)
+                && (first.len() < max || first.peek().is_some_and(|(last, _)| name < last));
+            if is_meant {
+                first.push((name.clone(), channel.len()));
+                if first.len() > max {
+                    first.pop();
+                }
             }
         });
-        found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        found.truncate(max);
-        found
+        let sorted = first.into_sorted_vec().into_iter();
+        sorted.map(|(name, subscribers)| ChannelInfo { name, subscribers }).collect()
     }
 
     /// The connections that are subscribed to a channel.

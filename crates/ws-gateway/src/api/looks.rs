@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use ws_channels::ChannelName;
-use ws_handler::{Application, Client, ConnectionId};
+use ws_handler::{Application, Client, ConnectionId, WebSocketHandler};
 
 use super::{
     Shared, answer,
@@ -26,14 +26,21 @@ pub(super) async fn channels<A: Application>(
     query: RawQuery,
 ) -> Result<Response, Fault> {
     let query = Query::from(query);
-    let limit = query.number("limit", LISTED, LISTED_MAX)?;
+    let limit = query.number("limit", LISTED, LISTED_MAX)?.max(1);
     let prefix = query.text("prefix").unwrap_or_default().to_owned();
-    let found = api.look(move |handler| handler.channels(&prefix, limit)).await?;
+    let after = query.text("after").map(ToOwned::to_owned);
+    let look = move |handler: &WebSocketHandler<A>| {
+        handler.channels_after(&prefix, after.as_deref(), limit + 1)
+    };
+    let mut found = api.look(look).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| has_more).map(|channel| channel.name.as_str());
     let channels: Vec<_> = found
         .iter()
         .map(|channel| json!({ "channel": &*channel.name, "subscribers": channel.subscribers }))
         .collect();
-    Ok(answer(&json!({ "channels": channels })))
+    Ok(answer(&json!({ "channels": channels, "next": last })))
 }
 
 pub(super) async fn presence<A: Application>(

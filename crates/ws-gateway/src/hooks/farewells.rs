@@ -68,3 +68,32 @@ impl Farewells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn farewell() -> Question<'static> {
+        let (connection_id, user_id, code) = ("c".to_owned(), None, None);
+        Question::Disconnected { connection_id, user_id, code, cause: "io", lived_ms: 0 }
+    }
+
+    #[tokio::test]
+    async fn beyond_those_that_may_wait_farewells_are_counted_and_dropped() {
+        let asking = Arc::new(Asking::new(Duration::from_millis(50), 1).unwrap());
+        let outcomes = Arc::<Outcomes>::default();
+        let farewells = Farewells::new("http://[::1]:0/".into(), asking, 1, outcomes.clone());
+        let counted = |outcome: &str| {
+            let totals = outcomes.hook_totals();
+            totals.iter().find(|(hook, it, _)| (*hook, *it) == ("disconnected", outcome)).unwrap().2
+        };
+        // Whoever is under way keeps its slot.
+        let _slot = farewells.slots.clone().acquire_owned().await.unwrap();
+        (0..WAITING_MAX + 3).for_each(|_| farewells.tell(&farewell()));
+        assert_eq!(counted("busy"), 3);
+        farewells.settle().await;
+        assert_eq!(counted("busy"), 3, "a back-end that hangs is waited for no longer");
+    }
+}

@@ -1,10 +1,10 @@
 //! What the path of a URL says about a connection.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    exchange::{fetch, upgrade},
+    exchange::{Exchange, fetch, upgrade},
     house::House,
 };
 
@@ -57,6 +57,44 @@ async fn section_6_types_of_the_file_replace_those_of_the_default_table() {
     }
     let plain = fetch(house.address, "GET /live/7 HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!((plain.status, &plain.json()["code"]), (426, &json!("upgrade_required")));
+}
+
+#[tokio::test]
+async fn a_typed_path_takes_an_upgrade_on_a_connection_that_carried_http_before() {
+    let house = House::open(&[]);
+    let mut exchange = Exchange::open(house.address).await;
+    exchange.send("GET /ws/chat/abc HTTP/1.1\r\nHost: g\r\n\r\n").await;
+    let plain = exchange.response().await;
+    assert_eq!((plain.status, plain.header("upgrade")), (426, Some("websocket")));
+    let target = format!("/ws/chat/abc?token={}", house.token("ada"));
+    exchange.send(upgrade(&target, "")).await;
+    assert_eq!(exchange.response().await.status, 101);
+    let mut heard = Vec::new();
+    for _ in 0..2 {
+        let (_, text) = exchange.frame().await;
+        let message: Value = serde_json::from_slice(&text).expect("JSON");
+        heard.push((message["type"].clone(), message["channel"].clone()));
+    }
+    let expect = [(json!("connected"), json!(null)), (json!("subscribed"), json!("chat:abc"))];
+    assert_eq!(heard, expect);
+}
+
+#[tokio::test]
+async fn a_value_in_a_path_is_decoded_and_one_that_no_channel_can_have_is_told() {
+    let house = House::open(&[]);
+    let mut client = visit(&house, "/ws/chat/a%2Fb%3f", "ada").await;
+    assert_eq!(client.next().await["type"], "connected");
+    assert_eq!(client.next().await["channel"], "chat:a/b?");
+    for value in ["a%20b", "%ff", "%zz", "*", &"x".repeat(201)] {
+        let mut client = visit(&house, &format!("/ws/chat/{value}"), "ada").await;
+        let error = client.next().await;
+        assert_eq!(
+            (&error["type"], &error["code"]),
+            (&json!("error"), &json!("invalid_field")),
+            "{value}"
+        );
+        assert_eq!(client.closed().await.0, 1008);
+    }
 }
 
 #[tokio::test]

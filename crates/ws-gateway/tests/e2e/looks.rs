@@ -25,7 +25,7 @@ async fn section_6_channels_are_listed_by_their_beginning_with_their_subscribers
         { "channel": "chat:a", "subscribers": 1 },
         { "channel": "chat:b", "subscribers": 2 },
         { "channel": "orders", "subscribers": 2 },
-    ]});
+    ], "next": null });
     assert_eq!(house.look("/api/channels").await.json(), all);
     let names = async |query: &str| {
         let listed = house.look(&format!("/api/channels{query}")).await.json();
@@ -33,7 +33,11 @@ async fn section_6_channels_are_listed_by_their_beginning_with_their_subscribers
     };
     assert_eq!(names("?prefix=chat%3A").await, "chat:a chat:b");
     assert_eq!(names("?prefix=chat:&limit=1").await, "chat:a");
-    assert_eq!(names("?limit=0").await, "");
+    let page = house.look("/api/channels?prefix=chat:&limit=1").await.json();
+    assert_eq!(page["next"], "chat:a");
+    assert_eq!(names("?prefix=chat:&limit=1&after=chat:a").await, "chat:b");
+    assert_eq!(names("?after=chat:b").await, "orders");
+    assert_eq!(names("?after=orders").await, "");
     assert_eq!(names("?prefix=none").await, "");
     // What the gateway keeps for itself is in no list.
     assert_eq!(names("?prefix=$").await, "");
