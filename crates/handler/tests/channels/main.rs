@@ -13,8 +13,10 @@ mod gates;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
 #[path = "../handler/house.rs"]
 mod house;
+mod join_wave;
 mod large_rooms;
 mod limits;
+mod model;
 mod presence;
 mod publishing;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]

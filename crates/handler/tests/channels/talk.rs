@@ -125,6 +125,11 @@ impl Peer {
     pub(crate) async fn heard(&mut self) -> Vec<Value> {
         self.flush().await;
         settle().await;
+        self.heard_now().await
+    }
+
+    /// As [`Peer::heard`], of a server that has nothing left to do.
+    pub(crate) async fn heard_now(&mut self) -> Vec<Value> {
         self.send(json!({ "type": "ping", "id": "that is all" })).await;
         let mut heard = Vec::new();
         loop {
