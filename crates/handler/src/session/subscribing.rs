@@ -94,7 +94,10 @@ impl<A: Application> GatewaySession<A> {
                 return false;
             }
         }
-        let keeper = shared.gatekeeper.as_deref().filter(|_| !is_known && wish.way != Way::Order);
+        // Nobody is troubled for a seat that is not to be had: one message may ask for a thousand.
+        let seats = shared.hub.settings.limits.channels_per_subscriber_max.get() as usize;
+        let is_asked = !is_known && wish.way != Way::Order && self.subscriber.len() < seats;
+        let keeper = shared.gatekeeper.as_deref().filter(|_| is_asked);
         let judgement = keeper
             .map_or(Judgement::Allow, |keeper| keeper.judge_subscribe(self.client(), &wish.name));
         match judgement {

@@ -1,7 +1,8 @@
-//! What becomes of a question whose connection is closed by somebody else before it is answered.
+//! Questions that need no answer any more, or never did.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use ws_channels::ChannelName;
 use ws_close_manager::SendableCode;
 use ws_handler::{Client, Gatekeeper, Judgement, Publish, WebSocketHandler};
@@ -9,7 +10,7 @@ use ws_handler::{Client, Gatekeeper, Judgement, Publish, WebSocketHandler};
 use crate::{
     desk::Desk,
     house::{House, PATH, settle},
-    talk::{NOTHING, SECOND, join, publish},
+    talk::{NOTHING, SECOND, join, publish, subscribe},
 };
 
 /// Says yes to everything that is named `later`, and a second later.
@@ -41,7 +42,10 @@ impl Gatekeeper for Slow {
 
 fn house_of_the_slow() -> House {
     House::built(
-        |_| {},
+        |config| {
+            let two = NonZeroU32::MIN.saturating_add(1);
+            config.channels.limits.channels_per_subscriber_max = two;
+        },
         |config, clock| {
             let authenticator = House::own_authenticator();
             WebSocketHandler::with_gatekeeper(config, authenticator, clock, Desk::default(), Slow)
@@ -54,7 +58,7 @@ async fn a_question_of_who_is_disconnected_meanwhile_has_no_effect_any_more() {
     for request in [publish("later", 1), join("later")] {
         let house = house_of_the_slow();
         let [mut ada, mut bob] = house.visit_all(["ada", "bob"]).await;
-        for request in [join("later"), crate::talk::subscribe("later")] {
+        for request in [join("later"), subscribe("later")] {
             bob.send(request).await;
             assert!(bob.next().await["type"].is_string());
         }
@@ -86,6 +90,17 @@ async fn who_is_disconnected_at_the_door_is_not_let_in() {
     house.emptied().await;
     let notes = house.handler.application().notes.lock();
     assert!(notes.connected.is_empty() && notes.disconnected.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_about_a_subscription_for_which_there_is_no_place() {
+    let house = house_of_the_slow();
+    let mut ada = house.visit("ada").await;
+    ada.enter("a").await;
+    ada.enter("b").await;
+    let begun = Instant::now();
+    assert_eq!(ada.say(subscribe("later")).await[0]["code"], "too_many_subscriptions");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 impl House {
