@@ -120,8 +120,10 @@ pub struct Difference {
 /// How much there is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceStats {
-    /// Rooms in which somebody is.
+    /// Rooms in which somebody is, channels of any name among them.
     pub rooms: usize,
+    /// Those among them whose names say that clients join them: `room:…`.
+    pub joinable: usize,
     /// Users in rooms, in each counted once.
     pub users: usize,
     /// Those among them who are in their grace period.

@@ -173,7 +173,9 @@ impl<A: Application> Snapshots<A> {
         let stats = self.handler.channel_stats();
         page.gauge("channels", "Channels that somebody is subscribed to", stats.channels)?;
         page.gauge("channel_subscriptions", "Subscriptions", stats.subscriptions)?;
-        page.gauge("channel_rooms", "Rooms and other channels with somebody present", stats.rooms)?;
+        page.gauge("channel_rooms", "Rooms in which somebody is", stats.rooms)?;
+        let with_presence = "Channels in which somebody is known to be, rooms among them";
+        page.gauge("channels_with_presence", with_presence, stats.channels_with_presence)?;
         page.gauge("channel_present_users", "Users present, in each channel once", stats.present)?;
         let absent = "Users whose connections are gone, and who may come back in time";
         page.gauge("channel_absent_users", absent, stats.absent)?;

@@ -94,6 +94,7 @@ fn channels_block(stats: &ChannelStats) -> Value {
     json!({
         "channels": stats.channels,
         "subscriptions": stats.subscriptions,
+        "channels_with_presence": stats.channels_with_presence,
         "present_users": stats.present,
         "absent_users": stats.absent,
         "remembered_events": stats.remembered_events,

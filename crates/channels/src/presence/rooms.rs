@@ -12,7 +12,7 @@ use std::{
 use ahash::RandomState;
 
 use super::{Announcement, Change, Departure, Difference, PresenceEvent, PresenceStats};
-use crate::{ChannelName, PresenceConfig};
+use crate::{ChannelKind, ChannelName, PresenceConfig};
 
 pub(super) struct Rooms {
     config: PresenceConfig,
@@ -20,6 +20,8 @@ pub(super) struct Rooms {
     absent: Arc<AtomicUsize>,
     hasher: RandomState,
     rooms: HashMap<ChannelName, Room, RandomState>,
+    /// Those whose names say that clients join them.
+    joinable: usize,
     /// Users who are here or absent, in all of these rooms.
     present: usize,
     due: BTreeMap<Deadline, Due>,
@@ -81,6 +83,7 @@ impl Rooms {
             config,
             absent,
             rooms: HashMap::with_hasher(hasher.clone()),
+            joinable: 0,
             present: 0,
             hasher,
             due: BTreeMap::new(),
@@ -90,11 +93,17 @@ impl Rooms {
 
     pub(super) fn join(&mut self, name: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
         let config = self.config;
-        let room = self.rooms.entry(name.clone()).or_insert_with(|| Room {
-            users: HashMap::with_hasher(self.hasher.clone()),
-            present: 0,
-            changed: Vec::new(),
-        });
+        let room = match self.rooms.entry(name.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                self.joinable += usize::from(name.kind() == ChannelKind::Room);
+                new.insert(Room {
+                    users: HashMap::with_hasher(self.hasher.clone()),
+                    present: 0,
+                    changed: Vec::new(),
+                })
+            }
+        };
         match room.users.entry(user.clone()) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
@@ -206,6 +215,7 @@ impl Rooms {
 
     pub(super) fn add_to(&self, stats: &mut PresenceStats) {
         stats.rooms += self.rooms.len();
+        stats.joinable += self.joinable;
         stats.users += self.present;
     }
 
@@ -229,9 +239,14 @@ impl Rooms {
         room.users.remove(user);
         room.give_back();
         if room.users.is_empty() {
-            self.rooms.remove(name);
+            self.forget(name);
         }
         Change { announcement: Announcement::Now, earlier: false }
+    }
+
+    fn forget(&mut self, name: &ChannelName) {
+        let is_known = self.rooms.remove(name).is_some();
+        self.joinable -= usize::from(is_known && name.kind() == ChannelKind::Room);
     }
 
     /// What was collected, if anything came of it: who came and went within the interval is not told.
@@ -268,7 +283,7 @@ impl Rooms {
         }
         room.give_back();
         if room.users.is_empty() {
-            self.rooms.remove(&told.room);
+            self.forget(&told.room);
         }
         (!told.joined.is_empty()
             || !told.left.is_empty()

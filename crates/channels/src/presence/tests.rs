@@ -71,8 +71,22 @@ fn a_reconnect_within_the_grace_period_is_not_told() {
         assert_eq!(presence.stats().absent, 1);
         assert_eq!(presence.join(&room(), &bob, millis(at + GRACE - 1)), NONE);
         assert_eq!(events(&presence, at + GRACE), []);
-        assert_eq!(presence.stats(), PresenceStats { rooms: 1, users: 1, absent: 0 });
+        assert_eq!(presence.stats(), PresenceStats { rooms: 1, joinable: 1, users: 1, absent: 0 });
     }
+}
+
+#[test]
+fn a_channel_in_which_somebody_is_counts_as_a_room_to_join_only_by_its_name() {
+    let presence = small();
+    let orders = ChannelName::new("orders").unwrap();
+    presence.join(&orders, &user("ada"), millis(0));
+    assert_eq!(presence.stats(), PresenceStats { rooms: 1, users: 1, ..PresenceStats::default() });
+    presence.join(&room(), &user("ada"), millis(0));
+    presence.leave(&orders, &user("ada"), Departure::Meant, millis(1));
+    let left = PresenceStats { rooms: 1, joinable: 1, users: 1, absent: 0 };
+    assert_eq!(presence.stats(), left);
+    presence.leave(&room(), &user("ada"), Departure::Meant, millis(2));
+    assert_eq!(presence.stats(), PresenceStats::default());
 }
 
 #[test]
@@ -142,7 +156,7 @@ fn who_comes_and_goes_within_an_interval_is_not_told() {
     presence.join(&room(), &user("a"), millis(1400));
     assert_eq!(presence.users("room:room-123", 9), [user("a")]);
     assert_eq!(events(&presence, 9000), []);
-    assert_eq!(presence.stats(), PresenceStats { rooms: 1, users: 1, absent: 0 });
+    assert_eq!(presence.stats(), PresenceStats { rooms: 1, joinable: 1, users: 1, absent: 0 });
     presence.leave(&room(), &user("a"), Departure::Meant, millis(9100));
     assert_eq!(events(&presence, 10_100).len(), 1);
     assert_eq!(presence.stats(), PresenceStats::default());

@@ -59,8 +59,10 @@ pub struct PresenceInfo {
 pub struct ChannelStats {
     /// Channels with a subscriber.
     pub channels: usize,
-    /// Rooms in which somebody is.
+    /// Rooms in which somebody is: channels that clients join, `room:…`.
     pub rooms: usize,
+    /// Channels in which somebody is known to be, rooms among them.
+    pub channels_with_presence: usize,
     /// Subscriptions of all connections.
     pub subscriptions: usize,
     /// Users in channels with presence, in each counted once.
@@ -108,7 +110,8 @@ impl Hub {
         let presence = self.presence.stats();
         ChannelStats {
             channels: table.channels,
-            rooms: presence.rooms,
+            rooms: presence.joinable,
+            channels_with_presence: presence.rooms,
             subscriptions: table.subscriptions,
             present: presence.users,
             absent: presence.absent,

@@ -204,11 +204,18 @@ impl House {
         crate::house::counted(&self.handler.channel_stats().counts, label)
     }
 
-    /// Channels, rooms, subscriptions, present and absent users, places of connection types.
+    /// Channels, those with presence, subscriptions, present and absent users, places of connection types.
     pub(crate) fn holds(&self) -> [usize; 6] {
         let stats = self.handler.channel_stats();
         let places = stats.typed_connections;
-        [stats.channels, stats.rooms, stats.subscriptions, stats.present, stats.absent, places]
+        [
+            stats.channels,
+            stats.channels_with_presence,
+            stats.subscriptions,
+            stats.present,
+            stats.absent,
+            places,
+        ]
     }
 }
 

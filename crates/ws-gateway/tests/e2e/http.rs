@@ -71,6 +71,14 @@ async fn section_6_stats_count_connections_users_rooms_and_each_component() {
     let numbers = [&stats["total_connections"], &stats["online_users"], &stats["total_rooms"]];
     assert_eq!(numbers, [&json!(1), &json!(1), &json!(0)]);
     assert_eq!(stats["channels"]["subscriptions"], 0);
+    client.subscribe("orders").await;
+    client.send(json!({ "type": "join_room", "payload": { "room_id": "r" } })).await;
+    assert_eq!(client.next().await["type"], "user_joined");
+    let channels = get(house.address, "/stats").await.json();
+    assert_eq!(channels["total_rooms"], 1, "a channel is no room: {channels}");
+    let channels = &channels["channels"];
+    let counted = [&channels["channels"], &channels["subscriptions"]];
+    assert_eq!(counted, [&json!(2), &json!(2)]);
     assert_eq!(stats["messages"], json!({ "request": 1 }));
     assert_eq!(stats["compression"]["compressed_messages"], 1);
     assert_eq!(stats["frame_sizes"]["messages"], 1);

@@ -135,6 +135,8 @@ async fn section_6_metrics_are_openmetrics_also_after_everything_has_happened() 
     assert_eq!(page.sample("ws_errors_total{code=\"unknown_type\"}"), 1.0);
     assert_eq!(page.sample("ws_channels"), 2.0);
     assert_eq!(page.sample("ws_channel_subscriptions"), 2.0);
+    assert_eq!(page.sample("ws_channel_rooms"), 1.0);
+    assert_eq!(page.sample("ws_channels_with_presence"), 2.0);
     assert_eq!(page.sample("ws_channel_remembered_events"), 1.0);
     assert_eq!(page.sample("ws_channel_events_total{event=\"published\"}"), 1.0);
     assert_eq!(page.sample("ws_channel_events_total{event=\"delivered\"}"), 1.0);

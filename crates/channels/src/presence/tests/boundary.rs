@@ -192,5 +192,5 @@ fn ten_thousand_who_are_lost_at_once_and_come_back_are_no_news() {
     told.extend(events(&presence, 3000 + GRACE));
     let [PresenceEvent::Difference(told)] = &told[..] else { panic!("{} events", told.len()) };
     assert_eq!((told.left.len(), told.left_unnamed, told.count), (100, 900, 9_000));
-    assert_eq!(presence.stats(), PresenceStats { rooms: 1, users: 9_000, absent: 0 });
+    assert_eq!(presence.stats(), PresenceStats { rooms: 1, joinable: 1, users: 9_000, absent: 0 });
 }
