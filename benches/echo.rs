@@ -71,9 +71,13 @@ impl Echoing {
     /// How many bytes come back.
     fn echo(&mut self, wire: &Bytes) -> usize {
         self.memory.deliver(wire);
-        let poll = self.task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(poll.is_pending(), "the connection goes on");
-        self.memory.take_written()
+        loop {
+            let poll = self.task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(poll.is_pending(), "the connection goes on");
+            if self.memory.is_drained() {
+                return self.memory.take_written();
+            }
+        }
     }
 }
 

@@ -31,6 +31,12 @@ impl Memory {
         self.0.borrow_mut().incoming = bytes.clone();
     }
 
+    /// Whether all that was delivered has been read: of much, a driver reads a part and lets others have
+    /// their turn.
+    pub fn is_drained(&self) -> bool {
+        self.0.borrow().incoming.is_empty()
+    }
+
     /// How much was written since this was last asked.
     pub fn take_written(&self) -> usize {
         std::mem::take(&mut self.0.borrow_mut().written)

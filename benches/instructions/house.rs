@@ -143,7 +143,11 @@ impl Connected {
     /// How many bytes come back for `wire`.
     pub(crate) fn exchange(&mut self, wire: &Bytes) -> usize {
         self.memory.deliver(wire);
-        self.turn()
+        let mut written = self.turn();
+        while !self.memory.is_drained() {
+            written += self.turn();
+        }
+        written
     }
 
     /// How many bytes one poll writes.
