@@ -15,7 +15,10 @@ use axum::{
 use tokio::sync::Semaphore;
 use ws_handler::{Application, WebSocketHandler};
 
-use crate::http::{Key, json_response, key_required};
+use crate::{
+    http::{Key, json_response, key_required},
+    outcomes::{ApiOutcome, Outcomes},
+};
 
 mod body;
 mod fault;
@@ -33,6 +36,7 @@ struct Api<A> {
     handler: WebSocketHandler<A>,
     key: Key,
     looks: Semaphore,
+    outcomes: Arc<Outcomes>,
 }
 
 type Shared<A> = State<Arc<Api<A>>>;
@@ -42,8 +46,9 @@ pub(crate) fn routes<A: Application>(
     handler: WebSocketHandler<A>,
     key: Key,
     body_bytes_max: usize,
+    outcomes: Arc<Outcomes>,
 ) -> Router {
-    let api = Arc::new(Api { handler, key, looks: Semaphore::new(LOOKS_MAX) });
+    let api = Arc::new(Api { handler, key, looks: Semaphore::new(LOOKS_MAX), outcomes });
     Router::new()
         .route("/publish", post(orders::publish))
         .route("/broadcast", post(orders::broadcast))
@@ -57,7 +62,14 @@ pub(crate) fn routes<A: Application>(
         .method_not_allowed_fallback(async || Fault::METHOD)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(from_fn_with_state(api.clone(), judge::<A>))
+        .layer(from_fn_with_state(api.clone(), count::<A>))
         .with_state(api)
+}
+
+async fn count<A: Application>(State(api): Shared<A>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    api.outcomes.add_api(ApiOutcome::of(response.status()));
+    response
 }
 
 /// Before anything else of a request is looked at: whether it may be made, and whether it is too late.

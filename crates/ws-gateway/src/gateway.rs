@@ -88,10 +88,10 @@ impl Gateway {
 
         // Serve upgrades, and HTTP beside them.
         let key = config.admin.key.as_ref().map(config::Secret::expose);
-        let metrics = Metrics::new(handler.clone(), outcomes);
+        let metrics = Metrics::new(handler.clone(), outcomes.clone());
         let mut http = Http::new(handler.clone(), metrics, &config.server.path, key);
         if let Some(key) = &config.api.key {
-            http = http.with_api(key.expose(), config.frames.bytes_max as usize);
+            http = http.with_api(key.expose(), config.frames.bytes_max as usize, outcomes);
         }
         let address = config.server.address;
         let server = Server::bind(address, compose::server(&config), handler.clone(), http)

@@ -22,7 +22,9 @@ use tower_service::Service;
 use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
-use crate::{api, metrics::Metrics, prefixed::Prefixed, report, server::ServerOptions};
+use crate::{
+    api, metrics::Metrics, outcomes::Outcomes, prefixed::Prefixed, report, server::ServerOptions,
+};
 
 mod key;
 
@@ -86,11 +88,11 @@ impl<A: Application> Http<A> {
         Self { handler, router, path, slots: Semaphore::new(CONNECTIONS_MAX) }
     }
 
-    /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`; a body may be as
-    /// large as a message of a client.
+    /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`. A body may have so
+    /// many bytes; what becomes of requests is counted among the outcomes.
     #[must_use]
-    pub fn with_api(mut self, key: &str, body_bytes_max: usize) -> Self {
-        let api = api::routes(self.handler.clone(), Key::new(key), body_bytes_max);
+    pub fn with_api(mut self, key: &str, body_bytes_max: usize, outcomes: Arc<Outcomes>) -> Self {
+        let api = api::routes(self.handler.clone(), Key::new(key), body_bytes_max, outcomes);
         self.router = self.router.nest("/api", api);
         self
     }

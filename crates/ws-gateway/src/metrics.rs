@@ -72,6 +72,8 @@ impl<A: Application> Collector for Snapshots<A> {
             "outcome",
             &outcomes,
         )?;
+        let api: Vec<_> = self.outcomes.api_totals().collect();
+        page.counters("api_requests", "Requests of back-ends by their answers", "outcome", &api)?;
         page.hooks(&self.outcomes.hook_totals())
     }
 }

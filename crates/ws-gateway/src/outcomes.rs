@@ -1,12 +1,14 @@
-//! What became of all that back-ends were asked or told.
+//! What became of all that back-ends were asked or told, and asked for.
 
+use http::StatusCode;
 use ws_handler::Counts;
 
-/// Counts of what back-ends were asked and told, by what became of it.
+/// Counts of what back-ends were asked and told, and asked for, by what became of it.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     requests: Counts<{ Outcome::LABELS.len() }>,
     hooks: Counts<{ Hook::LABELS.len() * HookOutcome::LABELS.len() }>,
+    api: Counts<{ ApiOutcome::LABELS.len() }>,
 }
 
 /// How one request of a client ended.
@@ -18,6 +20,19 @@ pub(crate) enum Outcome {
     Failed,
     Busy,
     Unset,
+}
+
+/// How one request of a back-end was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApiOutcome {
+    Answered,
+    /// Without the key.
+    Unauthorized,
+    /// It was not as it must be.
+    Faulty,
+    /// The gateway is on its way out.
+    Draining,
+    Failed,
 }
 
 /// What a back-end is asked or told about.
@@ -48,6 +63,20 @@ pub(crate) enum HookOutcome {
 impl Outcome {
     const LABELS: [&'static str; 6] =
         ["answered", "timeout", "unavailable", "failed", "busy", "unset"];
+}
+
+impl ApiOutcome {
+    const LABELS: [&'static str; 5] = ["answered", "unauthorized", "faulty", "draining", "failed"];
+
+    pub(crate) fn of(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthorized,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Draining,
+            status if status.is_success() => Self::Answered,
+            status if status.is_client_error() => Self::Faulty,
+            _ => Self::Failed,
+        }
+    }
 }
 
 impl Hook {
@@ -100,6 +129,15 @@ impl Outcomes {
                 (hook.label(), HookOutcome::LABELS[outcome as usize], total)
             })
             .collect()
+    }
+
+    /// Label and count of each outcome of a back-end's request.
+    pub fn api_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ApiOutcome::LABELS.into_iter().zip(self.api.totals())
+    }
+
+    pub(crate) fn add_api(&self, outcome: ApiOutcome) {
+        self.api.add(outcome as usize);
     }
 
     pub(crate) fn add(&self, outcome: Outcome) {

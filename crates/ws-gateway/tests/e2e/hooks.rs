@@ -124,6 +124,33 @@ async fn who_is_not_let_into_a_channel_hears_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn channels_of_a_path_and_of_a_first_message_are_asked_about_as_well() {
+    let oracle = Oracle::open().await;
+    let house = oracle.house(&["subscribe"], &[]);
+    let target = |path: &str| format!("{path}?token={}", house.token("ada"));
+    let mut there = Client::connect(house.address, &target("/ws/chat/1")).await;
+    assert_eq!(there.next().await["type"], "connected");
+    assert_eq!(there.next().await["channel"], "chat:1");
+    let mut first = Client::connect(house.address, "/ws").await;
+    assert_eq!(first.next().await["type"], "connected");
+    first.send(json!({ "token": house.token("bob"), "channels": ["a", "b"] })).await;
+    assert_eq!(first.next().await["availableChannels"], json!(["a", "b"]));
+    assert_eq!(
+        [first.next().await["channel"].clone(), first.next().await["channel"].clone()],
+        ["a", "b"]
+    );
+
+    oracle.say("subscribe", (403, ""));
+    let mut refused = Client::connect(house.address, &target("/ws/chat/2")).await;
+    assert_eq!(refused.next().await["type"], "connected");
+    assert_eq!(refused.next().await["code"], "forbidden");
+    assert_eq!(refused.closed().await.0, 1008, "without its channel the path is of no use");
+    let asked = oracle.heard();
+    let channels: Vec<_> = asked.iter().map(|it| it["channel"].as_str().expect("one")).collect();
+    assert_eq!(channels, ["chat:1", "a", "b", "chat:2"]);
+}
+
+#[tokio::test]
 async fn what_may_not_be_published_reaches_nobody_and_what_comes_behind_keeps_its_order() {
     let oracle = Oracle::open().await;
     let house = oracle.house(&["publish"], &[]);

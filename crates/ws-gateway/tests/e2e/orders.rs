@@ -362,4 +362,51 @@ async fn while_it_drains_orders_are_told_to_come_back_and_looks_are_answered() {
         assert_eq!(response.header("retry-after"), Some("1"));
     }
     assert_eq!(house.look("/api/connections").await.status, 200);
+    assert_eq!(get(house.address, "/api/channels").await.status, 401);
+    assert_eq!(house.look("/api/nothing").await.status, 404);
+    let metrics = get(house.address, "/metrics").await.body;
+    for (outcome, times) in [("draining", 4), ("answered", 1), ("unauthorized", 1), ("faulty", 1)] {
+        let sample = format!("ws_api_requests_total{{outcome=\"{outcome}\"}} {times}\n");
+        assert!(metrics.contains(&sample), "no {sample} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_body_holds_is_an_order_or_a_fault_of_its_sender() {
+    let house = House::with_api(&[]);
+    let good =
+        r#"{"channel":"orders","event":"e","data":{"a":[1,"b\\u00fc"]},"eventId":"x","code":1008}"#;
+    let routes = ["publish", "broadcast", "users/ada/send", "users/ada/disconnect"];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % below as u64) as usize
+    };
+    let mut exchange = Exchange::open(house.address).await;
+    let mut seen = std::collections::BTreeMap::new();
+    for n in 0..800 {
+        let mut body = good.as_bytes().to_vec();
+        for _ in 0..=next(3) {
+            let at = next(body.len().max(1));
+            match next(3) {
+                0 => body.insert(at, b"{}[]\",:\\01\xff\n "[next(13)]),
+                1 => drop(body.drain(at..(at + 1 + next(8)).min(body.len()))),
+                _ => body.truncate(at.max(1)),
+            }
+        }
+        let (route, length) = (routes[n % 4], body.len());
+        let head = format!(
+            "POST /api/{route} HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {KEY}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        exchange.send([head.as_bytes(), &body].concat()).await;
+        let response = exchange.response().await;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert!([200, 400, 422].contains(&response.status), "{text}: {response:?}");
+        assert_eq!(response.json().get("code").is_none(), response.status == 200, "{text}");
+        *seen.entry(response.status).or_insert(0) += 1;
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
 }
