@@ -230,7 +230,8 @@ async fn section_6_hook_failure_says_what_counts_when_the_back_end_gives_no_answ
         for (failure, is_allowed) in [("refuse", false), ("allow", true)] {
             let oracle = Oracle::open().await;
             hooks.iter().for_each(|hook| oracle.say(hook, saying));
-            let further = [("HOOK_FAILURE", failure), ("HOOK_TIMEOUT", "200ms")];
+            let timeout = if saying == WAIT { "200ms" } else { "10s" };
+            let further = [("HOOK_FAILURE", failure), ("HOOK_TIMEOUT", timeout)];
             let house = oracle.house(&hooks, &further);
             without_an_answer(&house, outcome, is_allowed).await;
         }
