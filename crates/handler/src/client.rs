@@ -19,7 +19,7 @@ use ws_close_manager::SendableCode;
 use ws_connection::Prepared;
 use ws_transport::{Delivery, Outbox, SendError};
 
-use crate::lifecycle;
+use crate::{channels::is_public, lifecycle};
 
 /// The server's name for a connection: random, so that nobody guesses another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -189,14 +189,18 @@ impl Client {
     }
 
     /// Puts it into a channel, whatever the rules allow it to ask for; it is told `subscribed`. What
-    /// comes of it is seen soon, not at once.
+    /// comes of it is seen soon, not at once. Nothing comes of a channel of the gateway's own (`$…`).
     pub fn subscribe(&self, channel: &ChannelName) {
-        self.order(Order::Subscribe(channel.clone()));
+        if is_public(channel) {
+            self.order(Order::Subscribe(channel.clone()));
+        }
     }
 
     /// Takes it out of a channel; it is told `unsubscribed`, and nothing of the channel behind that.
     pub fn unsubscribe(&self, channel: &ChannelName) {
-        self.order(Order::Unsubscribe(channel.clone()));
+        if is_public(channel) {
+            self.order(Order::Unsubscribe(channel.clone()));
+        }
     }
 
     fn order(&self, order: Order) {

@@ -13,7 +13,9 @@ use crate::{channels::back_end::Publish, client::Client};
 /// answered with [`Judgement::Later`]. Until then nothing is read from that connection, so that what it
 /// says next comes after what it has said before, and waits without a buffer of ours.
 pub trait Gatekeeper: Send + Sync + 'static {
-    /// A client has said who it is, where that is asked for. Refused, it is told and closed with 1008.
+    /// A client has said who it is, where that is asked for. Refused, it is told and closed: with 1008, or
+    /// with 1013, to come again, where the refusal's code is
+    /// [`HookUnavailable`](ErrorCode::HookUnavailable) or [`Overloaded`](ErrorCode::Overloaded).
     fn judge_connect(&self, client: &Arc<Client>) -> Judgement {
         let _ = client;
         Judgement::Allow

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use tokio::runtime::Handle;
 use ws_channels::{Announcement, Change, ChannelName, Departure, Difference, PresenceEvent};
 use ws_protocol::ServerMessage;
 
@@ -129,8 +130,11 @@ impl Hub {
         }
         if self.timer_runs.swap(true, Ordering::AcqRel) {
             self.earlier.notify_one();
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(keep_time(Arc::downgrade(self)));
         } else {
-            tokio::spawn(keep_time(Arc::downgrade(self)));
+            // A connection that was dropped when its runtime had ended: nobody is left to be told.
+            self.timer_runs.store(false, Ordering::Release);
         }
     }
 

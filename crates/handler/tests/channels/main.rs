@@ -23,10 +23,12 @@ mod publishing;
 #[path = "../handler/raw.rs"]
 mod raw;
 mod refreshing;
+mod review_edges;
 mod review_ends;
 mod review_told;
 mod rooms;
 mod slow;
 mod subscribing;
 mod talk;
+mod threads;
 mod typed;
