@@ -30,5 +30,4 @@ mod rooms;
 mod slow;
 mod subscribing;
 mod talk;
-mod threads;
 mod typed;
