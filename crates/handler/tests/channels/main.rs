@@ -30,4 +30,5 @@ mod rooms;
 mod slow;
 mod subscribing;
 mod talk;
+mod threads;
 mod typed;

@@ -294,3 +294,24 @@ async fn an_event_that_was_dropped_counts_as_not_sent() {
     let heard = everything(&mut slow).await;
     assert_eq!((&heard[0]["channel"], &heard[0]["eventId"]), (&json!("tocks"), &json!("e")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_that_comes_and_goes_all_the_time_costs_no_more() {
+    let house = house_with_policy(SlowConsumer::DropOldest);
+    let (mut reader, mut slow, client) = readers(&house).await;
+    for round in 0..60 {
+        slow.send(unsubscribe("ticks")).await;
+        slow.send(subscribe("ticks")).await;
+        settle().await;
+        flood(&house, &mut reader, &client, 5 * round..5 * round + 5).await;
+    }
+    let heard = everything(&mut slow).await;
+    let got = numbers(&heard);
+    assert!(got.is_sorted(), "{got:?}");
+    assert_eq!(
+        dropped(&heard) + got.len() as u64,
+        300,
+        "what it was in for and did not get is told"
+    );
+    assert_eq!(heard.iter().filter(|it| **it == unsubscribed("ticks")).count(), 60);
+}
