@@ -13,6 +13,10 @@ use crate::{
     lifecycle,
 };
 
+/// What is never limited is short: a name, an id, and what is around them. A long one counts as any
+/// message does, since compressed it costs its sender next to nothing and us a megabyte of work.
+const FREE_BYTES_MAX: usize = 1024;
+
 impl<A: Application> GatewaySession<A> {
     pub(super) fn handle_text(&mut self, text: &str, replies: &mut Replies<'_>) {
         let incoming = match ClientMessage::parse_open(text) {
@@ -33,6 +37,7 @@ impl<A: Application> GatewaySession<A> {
                 | ClientMessage::Unsubscribe { .. }
                 | ClientMessage::LeaveRoom { .. }
         );
+        let is_free = is_free && text.len() <= FREE_BYTES_MAX;
         if !is_free && !self.is_permitted(&incoming.correlation(), replies) {
             return;
         }

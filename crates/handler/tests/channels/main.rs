@@ -25,6 +25,7 @@ mod raw;
 mod refreshing;
 mod review_edges;
 mod review_ends;
+mod review_floods;
 mod review_told;
 mod rooms;
 mod slow;
