@@ -81,7 +81,8 @@ impl ApiOutcome {
 
 impl Hook {
     const ALL: [Self; 4] = [Self::Connect, Self::Subscribe, Self::Publish, Self::Disconnected];
-    const LABELS: [&'static str; 4] = ["connect", "subscribe", "publish", "disconnected"];
+    pub(crate) const LABELS: [&'static str; 4] =
+        ["connect", "subscribe", "publish", "disconnected"];
 
     pub(crate) fn label(self) -> &'static str {
         Self::LABELS[self as usize]

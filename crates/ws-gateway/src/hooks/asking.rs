@@ -1,6 +1,10 @@
 //! One question to a back-end, and what its answer means.
 
-use std::time::Duration;
+use std::{
+    error::Error,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -20,6 +24,8 @@ pub(super) struct Asking {
     client: reqwest::Client,
     timeout: Duration,
     slots: Semaphore,
+    /// Of each hook, whether its last answer was none.
+    is_down: [AtomicBool; Hook::LABELS.len()],
 }
 
 /// What the back-end says.
@@ -37,10 +43,17 @@ struct Said {
     reason: Option<String>,
 }
 
+/// Why there is no answer; the reason is for the log.
+struct Failure {
+    outcome: HookOutcome,
+    reason: String,
+}
+
 impl Asking {
     pub(super) fn new(timeout: Duration, concurrency_max: usize) -> Result<Self, reqwest::Error> {
         let client = http_client(timeout, concurrency_max)?;
-        Ok(Self { client, timeout, slots: Semaphore::new(concurrency_max) })
+        let slots = Semaphore::new(concurrency_max);
+        Ok(Self { client, timeout, slots, is_down: Default::default() })
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -55,44 +68,88 @@ impl Asking {
         body: Vec<u8>,
     ) -> Result<Answer, HookOutcome> {
         let asked = async {
-            let Ok(_slot) = self.slots.acquire().await else { return Err(HookOutcome::Failed) };
-            self.post(hook, url, body).await
+            // Nobody closes it.
+            let _slot = self.slots.acquire().await;
+            self.post(url, body).await
         };
-        tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(HookOutcome::Timeout))
+        let answer = tokio::time::timeout(self.timeout, asked).await;
+        let late = || Failure { outcome: HookOutcome::Timeout, reason: "no answer in time".into() };
+        self.note(hook, answer.unwrap_or_else(|_| Err(late())))
     }
 
-    /// Asks at once.
-    pub(super) async fn post(
-        &self,
-        hook: Hook,
-        url: &str,
-        body: Vec<u8>,
-    ) -> Result<Answer, HookOutcome> {
+    /// Tells, without waiting for a turn.
+    pub(super) async fn tell(&self, hook: Hook, url: &str, body: Vec<u8>) -> HookOutcome {
+        let told = self.note(hook, self.post(url, body).await);
+        told.map_or_else(|outcome| outcome, |_| HookOutcome::Told)
+    }
+
+    /// Logs when a back-end begins to fail and when it has recovered: not each failure, of which there may
+    /// be thousands a second, and which are counted.
+    fn note(&self, hook: Hook, answer: Result<Answer, Failure>) -> Result<Answer, HookOutcome> {
+        let is_down = &self.is_down[hook as usize];
+        let was_down = is_down.load(Ordering::Relaxed);
+        if answer.is_err() != was_down {
+            is_down.store(!was_down, Ordering::Relaxed);
+        }
+        let hook = hook.label();
+        answer
+            .inspect(|_| {
+                if was_down {
+                    tracing::info!(hook, "a hook is answered again");
+                }
+            })
+            .map_err(|Failure { outcome, reason }| {
+                match was_down {
+                    false => tracing::warn!(hook, reason, "a hook is not answered"),
+                    true => tracing::debug!(hook, reason, "a hook is not answered"),
+                }
+                outcome
+            })
+    }
+
+    async fn post(&self, url: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         let request = self.client.post(url).header(header::CONTENT_TYPE, "application/json");
-        let response = request.body(body).send().await.map_err(|error| failed(hook, &error))?;
+        let response = request.body(body).send().await.map_err(Failure::of)?;
         let status = response.status();
         if !status.is_success() && status != StatusCode::FORBIDDEN {
-            tracing::warn!(hook = hook.label(), %status, "a hook answered with a failure");
-            return Err(HookOutcome::Failed);
+            return Err(Failure::said(format!("the status is {status}")));
         }
-        let body = read(hook, response).await?;
-        judge(status, &body).ok_or_else(|| {
-            tracing::warn!(hook = hook.label(), "a hook's answer was not understood");
+        let body = read(response).await?;
+        judge(status, &body).ok_or_else(|| Failure::said("its body is not understood".to_owned()))
+    }
+}
+
+impl Failure {
+    fn said(reason: String) -> Self {
+        Self { outcome: HookOutcome::Failed, reason }
+    }
+
+    fn of(error: reqwest::Error) -> Self {
+        let outcome = if error.is_timeout() {
+            HookOutcome::Timeout
+        } else if error.is_connect() {
+            HookOutcome::Unavailable
+        } else {
             HookOutcome::Failed
-        })
+        };
+        // The address is known, and its query may be a secret. What went wrong stands at the end of it all.
+        let error = error.without_url();
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        Self { outcome, reason }
     }
 }
 
 /// Reads an answer within its limit: a back-end gone wild must not fill our memory.
-async fn read(hook: Hook, mut response: reqwest::Response) -> Result<Vec<u8>, HookOutcome> {
+async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(hook, &error))? {
+    while let Some(chunk) = response.chunk().await.map_err(Failure::of)? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            tracing::warn!(
-                hook = hook.label(),
-                "a hook's answer is above {ANSWER_BYTES_MAX} bytes"
-            );
-            return Err(HookOutcome::Failed);
+            return Err(Failure::said(format!("its body is above {ANSWER_BYTES_MAX} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -121,17 +178,6 @@ fn judge(status: StatusCode, body: &[u8]) -> Option<Answer> {
 fn reason(mut reason: String) -> Option<String> {
     reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
     (!reason.is_empty()).then_some(reason)
-}
-
-fn failed(hook: Hook, error: &reqwest::Error) -> HookOutcome {
-    tracing::warn!(hook = hook.label(), %error, "a hook failed");
-    if error.is_timeout() {
-        HookOutcome::Timeout
-    } else if error.is_connect() {
-        HookOutcome::Unavailable
-    } else {
-        HookOutcome::Failed
-    }
 }
 
 #[cfg(test)]
@@ -168,6 +214,19 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(judge(status, body.as_bytes()), expect, "{status} {body}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_failure_says_what_went_wrong_and_not_where() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/?key=secret", listener.local_addr().unwrap());
+        drop(listener);
+        let asking = Asking::new(Duration::from_secs(9), 1).unwrap();
+        let Err(Failure { outcome, reason }) = asking.post(&url, Vec::new()).await else {
+            panic!("nobody is there");
+        };
+        assert_eq!(outcome, HookOutcome::Unavailable);
+        assert!(reason.contains("refused") && !reason.contains("secret"), "{reason}");
     }
 
     #[test]

@@ -54,8 +54,8 @@ impl Farewells {
         runtime.spawn(async move {
             let Ok(_slot) = slots.acquire().await else { return };
             // In a box of its own: whoever waits for a slot needs little.
-            let told = Box::pin(asking.post(HOOK, &url, body)).await;
-            outcomes.add_hook(HOOK, told.map_or_else(|outcome| outcome, |_| HookOutcome::Told));
+            let outcome = Box::pin(asking.tell(HOOK, &url, body)).await;
+            outcomes.add_hook(HOOK, outcome);
             drop(place);
         });
     }

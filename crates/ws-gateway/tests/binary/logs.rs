@@ -237,3 +237,34 @@ async fn line_ends_of_a_client_never_make_a_line_of_their_own() {
     let lines = lines(&ended.stderr);
     assert!(with_message(&lines, "injected").is_empty(), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_back_end_that_does_not_answer_its_hooks_is_told_once_and_so_is_that_it_is_back() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    // Three that are not answered well, then one that is.
+    tokio::spawn(async move {
+        for answer in ["500 Internal Server Error", "418 Teapot", "404 Not Found", "200 OK"] {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            let mut question = [0; 4096];
+            let _ = tokio::io::AsyncReadExt::read(&mut socket, &mut question).await;
+            let answer =
+                format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut socket, answer.as_bytes()).await;
+        }
+    });
+    let variables = [("HOOK_CONNECT", url.as_str()), ("HOOK_FAILURE", "allow")];
+    let process = Process::start(&[], &variables).await;
+    for _ in 0..4 {
+        process.visit("ada").await.leave().await;
+    }
+    process.logs("\"a hook is answered again\"").await;
+    process.signal("TERM").await;
+    let ended = process.ended().await;
+    let lines = lines(&ended.stderr);
+    let down = with_message(&lines, "a hook is not answered");
+    assert_eq!(down.len(), 1, "{}", ended.stderr);
+    let told = [&down[0]["level"], &down[0]["hook"], &down[0]["reason"]];
+    assert_eq!(told, ["WARN", "connect", "the status is 500 Internal Server Error"]);
+    assert_eq!(with_message(&lines, "a hook is answered again").len(), 1);
+}
