@@ -132,6 +132,7 @@ async fn what_one_client_publishes_in_many_channels_keeps_its_order() {
     }
     assert_eq!(ada.heard().await, NOTHING);
     assert_eq!(bob.heard().await, expect);
+    assert_eq!((house.tallied("published"), house.tallied("delivered")), (300, 300));
 }
 
 #[tokio::test(start_paused = true)]

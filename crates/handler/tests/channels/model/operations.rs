@@ -9,6 +9,8 @@ pub(super) const ROOMS: std::ops::Range<usize> = 3..5;
 /// Connections that there may be at once: two of each user.
 pub(super) const CLIENTS: usize = 8;
 pub(super) const USERS: usize = 4;
+/// Events that each client is remembered to have been sent, of four that there are.
+pub(super) const EVENT_CACHE: u16 = 2;
 /// No sum of few of them is the grace period, or the window of events.
 pub(super) const PAUSES_MS: [u64; 4] = [37, 3_700, 8_100, 61_300];
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::operations::{CHANNELS, CLIENTS, ROOMS, Request, USERS, event_id, room_id, user};
+use super::operations::{
+    CHANNELS, CLIENTS, EVENT_CACHE, ROOMS, Request, USERS, event_id, room_id, user,
+};
 use crate::talk::{acked, error, joined, left, said, subscribed, unsubscribed, with_id};
 
 const GRACE_MS: u64 = 15_000;
@@ -27,7 +29,8 @@ pub(super) struct Reference {
 struct Client {
     channels: BTreeSet<usize>,
     watches: BTreeSet<usize>,
-    events: BTreeSet<u8>,
+    /// Those that it was sent; what was brought last is behind.
+    events: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,18 @@ enum Presence {
 pub(super) struct Heard {
     pub(super) answers: Vec<Value>,
     pub(super) news: Vec<Value>,
+}
+
+impl Client {
+    fn is_new(&mut self, event: u8) -> bool {
+        let known = self.events.iter().position(|it| *it == event);
+        let oldest = (self.events.len() == usize::from(EVENT_CACHE)).then_some(0);
+        if let Some(forgotten) = known.or(oldest) {
+            self.events.remove(forgotten);
+        }
+        self.events.push(event);
+        known.is_none()
+    }
 }
 
 impl Reference {
@@ -204,7 +219,7 @@ impl Reference {
             let Some(client) = client.as_mut().filter(|it| it.channels.contains(&channel)) else {
                 continue;
             };
-            if event.is_none_or(|event| client.events.insert(event)) {
+            if event.is_none_or(|event| client.is_new(event)) {
                 expected.news.push(message.clone());
                 receivers += 1;
             }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU16,
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +12,9 @@ use ws_connection::ConnectionConfig;
 use ws_handler::Client;
 
 use super::{
-    operations::{CHANNELS, CLIENTS, Operation, PAUSES_MS, Request, USERS, event_id, user},
+    operations::{
+        CHANNELS, CLIENTS, EVENT_CACHE, Operation, PAUSES_MS, Request, USERS, event_id, user,
+    },
     reference::{Heard, Reference},
 };
 use crate::{
@@ -40,6 +43,7 @@ impl Stage {
             let connection = ConnectionConfig::server().with_heartbeat(None);
             config.connection = Arc::new(connection.with_idle_timeout(None));
             config.limits.connections_per_user_max = None;
+            config.channels.event_cache = NonZeroU16::new(EVENT_CACHE);
         });
         let (clients, reference) = (Default::default(), Reference::default());
         Self { house, clients, reference, number: 0 }
