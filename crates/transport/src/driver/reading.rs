@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_connection::{Teardown, Workspace};
+use ws_connection::{Event, Teardown, Workspace};
 
 use super::Turn;
 use crate::{
@@ -18,12 +18,26 @@ use crate::{
 
 /// Reads of one wake before other tasks get their turn.
 const READS_MAX: usize = 16;
-/// Bytes of one wake before they do. Small messages for many become several times as many bytes in each
-/// of their outboxes, and those are to be emptied before the next come, or the burst of one closes others
-/// who read as fast as they can.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one wake before they do, read or inflated. Messages for many become several times as many bytes
+/// in each of their outboxes, and those are to be emptied before the next come, or the burst of one
+/// closes others who read as fast as they can.
+const TURN_BYTES_MAX: usize = 64 * 1024;
 /// Replies that the peer does not take before we stop reading from it.
 const UNSENT_REPLIES_MAX: usize = 64 * 1024;
+
+/// What was done in one wake.
+#[derive(Default)]
+struct Worked {
+    read: usize,
+    /// Bytes of messages: many times what was read, if that was compressed.
+    handled: usize,
+}
+
+impl Worked {
+    fn is_enough(&self) -> bool {
+        self.read.max(self.handled) >= TURN_BYTES_MAX
+    }
+}
 
 impl<IO, S> Turn<'_, IO, S>
 where
@@ -35,10 +49,10 @@ where
     /// Answers whether it stopped without having asked the transport for more, so that nothing that
     /// arrives will wake us.
     pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> bool {
-        self.work_off_early(scratch, cx);
-        let mut bytes = 0;
+        let mut worked = Worked::default();
+        self.work_off_early(&mut worked, scratch, cx);
         for _ in 0..READS_MAX {
-            if bytes >= READ_BYTES_MAX {
+            if worked.is_enough() {
                 break;
             }
             if !self.takes_events(&scratch.output) {
@@ -51,7 +65,7 @@ where
                     return false;
                 }
                 Poll::Ready(Ok(len)) => {
-                    bytes += len;
+                    worked.read += len;
                     scratch.workspace.filled(len);
                 }
                 Poll::Ready(Err(error)) => {
@@ -59,7 +73,7 @@ where
                     return false;
                 }
             }
-            self.handle_events(scratch, cx);
+            self.handle_events(&mut worked, scratch, cx);
         }
         // There is more, and others wait.
         cx.waker().wake_by_ref();
@@ -75,14 +89,15 @@ where
     }
 
     /// What came with the handshake, or was set aside.
-    fn work_off_early(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
-        while self.takes_events(&scratch.output)
+    fn work_off_early(&mut self, worked: &mut Worked, scratch: &mut Scratch, cx: &mut Context<'_>) {
+        while !worked.is_enough()
+            && self.takes_events(&scratch.output)
             && let Some(mut early) = self.early.take()
         {
             let len = scratch.workspace.load(&early);
             early.advance(len);
             *self.early = (!early.is_empty()).then_some(early);
-            self.handle_events(scratch, cx);
+            self.handle_events(worked, scratch, cx);
         }
     }
 
@@ -96,13 +111,18 @@ where
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn handle_events(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) {
+    fn handle_events(&mut self, worked: &mut Worked, scratch: &mut Scratch, cx: &mut Context<'_>) {
         let now = self.now.into_std();
         let Scratch { workspace, output } = scratch;
         loop {
             let before = output.own_bytes();
             let Some(event) = self.connection.poll_event(workspace, &mut output.bytes, now) else {
                 break;
+            };
+            worked.handled += match event {
+                Event::Text(text) => text.len(),
+                Event::Binary(bytes) => bytes.len(),
+                Event::Ping(_) | Event::Pong { .. } | Event::Close(_) | Event::Failed(_) => 0,
             };
             let mut replies = output.replies_on(self.connection, self.inbox, now);
             self.session.handle_event(event, &mut replies);
@@ -112,7 +132,8 @@ where
             if output.bytes.len() >= UNSENT_REPLIES_MAX {
                 self.write(output, cx);
             }
-            if !self.takes_events(output) {
+            // What was inflated only: what was read is here in any case.
+            if worked.handled >= TURN_BYTES_MAX || !self.takes_events(output) {
                 self.set_aside(workspace);
                 break;
             }

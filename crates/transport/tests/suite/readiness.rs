@@ -2,6 +2,7 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
+use ws_compression::{CompressionConfig, CompressionManager, Outcome, Role};
 use ws_connection::{Cause, ConnectionConfig};
 use ws_transport::Wake;
 
@@ -141,20 +142,48 @@ async fn a_peer_that_floods_leaves_others_their_turn_between_two_reads() {
     settle().await;
     let messages: Vec<_> = (0..4000).map(|n| format!("{n:0>58}")).collect();
     driven.wire.send(messages.iter().flat_map(|it| text(it)).collect::<Vec<_>>());
-    // Somebody else who has always something to do.
-    let (notes, mut seen) = (driven.notes.clone(), vec![0]);
+    // 64 bytes each on the wire, and so many in a read.
+    assert!(most_at_once(&driven, 4000).await <= 1024);
+    settle().await;
+    assert_eq!(driven.texts(), messages);
+    assert_eq!(driven.sent_texts(), messages);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_that_is_small_before_it_is_inflated_leaves_others_their_turn_too() {
+    let manager = CompressionManager::new(CompressionConfig::default());
+    let params = manager.accept_offer(["permessage-deflate"]).expect("plain offer").params;
+    let mut client = manager.codec(Role::Client, params);
+    let deflate = Some(manager.codec(Role::Server, params));
+    let notes = Notes::default();
+    let driven = Setup { deflate, notes, ..Setup::default() }.spawn(|_| {});
+    settle().await;
+    let messages: Vec<_> = (0..100).map(|n| n.to_string().repeat(16 * 1024)).collect();
+    let mut wire = Vec::new();
+    for message in &messages {
+        let mut deflated = Vec::new();
+        assert_eq!(client.compress(message.as_bytes(), &mut deflated), Outcome::Compressed);
+        wire.extend_from_slice(&frame(0xc1, &deflated));
+    }
+    assert!(wire.len() < 64 * 1024, "one read");
+    driven.wire.send(wire);
+    assert!(most_at_once(&driven, 100).await <= 4);
+    assert_eq!(driven.texts(), messages);
+}
+
+/// How much a session is told between two turns of somebody else, until it has been told `all`.
+async fn most_at_once(driven: &Driven, all: usize) -> usize {
+    let notes = driven.notes.clone();
+    let (mut before, mut most) = (0, 0);
     let other = poll_fn(move |cx| {
-        seen.push(notes.lock().told.len());
-        if seen.last() == Some(&4000) {
-            return Poll::Ready(std::mem::take(&mut seen));
+        let told = notes.lock().told.len();
+        most = most.max(told - before);
+        before = told;
+        if told == all {
+            return Poll::Ready(most);
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     });
-    let seen = tokio::spawn(other).await.expect("no panic");
-    // 64 bytes each on the wire, and so many in a read.
-    assert!(seen.windows(2).all(|pair| pair[1] - pair[0] <= 1024), "{seen:?}");
-    settle().await;
-    assert_eq!(driven.texts(), messages);
-    assert_eq!(driven.sent_texts(), messages);
+    tokio::spawn(other).await.expect("no panic")
 }
