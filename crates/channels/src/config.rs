@@ -18,7 +18,8 @@ pub struct RuleSpec {
     pub publish: bool,
     /// Whether clients may ask and be told who is there.
     pub presence: bool,
-    /// Only events of these names may be published by clients; `None`: any, or none at all.
+    /// Only events of these names may be published by clients; `None`: any, or none at all. Says nothing
+    /// where clients may not publish.
     pub allowed_events: Option<Vec<String>>,
     /// How often a user may publish to one channel.
     pub rate_limit_per_second: Option<u32>,

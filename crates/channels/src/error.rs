@@ -112,9 +112,6 @@ pub enum RuleError {
     /// An event without a name.
     #[error("an allowed event must have a name")]
     EmptyEvent,
-    /// Events are allowed where nothing may be published.
-    #[error("`allowed_events` says what may be published, but `publish` is not allowed")]
-    EventsWithoutPublish,
 }
 
 /// A limit that a subscription would exceed. Nothing has changed.

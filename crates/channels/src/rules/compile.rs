@@ -42,9 +42,6 @@ fn rule(pattern: Pattern, spec: &RuleSpec, mut fault: impl FnMut(RuleError)) -> 
         if events.iter().any(String::is_empty) {
             fault(RuleError::EmptyEvent);
         }
-        if !spec.publish {
-            fault(RuleError::EventsWithoutPublish);
-        }
     }
     let events = spec.allowed_events.as_ref();
     ChannelRule {

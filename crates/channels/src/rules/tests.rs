@@ -192,7 +192,6 @@ fn every_fault_of_every_rule_is_told_with_its_place() {
             (5, RuleError::HistoryOfNothing),
             (6, RuleError::HistoryOfNothing),
             (7, RuleError::EmptyEvent),
-            (7, RuleError::EventsWithoutPublish),
         ]
     );
     let told = ChannelRules::compile(&specs).unwrap_err()[2].to_string();

@@ -185,8 +185,7 @@ async fn the_base_handlers_heartbeat_and_errors() {
     client.hears(limited).await;
 }
 
-/// The connection guide's rules of channels, as this gateway's file has them. There agents have events as
-/// well; what nobody may publish needs none here.
+/// The connection guide's rules of channels, as this gateway's file has them.
 const RULES: &str = r#"
     [[channels]]
     pattern = "chat:*"
@@ -198,6 +197,8 @@ const RULES: &str = r#"
     [[channels]]
     pattern = "agent:*"
     subscribe = true
+    publish = false
+    allowed_events = ["status_update", "task_start", "task_complete"]
 "#;
 
 /// The connection guide: the first message has no type, and its answer says what is open.

@@ -73,6 +73,13 @@ impl Checks<'_> {
                     .to_owned(),
             );
         }
+        for rule in rules.iter().filter(|rule| !rule.publish && rule.allowed_events.is_some()) {
+            self.warnings.push(format!(
+                "[[channels]] {}: allowed_events is about what clients publish, and they may not \
+                 publish there",
+                rule.pattern
+            ));
+        }
         // Whoever does not use the types of the default table is not to be told of them.
         let types = &config.channels.types;
         if *types == ConnectionTypeSpec::default_table() {

@@ -86,6 +86,14 @@ fn rules_that_allow_nothing_are_warned_about() {
 }
 
 #[test]
+fn events_where_nobody_may_publish_are_warned_about() {
+    let text = "[[channels]]\npattern = \"agent:*\"\nsubscribe = true\nallowed_events = [\"task_start\"]\n";
+    let [warning] = &warnings_of(text)[..] else { panic!("{:?}", warnings_of(text)) };
+    assert!(warning.starts_with("[[channels]] agent:*: allowed_events is about"), "{warning}");
+    assert_eq!(warnings_of(&text.replace("subscribe", "publish")), Vec::<String>::new());
+}
+
+#[test]
 fn a_connection_type_whose_channel_no_rule_can_open_is_warned_about() {
     let kind = "[[connection_types]]\npath = \"/u/{id}\"\nchannels = [\"CHANNEL\"]\n";
     for (rule, channel, is_warned) in [

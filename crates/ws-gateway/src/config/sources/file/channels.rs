@@ -108,10 +108,6 @@ fn explain(error: &RuleError, first: Option<&str>) -> (&'static [&'static str], 
             "1 or more publishes a second; leave `publish` out to allow none".to_owned(),
         ),
         RuleError::EmptyEvent => (&["allowed_events"], error.to_string()),
-        RuleError::EventsWithoutPublish => (
-            &["allowed_events", "publish"],
-            "only with publish = true: it says which events may be published".to_owned(),
-        ),
         RuleError::HistoryOfNothing => (&["history"], error.to_string()),
     }
 }

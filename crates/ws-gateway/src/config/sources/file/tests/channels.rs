@@ -144,10 +144,6 @@ fn a_rule_that_cannot_be_meant_is_a_fault_with_its_line() {
             "channels[1].rate_limit = \"0\" (f:4): 1 or more publishes a second; leave `publish` out",
         ),
         (
-            "pattern = \"a\"\n\nallowed_events = [\"x\"]",
-            "channels[1].allowed_events = \"[\\\"x\\\"]\" (f:4): only with publish = true",
-        ),
-        (
             "pattern = \"a\"\npublish = true\nallowed_events = [\"x\", \"\"]",
             "channels[1].allowed_events = \"[\\\"x\\\", \\\"\\\"]\" (f:4): an allowed event must have",
         ),
