@@ -247,7 +247,7 @@ impl<A: Application> GatewaySession<A> {
         match judgement {
             Judgement::Allow => self.publish(allowed, id, replies),
             Judgement::Refuse(refusal) => {
-                self.refuse_with(refusal.code, refusal.message, id, replies);
+                self.refuse_publish(allowed.publish.channel, &refusal, id, replies);
             }
             Judgement::Later(verdict) => {
                 let outgoing = Outgoing {
@@ -285,8 +285,8 @@ impl<A: Application> GatewaySession<A> {
         replies: &mut Replies<'_>,
     ) {
         let Outgoing { name, message, event, event_id, policy, id } = outgoing;
-        if let Err(Refusal { code, message }) = verdict {
-            return self.refuse_with(code, message, kept(&id), replies);
+        if let Err(refusal) = verdict {
+            return self.refuse_publish(&name, &refusal, kept(&id), replies);
         }
         let hub = &self.shared.hub;
         let event_id = event_id.as_deref();
@@ -298,6 +298,17 @@ impl<A: Application> GatewaySession<A> {
             }
         }
         self.acknowledge(kept(&id), replies);
+    }
+
+    fn refuse_publish(
+        &self,
+        name: &ChannelName,
+        refusal: &Refusal,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        let message = format!("{}: {}", name.as_str(), refusal.message).into();
+        self.refuse_with(refusal.code, message, id, replies);
     }
 
     fn acknowledge(&self, id: Option<Id<'_>>, replies: &mut Replies<'_>) {

@@ -160,7 +160,7 @@ async fn what_may_not_be_published_reaches_nobody_and_what_comes_behind_keeps_it
     publish(&mut ada, "orders", "refused").await;
     let error = ada.next().await;
     let told = (&error["code"], &error["message"], &error["id"]);
-    assert_eq!(told, (&json!("forbidden"), &json!("Not in that tone"), &json!("refused")));
+    assert_eq!(told, (&json!("forbidden"), &json!("orders: Not in that tone"), &json!("refused")));
 
     oracle.say("publish", WAIT);
     for data in ["a", "b", "c"] {

@@ -1,7 +1,5 @@
 //! What is asked, and what a refusal keeps out.
 
-use std::slice::from_ref;
-
 use serde_json::json;
 
 use super::{as_it_says, house_kept_by};
@@ -78,12 +76,15 @@ async fn a_refused_publish_reaches_nobody_and_a_later_one_when_the_verdict_is_th
     bob.say(join("r")).await;
     ada.say(join("r")).await;
     bob.heard().await;
-    let refusal = with_id(error("forbidden", "Not on Sundays"), 1);
-    assert_eq!(ada.say(with_id(publish("orders", "now-no"), 1)).await, from_ref(&refusal));
-    for request in [publish("orders", "later-no"), say("r", "later-no")] {
+    let refusal = |channel| with_id(error("forbidden", &format!("{channel}: Not on Sundays")), 1);
+    let answer = ada.say(with_id(publish("orders", "now-no"), 1)).await;
+    assert_eq!(answer, [refusal("orders")]);
+    for (request, channel) in
+        [(publish("orders", "later-no"), "orders"), (say("r", "later-no"), "room:r")]
+    {
         ada.send(with_id(request, 1)).await;
         ada.quiet_for(SECOND / 2).await;
-        assert_eq!(crate::talk::undated(ada.next().await), refusal);
+        assert_eq!(crate::talk::undated(ada.next().await), refusal(channel));
         assert_eq!(bob.heard().await, NOTHING);
     }
     for (request, told) in [
