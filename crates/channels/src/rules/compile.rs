@@ -38,12 +38,10 @@ fn rule(pattern: Pattern, spec: &RuleSpec, mut fault: impl FnMut(RuleError)) -> 
         }
         size.map(|size| History { size, ttl: history.ttl })
     });
-    if let Some(events) = &spec.allowed_events {
-        if events.iter().any(String::is_empty) {
-            fault(RuleError::EmptyEvent);
-        }
-    }
     let events = spec.allowed_events.as_ref();
+    if events.is_some_and(|events| events.iter().any(String::is_empty)) {
+        fault(RuleError::EmptyEvent);
+    }
     ChannelRule {
         // Known when all are sorted.
         index: 0,
