@@ -146,3 +146,18 @@ async fn a_fresh_token_takes_nobody_out_of_what_the_application_put_it_into() {
     assert_eq!(ada.heard().await, [unsubscribed("ordered")]);
     assert_eq!(ada.say(subscribe("ordered")).await[0]["code"], "forbidden");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_left_what_it_was_put_into_and_came_back_by_itself_is_there_by_its_token_alone() {
+    let house = House::open(|_| {});
+    let mut ada = house.visit("ada").await;
+    let client = house.handler.connections().remove(0);
+    client.subscribe(&crate::talk::name("orders"));
+    assert_eq!(ada.heard().await, [subscribed("orders")]);
+    assert_eq!(ada.say(crate::talk::unsubscribe("orders")).await, [unsubscribed("orders")]);
+    ada.enter("orders").await;
+    let narrow = TokenRequest::new("ada").claim("channels", json!(["others"]));
+    assert_eq!(besides(ada.say(auth(&house, &narrow)).await), [unsubscribed("orders")]);
+    house.bulletin("orders", "secret");
+    assert_eq!(ada.heard().await, NOTHING);
+}
