@@ -19,11 +19,13 @@ const LEFT_OVER: Nanos = 300_000_000;
 const TURNS_A_SECOND: u64 = 10;
 
 impl Worker {
-    /// Whether it reads slowly now. Once nothing more is measured all is taken: a close frame may lie
-    /// behind what was left.
+    /// Whether it reads slowly now. Until it counts as open it does not, for it waits for something; and
+    /// once nothing more is measured all is taken: a close frame may lie behind what was left.
     pub(super) fn is_slow(&self, index: usize) -> bool {
-        let group = self.links[index].group;
-        self.phase < Phase::Drain && self.plan.groups[group].reading != Reading::Full
+        let Link { group, flow, .. } = &self.links[index];
+        self.phase < Phase::Drain
+            && flow.awaiting.is_none()
+            && self.plan.groups[*group].reading != Reading::Full
     }
 
     pub(super) fn read_slow_ones(&mut self) {

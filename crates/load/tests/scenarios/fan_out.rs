@@ -69,6 +69,18 @@ fn slow_readers_are_reported_apart_and_do_not_hold_up_the_fast_ones() {
 }
 
 #[test]
+fn slow_readers_read_what_opens_them() {
+    let server = Server::start(Behaviour::Echo);
+    let hello = "--on-open hello --publisher-on-open hello --until-text hello";
+    let (_, report) = load(&format!(
+        "slow {} -c 4 --slow-share 0.5 {hello} --connect-timeout 1s --duration 100ms --warmup 0s",
+        server.url()
+    ));
+    assert_eq!(number(&report, "/open"), 5.0, "{report:#}");
+    assert_eq!(number(&report, "/connects/failed"), 0.0, "{report:#}");
+}
+
+#[test]
 fn a_share_reads_at_its_rate() {
     let (_server, urls) = topic(Fault::None);
     let (_, report) = load(&format!(
