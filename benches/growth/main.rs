@@ -8,7 +8,7 @@
 //!
 //! Prints a line for each number: CPU time with nothing else there, with so many, and how much more that
 //! is. The two are measured in turn, and the median of the pairs is taken; the range is that of all
-//! pairs. A million needs a minute and a half, and 3 GiB.
+//! pairs. A million needs a minute and a half, and 2 GiB.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![expect(clippy::unwrap_used, reason = "what goes wrong here is a mistake in the work itself")]
 

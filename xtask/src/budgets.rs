@@ -23,7 +23,7 @@ mod list;
 mod million;
 mod verdict;
 
-/// Fewer than for the docs' comparison, more than for a look: all of it takes less than ten minutes.
+/// More than for a look, and all of it still takes some twelve minutes.
 const PAIRS: usize = 5;
 
 /// What was asked for on the command line.

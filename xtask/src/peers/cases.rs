@@ -76,8 +76,8 @@ pub(crate) fn all(length: Length) -> Vec<Case> {
     if length == Length::Full {
         let to_first = |case| Case { first_only: true, ..case };
         cases.extend([
-            to_first(publish("publish-1-15000", 15_000, 1, 40)),
-            to_first(publish("publish-16-15000", 15_000, 16, 160)),
+            to_first(publish("publish-1-15000", 15_000, 1, 24)),
+            to_first(publish("publish-16-15000", 15_000, 16, 96)),
             to_first(idle("idle-19000", 19_000)),
             idle_gateway("idle-gateway-19000", 19_000),
             idle_own_channel("idle-own-channel", 10_000),
