@@ -12,8 +12,8 @@ use std::{
 use tokio::sync::Notify;
 use ws_auth::Identity;
 use ws_channels::{
-    Action, Caller, ChannelKind, ChannelName, ChannelRule, ChannelRules, Denial, EventIds, Grants,
-    Permissions, Places, Presence, PublishedEvents, SlowConsumer, Subscriptions,
+    Action, Caller, ChannelKind, ChannelName, ChannelRule, ChannelRules, Denial, Grants,
+    Permissions, Places, Presence, SlowConsumer, Subscriptions,
 };
 use ws_rate_limiter::{Denied, KeyedLimiter, TokenBucket};
 
@@ -21,9 +21,11 @@ use crate::{client::Client, clock::WallClock, counts::Counts};
 
 pub(crate) mod back_end;
 pub(crate) mod delivery;
+pub(crate) mod events;
 pub(crate) mod news;
 pub(crate) mod settings;
 
+use events::Events;
 use settings::ChannelSettings;
 
 /// What channels keep of a subscriber.
@@ -45,8 +47,7 @@ pub(crate) struct Hub {
     pub(crate) watchers: AtomicUsize,
     pub(crate) places: Arc<Places<Member>>,
     pub(crate) counts: Counts<{ Tally::LABELS.len() }>,
-    published: Option<PublishedEvents>,
-    event_ids: EventIds,
+    pub(crate) events: Events,
     /// For each rule that has a limit, how often each user publishes to each of its channels.
     rates: Box<[Option<KeyedLimiter<u64, TokenBucket>>]>,
     keys: ahash::RandomState,
@@ -121,8 +122,7 @@ impl Hub {
             watchers: AtomicUsize::new(0),
             places: Arc::default(),
             counts: Counts::new(),
-            published: settings.published.map(PublishedEvents::new),
-            event_ids: EventIds::new(),
+            events: Events::new(settings.published),
             rates: settings.rules.rules().iter().map(limiter).collect(),
             keys: ahash::RandomState::new(),
             clock,
@@ -143,13 +143,23 @@ impl Hub {
         action: Action<'_>,
         bearer: &Bearer<'_>,
     ) -> Result<&ChannelRule, Denial<'_>> {
-        const UNLIMITED: &Grants = &Grants::unlimited();
-        let grants = bearer.grants.unwrap_or(UNLIMITED);
-        let judged = self.rules().authorize(name, action, &bearer.caller(), grants);
+        let judged = self.judge(name, action, bearer);
         if judged.is_err() {
             self.counts.add(Tally::Denied as usize);
         }
         judged
+    }
+
+    /// As [`Hub::authorize`], when nobody has asked for it and nothing is denied to anybody.
+    pub(crate) fn judge(
+        &self,
+        name: &ChannelName,
+        action: Action<'_>,
+        bearer: &Bearer<'_>,
+    ) -> Result<&ChannelRule, Denial<'_>> {
+        const UNLIMITED: &Grants = &Grants::unlimited();
+        let grants = bearer.grants.unwrap_or(UNLIMITED);
+        self.rules().authorize(name, action, &bearer.caller(), grants)
     }
 
     /// Counts a publish against the limit of the channel's rule.

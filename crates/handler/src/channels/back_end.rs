@@ -8,7 +8,7 @@ use ws_close_manager::SendableCode;
 use ws_protocol::{ChannelMessage, ServerMessage};
 use ws_transport::SendError;
 
-use super::{Hub, Tally, delivery::prepare, is_public};
+use super::{Hub, Tally, delivery::prepare, events::EventName, is_public};
 use crate::{application::Application, client::Client, handler::WebSocketHandler};
 
 /// Something for the subscribers of a channel.
@@ -21,7 +21,8 @@ pub struct Publish<'a> {
     /// The thing.
     pub data: &'a RawValue,
     /// The publisher's own name for it: published again within the window, it is not delivered again,
-    /// and a client that has been sent it is not sent it again.
+    /// and a client that has been sent it is not sent it again. Names of clients and of back-ends are two
+    /// kinds, so that nobody takes a back-end's away.
     pub event_id: Option<&'a str>,
     /// Which user publishes it; `None` for a back-end.
     pub from: Option<&'a str>,
@@ -93,15 +94,15 @@ impl Publish<'_> {
 impl Hub {
     /// Publishes at once.
     pub(crate) fn publish(&self, publish: &Publish<'_>, now: Instant) -> Published {
-        let Publish { channel: name, event, .. } = *publish;
-        let event_id = publish.event_id.filter(|event_id| !event_id.is_empty());
-        if event_id.is_some_and(|event_id| !self.is_new_event(name, event_id, now)) {
+        let Publish { channel: name, event, event_id, from, .. } = *publish;
+        let event_name = EventName::of(event_id, from);
+        if !self.is_new_event(name, event_name, now) {
             return Published { receivers: 0, duplicate: true };
         }
         self.counts.add(Tally::Published as usize);
         let Some(channel) = self.table.channel(name) else { return Published::default() };
         let message = prepare(&publish.message(), self.wall_ms(now));
-        let parcel = self.parcel(name, message, event_id, self.policy(name), event);
+        let parcel = self.parcel(name, message, event_name, self.policy(name), event);
         Published { receivers: self.deliver(&channel, &parcel, None), duplicate: false }
     }
 
@@ -115,7 +116,7 @@ impl Hub {
             subscriptions: table.subscriptions,
             present: presence.users,
             absent: presence.absent,
-            remembered_events: self.published.as_ref().map_or(0, |it| it.stats().events),
+            remembered_events: self.events.remembered(),
             typed_connections: self.places.len(),
             counts: Tally::LABELS.into_iter().zip(self.counts.totals()).collect(),
         }

@@ -7,7 +7,7 @@ use ws_connection::{Origin, Prepared};
 use ws_protocol::ServerMessage;
 use ws_transport::{Delivery, Overflow, SendError};
 
-use super::{Channel, Hub, Member, Subscriber, Tally};
+use super::{Channel, Hub, Member, Subscriber, Tally, events::EventName};
 use crate::client::Client;
 
 /// A message for the subscribers of a channel.
@@ -64,9 +64,14 @@ impl Batch {
 }
 
 impl Hub {
-    /// Whether this event is published for the first time within the window.
-    pub(crate) fn is_new_event(&self, name: &ChannelName, event: &str, now: Instant) -> bool {
-        let is_new = self.published.as_ref().is_none_or(|it| it.insert(name, event, now));
+    /// Whether this is no event, or one that is published for the first time within the window.
+    pub(crate) fn is_new_event(
+        &self,
+        name: &ChannelName,
+        event: Option<EventName<'_>>,
+        now: Instant,
+    ) -> bool {
+        let is_new = event.is_none_or(|event| self.events.is_new(name, event, now));
         if !is_new {
             self.counts.add(Tally::Repeated as usize);
         }
@@ -78,13 +83,12 @@ impl Hub {
         &self,
         name: &ChannelName,
         message: Prepared,
-        event_id: Option<&str>,
+        event: Option<EventName<'_>>,
         policy: SlowConsumer,
         key: Option<&str>,
     ) -> Parcel {
-        let event = event_id
-            .filter(|_| self.settings.event_cache.is_some())
-            .map(|event_id| self.event_ids.id(event_id));
+        let event = event.filter(|_| self.settings.event_cache.is_some());
+        let event = event.map(|event| self.events.id(event));
         let message = match policy {
             SlowConsumer::Disconnect => message,
             SlowConsumer::DropOldest | SlowConsumer::DropNewest | SlowConsumer::Conflate => message

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
-use ws_channels::{Action, ChannelName, ChannelRule, SlowConsumer};
+use ws_channels::{Action, ChannelName, ChannelRule, Permissions, SlowConsumer};
 use ws_connection::Prepared;
 use ws_protocol::{ErrorCode, Id, Publication, ServerMessage};
 use ws_rate_limiter::Denied;
@@ -19,6 +19,7 @@ use crate::{
         Channel, Tally,
         back_end::Publish,
         delivery::{Batch, prepare},
+        events::EventName,
     },
     gatekeeper::{Judgement, Refusal},
 };
@@ -79,8 +80,7 @@ impl<A: Application> GatewaySession<A> {
             channel: name,
             event: event.as_deref(),
             data,
-            // No name is no name: it would swallow whatever is published without one as well.
-            event_id: event_id.as_deref().filter(|event_id| !event_id.is_empty()),
+            event_id: event_id.as_deref(),
             from: user.map(|user| &**user),
         };
         let Some(policy) = self.permit(name, publish.event, id, replies) else { return };
@@ -139,6 +139,12 @@ impl<A: Application> GatewaySession<A> {
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
     ) {
+        // What a token leaves of publishing, it leaves of this.
+        if self.bearer().grants.is_some_and(|it| !it.permissions().contain(Permissions::PUBLISH)) {
+            self.shared.hub.counts.add(Tally::Denied as usize);
+            let sentence = "the token does not permit to publish".into();
+            return self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
+        }
         let from = self.client().name();
         let message_id = uuid();
         let chat = ServerMessage::Chat { from: &from, message, message_id: &message_id };
@@ -254,7 +260,7 @@ impl<A: Application> GatewaySession<A> {
                     name: allowed.publish.channel.clone(),
                     message: allowed.prepare(self.shared.clock.wall_ms(replies.now())),
                     event: allowed.publish.event.map(Box::from),
-                    event_id: allowed.publish.event_id.map(Box::from),
+                    event_id: allowed.publish.event_id.filter(|id| !id.is_empty()).map(Box::from),
                     policy: allowed.policy,
                     id: keep(id),
                 };
@@ -265,12 +271,13 @@ impl<A: Application> GatewaySession<A> {
 
     fn publish(&mut self, allowed: &Allowed<'_>, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
         let hub = &self.shared.hub;
-        let Publish { channel: name, event_id, event, .. } = allowed.publish;
-        if event_id.is_none_or(|event_id| hub.is_new_event(name, event_id, replies.now())) {
+        let Publish { channel: name, event_id, event, from, .. } = allowed.publish;
+        let event_name = EventName::of(event_id, from);
+        if hub.is_new_event(name, event_name, replies.now()) {
             hub.counts.add(Tally::Published as usize);
             if let Some(channel) = allowed.channel.clone() {
                 let message = allowed.prepare(self.shared.clock.wall_ms(replies.now()));
-                let parcel = hub.parcel(name, message, event_id, allowed.policy, event);
+                let parcel = hub.parcel(name, message, event_name, allowed.policy, event);
                 // Delivered with whatever else came in the same read.
                 self.outgoing.get_or_insert_with(Batch::new).push(channel, parcel);
             }
@@ -289,11 +296,12 @@ impl<A: Application> GatewaySession<A> {
             return self.refuse_publish(&name, &refusal, kept(&id), replies);
         }
         let hub = &self.shared.hub;
-        let event_id = event_id.as_deref();
-        if event_id.is_none_or(|event_id| hub.is_new_event(&name, event_id, replies.now())) {
+        // Only what clients publish waits for a verdict.
+        let event_name = event_id.as_deref().map(EventName::OfClient);
+        if hub.is_new_event(&name, event_name, replies.now()) {
             hub.counts.add(Tally::Published as usize);
             if let Some(channel) = self.find(&name) {
-                let parcel = hub.parcel(&name, message, event_id, policy, event.as_deref());
+                let parcel = hub.parcel(&name, message, event_name, policy, event.as_deref());
                 hub.deliver(&channel, &parcel, None);
             }
         }

@@ -272,7 +272,7 @@ impl<A: Application> GatewaySession<A> {
             hub.watchers.load(Ordering::Relaxed) > 0
                 && self.subscriber.channel(&ChannelName::presence_of(name)).is_some()
         };
-        let covers = |name: &ChannelName, action| hub.authorize(name, action, &bearer).is_ok();
+        let covers = |name: &ChannelName, action| hub.judge(name, action, &bearer).is_ok();
         let (mut uncovered, mut unseen) = (Vec::new(), Vec::new());
         for name in self.subscriber.channels().map(|channel| channel.name()) {
             if !crate::channels::is_public(name) {

@@ -3,6 +3,7 @@
 use std::slice::from_ref;
 
 use serde_json::{Value, json};
+use ws_auth::TokenRequest;
 
 use crate::{
     house::House,
@@ -67,6 +68,18 @@ async fn rules_of_channels_are_not_asked_for_a_chat_and_strangers_have_none() {
     assert_eq!(stranger.next().await["code"], "unauthorized");
     assert_eq!(stranger.closed().await.0, 1008);
     assert_eq!(bob.heard().await, NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_leaves_no_publishing_leaves_no_chat() {
+    let house = House::open(|_| {});
+    let request = TokenRequest::new("reader").claim("permissions", json!(["read"]));
+    let [mut reader, mut bob] = [house.visit_with(request).await, house.visit("bob").await];
+    let refusal = error("forbidden", "the token does not permit to publish");
+    assert_eq!(reader.say(with_id(chat("bob", "hi"), 1)).await, [with_id(refusal, 1)]);
+    assert_eq!(bob.heard().await, NOTHING);
+    bob.say(chat("reader", "hi")).await;
+    assert_eq!(reader.heard().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,8 @@ use crate::talk::{acked, error, joined, left, said, subscribed, unsubscribed, wi
 
 const GRACE_MS: u64 = 15_000;
 const WINDOW_MS: u64 = 120_000;
+/// What back-ends call by the same names are other events.
+const BACK_END: u8 = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Reference {
@@ -199,7 +201,9 @@ impl Reference {
         number: u64,
         from: Option<&str>,
     ) -> (usize, bool) {
-        if let Some(event) = event {
+        // The names of clients and of back-ends are kept apart.
+        let name = event.map(|event| if from.is_some() { event } else { event + BACK_END });
+        if let Some(event) = name {
             let known = self.published.get(&(channel, event));
             if known.is_some_and(|first_ms| self.now_ms - first_ms < WINDOW_MS) {
                 return (0, true);
@@ -219,7 +223,7 @@ impl Reference {
             let Some(client) = client.as_mut().filter(|it| it.channels.contains(&channel)) else {
                 continue;
             };
-            if event.is_none_or(|event| client.is_new(event)) {
+            if name.is_none_or(|event| client.is_new(event)) {
                 expected.news.push(message.clone());
                 receivers += 1;
             }
