@@ -21,14 +21,14 @@ use crate::{
 pub(crate) fn cases(count: &mut dyn FnMut(Case)) {
     for (name, text) in PARSED {
         count(Case::new(format!("parse: {name}"), 2000, 1, move || {
-            assert!(black_box(ClientMessage::parse(black_box(text))).is_ok());
+            assert!(black_box(ClientMessage::parse_open(black_box(text))).is_ok());
         }));
     }
     let document = json(1000, 1);
     let text =
         format!(r#"{{"type":"request","requestId":"123","payload":"{}"}}"#, escaped(&document));
     count(Case::new("parse: request of 1 KiB", 1000, 1, move || {
-        assert!(black_box(ClientMessage::parse(black_box(&text))).is_ok());
+        assert!(black_box(ClientMessage::parse_open(black_box(&text))).is_ok());
     }));
     for (name, len, messages) in
         [("16 of 20 B", 20, 16), ("16 of 1 KiB", 1024, 16), ("1 of 64 KiB", 65_536, 1)]
