@@ -130,3 +130,19 @@ async fn a_channel_that_is_no_room_tells_nobody_how_large_it_is() {
         assert_eq!(peer.heard().await, NOTHING);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_told_in_its_second_while_somebody_elses_grace_takes_longer() {
+    let house = house_of_small_rooms();
+    let [mut ada, _bob, _cat, dan] = crowd(&house, ["ada", "bob", "cat", "dan"]).await;
+    tokio::time::sleep(SECOND).await;
+    ada.heard().await;
+    dan.vanish().await;
+    tokio::time::sleep(5 * SECOND).await;
+    let [_eve] = crowd(&house, ["eve"]).await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(ada.heard().await, [change(5, &["eve"], &[])], "dan is counted yet");
+    // And the grace ends when it ends.
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(ada.heard().await, [change(4, &[], &["dan"])]);
+}

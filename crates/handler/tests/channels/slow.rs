@@ -13,8 +13,8 @@ use ws_handler::{Client, Publish};
 use crate::{
     house::{House, Peer, settle},
     talk::{
-        NOTHING, compiled, join, name, publish, raw_json, rule, subscribe, subscribed, undated,
-        unsubscribe, unsubscribed,
+        NOTHING, compiled, join, leave, name, publish, raw_json, rule, subscribe, subscribed,
+        undated, unsubscribe, unsubscribed,
     },
 };
 
@@ -314,4 +314,32 @@ async fn a_slow_reader_that_comes_and_goes_all_the_time_costs_no_more() {
         "what it was in for and did not get is told"
     );
     assert_eq!(heard.iter().filter(|it| **it == unsubscribed("ticks")).count(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_and_goes_in_a_room_is_told_to_slow_readers_as_its_rule_says() {
+    for (policy, is_closed) in [(SlowConsumer::Disconnect, true), (SlowConsumer::DropNewest, false)]
+    {
+        let house = House::open(|config| {
+            config.limits.outbox_bytes_max = OUTBOX_BYTES_MAX;
+            let rooms = rule("room:*", "subscribe publish presence");
+            config.channels.rules = compiled(&[RuleSpec { slow_consumer: policy, ..rooms }]);
+        });
+        let [mut slow, mut guest] = house.visit_all(["slow", "guest"]).await;
+        slow.say(join("r")).await;
+        for _ in 0..600 {
+            assert_eq!(guest.say(join("r")).await.len(), 1);
+            assert_eq!(guest.say(leave("r")).await.len(), 1);
+        }
+        let heard = everything(&mut slow).await;
+        let last = heard.last().expect("something");
+        if is_closed {
+            assert_eq!(*last, json!({ "closed": [1013, "Slow consumer"] }));
+        } else {
+            let gap = heard.iter().find(|it| it["type"] == "gap").expect("is told");
+            let told = heard.len() as u64 - 1;
+            assert_eq!(gap["dropped"], 1200 - told);
+            assert_eq!(house.tallied("closed_slow"), 0);
+        }
+    }
 }

@@ -177,3 +177,39 @@ async fn nobody_is_displaced_for_somebody_who_is_refused() {
     assert_eq!(late.next().await["type"], "connected");
     assert_eq!(ada.closed().await, (1008, "Replaced by another connection".to_owned()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_path_into_whose_channel_one_is_not_let_is_closed() {
+    for (desk, code) in
+        [("now-no", "forbidden"), ("later-no", "forbidden"), ("full", "channel_full")]
+    {
+        let (house, _) = house_kept_by(
+            |config| {
+                let desk = ws_channels::ConnectionTypeSpec {
+                    path: "/ws/desks/{desk}".to_owned(),
+                    max: Some(2),
+                    channels: vec!["desk:{desk}".to_owned()],
+                    ..ws_channels::ConnectionTypeSpec::default()
+                };
+                let types = ws_channels::ConnectionTypes::compile(&[desk]).expect("sound");
+                config.channels.types = types.into();
+                let one = std::num::NonZeroU32::MIN;
+                config.channels.limits.subscribers_per_channel_max = one;
+            },
+            as_it_says,
+        );
+        let mut first = house.visit("bob").await;
+        if desk == "full" {
+            first.enter("desk:full").await;
+        }
+        let held = house.holds();
+        let target = format!("/ws/desks/{desk}?token={}", house.token("ada"));
+        let mut peer = house.connect(&target, &[]).await;
+        assert_eq!(peer.next().await["type"], "connected");
+        assert_eq!(peer.next().await["code"], code, "{desk}");
+        assert_eq!(peer.closed().await.0, 1008, "{desk}");
+        drop(peer);
+        settle().await;
+        assert_eq!(house.holds(), held, "{desk}: neither in the channel nor at the desk");
+    }
+}
