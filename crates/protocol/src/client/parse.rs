@@ -14,20 +14,24 @@ use crate::token::Token;
 use crate::vocabulary::{ClientType, Field};
 
 pub(super) fn parse(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
-    parse_as::<false>(text)
+    let incoming = parse_open(text)?;
+    match &incoming.message {
+        // By the same function: a second one like it would keep the compiler from inlining what both call.
+        ClientMessage::Custom(_) => Err(ParseError {
+            kind: ParseErrorKind::UnknownType,
+            correlation: incoming.correlation(),
+        }),
+        _ => Ok(incoming),
+    }
 }
 
+/// A `type` that is none of the vocabulary is the application's.
 pub(super) fn parse_open(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
-    parse_as::<true>(text)
-}
-
-/// `OPEN`: a `type` that is none of the vocabulary is the application's.
-fn parse_as<const OPEN: bool>(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
     let mut fields = Fields::of_frame();
     let outcome = collect_frame(text, &mut fields).and_then(|()| {
         let id = optional(&fields, Field::Id, Expected::Id, Id::new)?;
         let message = match client_type(&fields) {
-            Err(ParseErrorKind::UnknownType) if OPEN => custom(text, &fields)?,
+            Err(ParseErrorKind::UnknownType) => custom(text, &fields)?,
             of => Reader { of: of?, fields: &fields }.message()?,
         };
         Ok(Incoming { id, message })
