@@ -59,6 +59,7 @@ pub(super) struct Asked {
 }
 
 impl<A: Application> GatewaySession<A> {
+    #[inline(never)]
     pub(super) fn handle_auth(
         &mut self,
         auth: &Auth<'_>,

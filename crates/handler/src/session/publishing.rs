@@ -50,6 +50,7 @@ struct Allowed<'a> {
 }
 
 impl<A: Application> GatewaySession<A> {
+    #[inline(never)]
     pub(super) fn handle_publish(
         &mut self,
         publication: &Publication<'_>,
@@ -88,6 +89,7 @@ impl<A: Application> GatewaySession<A> {
         self.judge_publish(&allowed, id, replies);
     }
 
+    #[inline(never)]
     pub(super) fn handle_room_message(
         &mut self,
         room_id: &str,
