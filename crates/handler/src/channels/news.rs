@@ -6,7 +6,9 @@ use std::{
 };
 
 use tokio::runtime::Handle;
-use ws_channels::{Announcement, Change, ChannelName, Departure, Difference, PresenceEvent};
+use ws_channels::{
+    Announcement, Change, ChannelName, Departure, Difference, PresenceEvent, SlowConsumer,
+};
 use ws_protocol::ServerMessage;
 
 use super::{
@@ -119,9 +121,14 @@ impl Hub {
         }
     }
 
-    /// Who is too slow for it is treated as for anything else in that channel.
+    /// Who is too slow for it is treated as for anything else in that channel. But no news of this kind
+    /// says all that the one before has said.
     fn news(&self, name: &ChannelName, message: &ServerMessage<'_>, timestamp: u64) -> Parcel {
-        self.parcel(name, prepare(message, timestamp), None, self.policy(name), None)
+        let policy = match self.policy(name) {
+            SlowConsumer::Conflate => SlowConsumer::DropOldest,
+            other => other,
+        };
+        self.parcel(name, prepare(message, timestamp), None, policy, None)
     }
 
     fn follow_up(self: &Arc<Self>, change: &Change) {

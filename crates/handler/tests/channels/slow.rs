@@ -28,6 +28,7 @@ fn house_with_policy(policy: SlowConsumer) -> House {
         config.channels.rules = compiled(&[
             RuleSpec { slow_consumer: policy, ..rule("ticks", "subscribe publish") },
             RuleSpec { slow_consumer: policy, ..rule("tocks", "subscribe publish") },
+            RuleSpec { slow_consumer: policy, ..rule("room:floor", "subscribe publish presence") },
             rule("*", "subscribe publish presence"),
         ]);
     })
@@ -151,6 +152,21 @@ async fn conflate_leaves_the_newest_of_each_key_and_says_how_many_it_left_out() 
         flood(&house, &mut reader, &client, n..n + 1).await;
         assert_eq!(numbers(&everything(&mut slow).await), [n]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflate_leaves_out_nobody_who_came_or_went() {
+    let house = house_with_policy(SlowConsumer::Conflate);
+    let (mut reader, mut slow, client) = readers(&house).await;
+    slow.say(join("floor")).await;
+    flood(&house, &mut reader, &client, 0..300).await;
+    let mut others = house.visit_all(["ada", "bob", "eve"]).await;
+    for other in &mut others {
+        other.say(join("floor")).await;
+    }
+    let heard = everything(&mut slow).await;
+    let came: Vec<_> = heard.iter().filter(|it| it["type"] == "user_joined").collect();
+    assert_eq!(came.len(), 3, "{came:?}");
 }
 
 #[tokio::test(start_paused = true)]
