@@ -29,6 +29,7 @@ use crate::{
 mod authentication;
 mod ending;
 mod entering;
+mod promise;
 mod publishing;
 mod routing;
 mod subscribing;

@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use parking_lot::Mutex;
 use ws_auth::{AuthError, Fault, Identity};
 use ws_channels::{Action, ChannelName, Grants};
 use ws_close_manager::SendableCode;
 use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
 use ws_transport::Replies;
 
-use super::{GatewaySession, State};
+use super::{GatewaySession, State, promise::Promise};
 use crate::{
     admission::Place,
     application::Application,
@@ -31,24 +30,11 @@ pub(super) struct Verification {
     pending: Option<Place>,
     pub(super) previous: Option<Expiry>,
     asked: Asked,
-    verdict: Arc<Mutex<Option<Verdict>>>,
+    verdict: Promise<Verdict>,
 }
 
 /// What a verification finds.
 type Verdict = Result<Arc<Identity>, AuthError>;
-
-/// Wakes the connection however the verification ends: one that panicked must not hold it for ever.
-struct Promise {
-    verdict: Arc<Mutex<Option<Verdict>>>,
-    client: Arc<Client>,
-}
-
-impl Drop for Promise {
-    fn drop(&mut self) {
-        self.verdict.lock().get_or_insert(Err(AuthError::KeysUnavailable));
-        self.client.outbox().nudge();
-    }
-}
 
 /// What an `auth` message asked for, kept while its token is being verified.
 #[derive(Debug, Default)]
@@ -91,8 +77,7 @@ impl<A: Application> GatewaySession<A> {
             State::Active { expiry } => (None, None, expiry),
             other => return self.state = other,
         };
-        let verdict = Arc::default();
-        let promise = Promise { verdict: Arc::clone(&verdict), client: self.client().clone() };
+        let verdict = Promise::of(self.client(), Err(AuthError::KeysUnavailable), identified);
         self.state = State::Verifying(Box::new(Verification {
             deadline,
             pending,
@@ -100,16 +85,12 @@ impl<A: Application> GatewaySession<A> {
             asked,
             verdict,
         }));
-        tokio::spawn(async move {
-            let verdict = identified.await;
-            *promise.verdict.lock() = Some(verdict);
-        });
     }
 
     /// The verdict that [`GatewaySession::verify_later`] waited for.
     pub(super) fn handle_verdict(&mut self, replies: &mut Replies<'_>) {
         let State::Verifying(verification) = &self.state else { return };
-        let Some(verdict) = verification.verdict.lock().take() else { return };
+        let Some(verdict) = verification.verdict.take() else { return };
         let State::Verifying(verification) = std::mem::replace(&mut self.state, State::Ending)
         else {
             return;

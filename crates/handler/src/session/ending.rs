@@ -1,6 +1,5 @@
 //! The end of a session, however it comes about.
 
-use ws_channels::Departure;
 use ws_connection::{Cause, End};
 
 use super::{GatewaySession, State};
@@ -15,7 +14,7 @@ impl<A: Application> GatewaySession<A> {
         self.state = State::Ending;
         self.deliver_outgoing();
         let now = tokio::time::Instant::now().into_std();
-        self.leave_all(Departure::Lost, now);
+        self.leave_all(now);
         if let Some(rare) = &mut self.rare {
             rare.place = None;
             rare.waiting = None;

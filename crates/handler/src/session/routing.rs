@@ -106,10 +106,10 @@ impl<A: Application> GatewaySession<A> {
                 self.handle_subscribe(room_id, Way::Room, keep(id), replies);
             }
             ClientMessage::Unsubscribe { channel } => {
-                self.handle_unsubscribe(channel, false, id, replies);
+                self.handle_unsubscribe(channel, id, replies);
             }
             ClientMessage::LeaveRoom { room_id } => {
-                self.handle_unsubscribe(room_id, true, id, replies);
+                self.handle_leave_room(room_id, id, replies);
             }
             ClientMessage::Typing { room_id } => self.handle_typing(room_id, id, replies),
             ClientMessage::Chat { to, message } => self.handle_chat(to, message, id, replies),

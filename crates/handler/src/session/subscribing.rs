@@ -181,42 +181,48 @@ impl<A: Application> GatewaySession<A> {
     pub(super) fn handle_unsubscribe(
         &mut self,
         channel: &str,
-        is_room: bool,
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
     ) {
-        let room;
-        let channel = if is_room {
-            match ChannelName::room(channel) {
-                Ok(name) => {
-                    room = name;
-                    room.as_str()
-                }
-                Err(error) => {
-                    let sentence = error.to_string().into();
-                    return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
-                }
-            }
-        } else {
-            channel
-        };
-        // `$presence:…` is nobody's to name.
         let name = self.subscriber.channel(channel).map(|channel| channel.name().clone());
+        // `$presence:…` is nobody's to name.
         if let Some(name) = name.filter(crate::channels::is_public) {
-            self.give_up_seat(&name, Departure::Meant, replies);
+            self.give_up_seat(&name, replies);
         }
-        // Behind whatever came before: after the answer nothing of the channel comes.
-        replies.send_queued(|missed, replies| self.tell_missed(missed, replies));
-        match channel.strip_prefix("room:").filter(|_| is_room) {
-            Some(room_id) => {
+        self.send_last(&ServerMessage::Unsubscribed { channel }, id, replies);
+    }
+
+    pub(super) fn handle_leave_room(
+        &mut self,
+        room_id: &str,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        match ChannelName::room(room_id) {
+            Ok(name) => {
+                self.give_up_seat(&name, replies);
                 let user = self.client().name();
-                self.send(&ServerMessage::UserLeft { user_id: &user, room_id }, id, replies);
+                self.send_last(&ServerMessage::UserLeft { user_id: &user, room_id }, id, replies);
             }
-            None => self.send(&ServerMessage::Unsubscribed { channel }, id, replies),
+            Err(error) => {
+                let sentence = error.to_string().into();
+                self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
+            }
         }
     }
 
-    fn give_up_seat(&mut self, name: &ChannelName, departure: Departure, replies: &Replies<'_>) {
+    /// Behind whatever came before: after this, nothing of the channel comes.
+    fn send_last(
+        &self,
+        message: &ServerMessage<'_>,
+        id: Option<Id<'_>>,
+        replies: &mut Replies<'_>,
+    ) {
+        replies.send_queued(|missed, replies| self.tell_missed(missed, replies));
+        self.send(message, id, replies);
+    }
+
+    fn give_up_seat(&mut self, name: &ChannelName, replies: &Replies<'_>) {
         if self.subscriber.unsubscribe(name).is_none() {
             return;
         }
@@ -226,7 +232,7 @@ impl<A: Application> GatewaySession<A> {
         }
         let hub = &self.shared.hub;
         if hub.has_presence(name) {
-            hub.go(name, &self.client().name(), departure, replies.now());
+            hub.go(name, &self.client().name(), Departure::Meant, replies.now());
         }
     }
 
@@ -241,7 +247,7 @@ impl<A: Application> GatewaySession<A> {
     }
 
     /// Leaves every channel: the connection is over.
-    pub(super) fn leave_all(&mut self, departure: Departure, now: std::time::Instant) {
+    pub(super) fn leave_all(&mut self, now: std::time::Instant) {
         if self.subscriber.is_empty() {
             return;
         }
@@ -256,7 +262,7 @@ impl<A: Application> GatewaySession<A> {
             }
         });
         for name in left.iter().filter(|name| hub.has_presence(name)) {
-            hub.go(name, &user, departure, now);
+            hub.go(name, &user, Departure::Lost, now);
         }
     }
 
@@ -293,9 +299,8 @@ impl<A: Application> GatewaySession<A> {
     }
 
     fn leave(&mut self, name: &ChannelName, replies: &mut Replies<'_>) {
-        self.give_up_seat(name, Departure::Meant, replies);
-        replies.send_queued(|missed, replies| self.tell_missed(missed, replies));
-        self.send(&ServerMessage::Unsubscribed { channel: name }, None, replies);
+        self.give_up_seat(name, replies);
+        self.send_last(&ServerMessage::Unsubscribed { channel: name }, None, replies);
     }
 
     /// What the application has ordered from elsewhere.

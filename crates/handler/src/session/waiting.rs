@@ -1,16 +1,17 @@
 //! What a session has begun and cannot end before somebody has answered.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
-use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use ws_protocol::{ErrorCode, Id};
 use ws_transport::Replies;
 
-use super::{GatewaySession, authentication::Asked, publishing::Outgoing, subscribing::Wish};
+use super::{
+    GatewaySession, authentication::Asked, promise::Promise, publishing::Outgoing,
+    subscribing::Wish,
+};
 use crate::{
     application::Application,
-    client::Client,
     gatekeeper::{Refusal, Verdict},
 };
 
@@ -20,25 +21,8 @@ pub(super) struct Waiting {
     pub(super) step: Step,
     /// Channels that are to be subscribed to behind this.
     pub(super) then: VecDeque<Wish>,
-    answer: Answer,
-}
-
-type Answer = Arc<Mutex<Option<Result<(), Refusal>>>>;
-
-/// Wakes the connection however the verdict ends: one that panicked must not hold it for ever.
-struct Promise {
-    answer: Answer,
-    client: Arc<Client>,
-}
-
-impl Drop for Promise {
-    fn drop(&mut self) {
-        self.answer.lock().get_or_insert_with(|| {
-            let code = ErrorCode::Internal;
-            Err(Refusal { code, message: code.sentence().into() })
-        });
-        self.client.outbox().nudge();
-    }
+    /// None while nobody is asked: it goes on with the next turn.
+    verdict: Option<Promise<Result<(), Refusal>>>,
 }
 
 #[derive(Debug)]
@@ -66,25 +50,18 @@ pub(super) fn kept(id: &KeptId) -> Option<Id<'_>> {
 impl<A: Application> GatewaySession<A> {
     /// Lets the rest of the work wait for a verdict.
     pub(super) fn wait_for(&mut self, verdict: Verdict, step: Step) {
-        let answer = Answer::default();
-        let promise = Promise { answer: answer.clone(), client: self.client().clone() };
-        self.rare().waiting = Some(Box::new(Waiting { step, then: VecDeque::new(), answer }));
-        tokio::spawn(async move {
-            let verdict = verdict.await;
-            *promise.answer.lock() = Some(verdict);
-        });
+        let code = ErrorCode::Internal;
+        let otherwise = Err(Refusal { code, message: code.sentence().into() });
+        let verdict = Some(Promise::of(self.client(), otherwise, verdict));
+        self.rare().waiting = Some(Box::new(Waiting { step, then: VecDeque::new(), verdict }));
     }
 
     /// Something has been nudged: perhaps the verdict is there.
     pub(super) fn go_on(&mut self, replies: &mut Replies<'_>) {
         let Some(rare) = &mut self.rare else { return };
         let Some(waiting) = &rare.waiting else { return };
-        let verdict = match &waiting.step {
-            Step::Enter { is_judged: false, .. } => Ok(()),
-            _ => match waiting.answer.lock().take() {
-                Some(verdict) => verdict,
-                None => return,
-            },
+        let Some(verdict) = waiting.verdict.as_ref().map_or(Some(Ok(())), Promise::take) else {
+            return;
         };
         let Some(waiting) = rare.waiting.take() else { return };
         if self.is_ending() {
@@ -110,8 +87,8 @@ impl<A: Application> GatewaySession<A> {
     /// Enters with the first turn of the driver, when there is somebody to tell.
     pub(super) fn enter_soon(&mut self) {
         let step = Step::Enter { asked: None, is_judged: false };
-        let (then, answer) = (VecDeque::new(), Arc::default());
-        self.rare().waiting = Some(Box::new(Waiting { step, then, answer }));
+        let (then, verdict) = (VecDeque::new(), None);
+        self.rare().waiting = Some(Box::new(Waiting { step, then, verdict }));
         self.client().outbox().nudge();
     }
 
