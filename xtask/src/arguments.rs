@@ -95,14 +95,18 @@ impl Task {
     }
 }
 
+/// `--flag=value` in its two parts; a value may also be the next argument.
+pub(crate) fn flag_and_value(argument: &str) -> (&str, Option<String>) {
+    argument
+        .split_once('=')
+        .map_or((argument, None), |(flag, value)| (flag, Some(value.to_owned())))
+}
+
 fn parse_test(arguments: Vec<String>) -> Result<Task, String> {
     let mut selection = Selection::default();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        let (flag, value) = match argument.split_once('=') {
-            Some((flag, value)) => (flag, Some(value.to_owned())),
-            None => (argument.as_str(), None),
-        };
+        let (flag, value) = flag_and_value(&argument);
         match (flag, &value) {
             ("--list", None) => return Ok(Task::ListSteps),
             ("--fail-fast", None) => selection.fail_fast = true,

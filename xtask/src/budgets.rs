@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use self::list::{Budget, Versus};
 use self::verdict::{Finding, Verdict};
+use crate::arguments::flag_and_value;
 use crate::measure::conditions::Conditions;
 use crate::measure::duel::{Rig, Side};
 use crate::measure::ours::{Builds, Built, Program};
@@ -43,10 +44,7 @@ impl Options {
         let mut options = Self::default();
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            match argument
-                .split_once('=')
-                .map_or((argument.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())))
-            {
+            match flag_and_value(&argument) {
                 ("--strict", None) => options.strict = true,
                 ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--write", None) => options.write = true,

@@ -9,6 +9,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use self::plan::{Chart, Who};
+use crate::arguments::flag_and_value;
 use crate::chart::lines::{Lines, Series};
 use crate::measure::conditions::Conditions;
 use crate::measure::duel::{Rig, Side};
@@ -41,10 +42,7 @@ impl Options {
         let mut options = Self::default();
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            match argument
-                .split_once('=')
-                .map_or((argument.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())))
-            {
+            match flag_and_value(&argument) {
                 ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--write", None) => options.write = true,
                 ("--only", value) => {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use self::cases::{Case, Length};
 use self::field::{Field, Opponent};
 use self::row::{Outcome, Row};
+use crate::arguments::flag_and_value;
 use crate::measure::conditions::Conditions;
 use crate::measure::cores::Cores;
 use crate::measure::duel::{Rig, Side};
@@ -47,24 +48,21 @@ impl Options {
         let mut options = Self::default();
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            let (flag, value) = match argument.split_once('=') {
-                Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-                None => (argument.clone(), None),
-            };
-            match (flag.as_str(), value) {
+            let (flag, value) = flag_and_value(&argument);
+            match (flag, value) {
                 ("--list", None) => options.list = true,
                 ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--full", None) => options.full = true,
                 ("--only", value) => {
                     let known: Vec<&str> = install::all().iter().map(|peer| peer.id).collect();
                     let names = value.or_else(|| arguments.next());
-                    options.only.extend(checked(&flag, names, &known)?);
+                    options.only.extend(checked(flag, names, &known)?);
                 }
                 ("--cases", value) => {
                     let cases = cases::all(Length::Full);
                     let known: Vec<&str> = cases.iter().map(|case| case.id).collect();
                     let names = value.or_else(|| arguments.next());
-                    options.cases.extend(checked(&flag, names, &known)?);
+                    options.cases.extend(checked(flag, names, &known)?);
                 }
                 _ => return Err(format!("`peers` knows no `{argument}`")),
             }

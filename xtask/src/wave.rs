@@ -6,6 +6,7 @@
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::arguments::flag_and_value;
 use crate::measure::conditions::Conditions;
 use crate::measure::duel::Rig;
 use crate::measure::load::Workload;
@@ -45,11 +46,7 @@ impl Options {
             Self { builds: Builds::Now, write: false, members: WAVES.to_vec(), runs: RUNS };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            let (flag, value) = match argument.split_once('=') {
-                Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-                None => (argument.clone(), None),
-            };
-            match (flag.as_str(), value) {
+            match flag_and_value(&argument) {
                 ("--write", None) => options.write = true,
                 ("--no-build", None) => options.builds = Builds::Earlier,
                 ("--members", value) => {
