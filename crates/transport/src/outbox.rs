@@ -200,6 +200,8 @@ impl Outbox {
 
     /// Bytes of messages that wait to be written: here, or because the socket takes no more.
     pub fn queued_bytes(&self) -> usize {
+        // Held, so that what the driver is just taking over is not counted on both sides.
+        let _queue = self.shared.queue.lock();
         self.shared.queued.load(Ordering::Relaxed) + self.shared.unsent.load(Ordering::Relaxed)
     }
 
