@@ -1,4 +1,5 @@
-//! What the tests need beyond the Rust toolchain: peers that were not written here, and a browser.
+//! What the tests need beyond the Rust toolchain: peers and servers that were not written here, and a
+//! browser.
 //!
 //! Packages of npm and PyPI go into `target/provision`, in the versions that `xtask/provision`
 //! pins. Programs come from Debian's packages when we are root; otherwise the complaint is the
@@ -16,6 +17,7 @@ mod browser;
 mod node;
 pub(crate) mod programs;
 mod python;
+mod servers;
 pub(crate) mod stamp;
 mod valgrind;
 
@@ -29,6 +31,10 @@ const NODE_MODULES: &str = "WS_TEST_NODE_MODULES";
 const CHROMIUM: &str = "WS_TEST_CHROMIUM";
 /// Valgrind, with its tool callgrind.
 pub(crate) const VALGRIND: &str = "WS_TEST_VALGRIND";
+/// redis-server, 7 or newer.
+const REDIS_SERVER: &str = "WS_TEST_REDIS_SERVER";
+/// nats-server, 2.9 or newer.
+const NATS_SERVER: &str = "WS_TEST_NATS_SERVER";
 
 /// One thing to provide: the variables that tell of it, and how to get their values.
 struct Need {
@@ -40,11 +46,13 @@ struct Need {
 /// The values of a need's variables, in their order.
 type Found = Vec<OsString>;
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 6] = [
     Need { variables: &[PYTHON], provide: python::provide },
     Need { variables: &[NODE, NODE_MODULES], provide: node::provide },
     Need { variables: &[CHROMIUM], provide: browser::provide },
     Need { variables: &[VALGRIND], provide: valgrind::provide },
+    Need { variables: &[REDIS_SERVER], provide: servers::provide_redis },
+    Need { variables: &[NATS_SERVER], provide: servers::provide_nats },
 ];
 
 /// What is there for the tests, and what could not be had.

@@ -89,8 +89,10 @@ fn remedy(what: &str, package: &str, has_apt: bool, is_root: bool) -> Remedy {
     }
 }
 
+/// Debian puts servers into `/usr/sbin`, which is not on everybody's path.
 fn on_path(program: &str) -> Option<PathBuf> {
-    find_in(&std::env::var_os("PATH")?, program)
+    let path = std::env::var_os("PATH")?;
+    find_in(&path, program).or_else(|| find_in("/usr/sbin".as_ref(), program))
 }
 
 fn find_in(path: &OsStr, program: &str) -> Option<PathBuf> {
