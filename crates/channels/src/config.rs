@@ -27,6 +27,9 @@ pub struct RuleSpec {
     pub history: Option<HistorySpec>,
     /// What becomes of a subscriber that does not keep up.
     pub slow_consumer: SlowConsumer,
+    /// What becomes of a publish while the engine between nodes is away; `None`: it is refused where there is
+    /// a history, and stays on its node where there is none.
+    pub on_outage: Option<OnOutage>,
 }
 
 /// How much of each channel is kept, as it is written.
@@ -36,6 +39,39 @@ pub struct HistorySpec {
     pub size: u32,
     /// None that is older.
     pub ttl: Duration,
+}
+
+impl HistorySpec {
+    /// As many messages as one client may have to be given again.
+    pub const SIZE_MAX: u32 = 1_000_000;
+    /// Longer than that it is an archive, for which there are databases.
+    pub const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+}
+
+/// What becomes of a publish while the engine is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnOutage {
+    /// The publisher is told that it cannot be done.
+    Refuse,
+    /// It reaches those who are connected to the same node, and nobody else.
+    Local,
+    /// It waits for the engine, within a bound.
+    Queue,
+}
+
+impl OnOutage {
+    /// All of them, in the order in which they are explained.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::Local, Self::Queue];
+
+    /// The spelling in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Local => "local",
+            Self::Queue => "queue",
+        }
+    }
 }
 
 /// What becomes of a subscriber whose outbox is full.

@@ -109,6 +109,14 @@ pub enum RuleError {
     /// A history that keeps nothing.
     #[error("a history of no messages, or of no time, keeps nothing: leave `history` out instead")]
     HistoryOfNothing,
+    /// A history that is an archive.
+    #[error("a history has at most 1,000,000 messages of at most 365 days")]
+    HistoryTooLarge,
+    /// A history that each node would write by itself.
+    #[error(
+        "what has a history cannot stay on one node while the engine is away: `refuse` or `queue`"
+    )]
+    LocalHistory,
     /// An event without a name.
     #[error("an allowed event must have a name")]
     EmptyEvent,

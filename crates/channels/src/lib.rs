@@ -18,8 +18,8 @@ mod seen_events;
 mod subscriptions;
 
 pub use config::{
-    ConnectionTypeSpec, HistorySpec, OnLimit, PresenceConfig, PublishedEventsConfig, RuleSpec,
-    SlowConsumer, SubscriptionLimits,
+    ConnectionTypeSpec, HistorySpec, OnLimit, OnOutage, PresenceConfig, PublishedEventsConfig,
+    RuleSpec, SlowConsumer, SubscriptionLimits,
 };
 pub use connection_types::{
     ConnectionType, ConnectionTypes, Entered, Place, Places, Target, TypeFull,

@@ -6,7 +6,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::{
-    Action, Caller, ChannelKind, ChannelName, Grants, Pattern, Permissions, RuleFault,
+    Action, Caller, ChannelKind, ChannelName, Grants, OnOutage, Pattern, Permissions, RuleFault,
     SlowConsumer, config::RuleSpec,
 };
 
@@ -30,6 +30,7 @@ pub struct ChannelRule {
     rate_limit_per_second: Option<NonZeroU32>,
     history: Option<History>,
     slow_consumer: SlowConsumer,
+    on_outage: OnOutage,
 }
 
 /// How much of a channel is kept for those who come back.
@@ -226,6 +227,7 @@ impl ChannelRule {
             rate_limit_per_second: None,
             history: None,
             slow_consumer: SlowConsumer::default(),
+            on_outage: OnOutage::Local,
         }
     }
 
@@ -271,6 +273,12 @@ impl ChannelRule {
     #[must_use]
     pub const fn slow_consumer(&self) -> SlowConsumer {
         self.slow_consumer
+    }
+
+    /// What becomes of a publish while the engine between nodes is away.
+    #[must_use]
+    pub const fn on_outage(&self) -> OnOutage {
+        self.on_outage
     }
 
     const fn deny(&self, cause: DenialCause) -> Denial<'_> {

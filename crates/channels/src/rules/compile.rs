@@ -3,7 +3,10 @@
 use std::{collections::HashMap, num::NonZeroU32};
 
 use super::{ChannelRule, History};
-use crate::{ChannelKind, Pattern, Permissions, RuleError, RuleFault, config::RuleSpec};
+use crate::{
+    ChannelKind, HistorySpec, OnOutage, Pattern, Permissions, RuleError, RuleFault,
+    config::RuleSpec,
+};
 
 /// The checked rules in their order, or all faults of all of them.
 pub(super) fn rules(specs: &[RuleSpec]) -> Result<Vec<ChannelRule>, Vec<RuleFault>> {
@@ -35,9 +38,16 @@ fn rule(pattern: Pattern, spec: &RuleSpec, mut fault: impl FnMut(RuleError)) -> 
         let size = NonZeroU32::new(history.size);
         if size.is_none() || history.ttl.is_zero() {
             fault(RuleError::HistoryOfNothing);
+        } else if history.size > HistorySpec::SIZE_MAX || history.ttl > HistorySpec::TTL_MAX {
+            fault(RuleError::HistoryTooLarge);
         }
         size.map(|size| History { size, ttl: history.ttl })
     });
+    // What is kept has one order for all nodes, which none can give by itself.
+    if spec.history.is_some() && spec.on_outage == Some(OnOutage::Local) {
+        fault(RuleError::LocalHistory);
+    }
+    let unless_written = if history.is_some() { OnOutage::Refuse } else { OnOutage::Local };
     let events = spec.allowed_events.as_ref();
     if events.is_some_and(|events| events.iter().any(String::is_empty)) {
         fault(RuleError::EmptyEvent);
@@ -55,5 +65,6 @@ fn rule(pattern: Pattern, spec: &RuleSpec, mut fault: impl FnMut(RuleError)) -> 
         rate_limit_per_second: spec.rate_limit_per_second.and_then(NonZeroU32::new),
         history,
         slow_consumer: spec.slow_consumer,
+        on_outage: spec.on_outage.unwrap_or(unless_written),
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{HistorySpec, PatternError, RuleError};
+use crate::{HistorySpec, OnOutage, PatternError, RuleError};
 
 const BOB: Caller<'_> = Caller { user_id: Some("bob"), session_id: None };
 const PUBLISH: Action<'_> = Action::Publish { event: None };
@@ -167,6 +167,23 @@ fn a_token_narrows_what_rules_allow_and_never_widens_it() {
 }
 
 #[test]
+fn without_the_engine_what_has_a_history_is_refused_and_what_has_none_stays_on_its_node() {
+    let history = Some(HistorySpec { size: 1, ttl: Duration::from_secs(1) });
+    for (history, written, expect) in [
+        (None, None, OnOutage::Local),
+        (None, Some(OnOutage::Refuse), OnOutage::Refuse),
+        (None, Some(OnOutage::Queue), OnOutage::Queue),
+        (history, None, OnOutage::Refuse),
+        (history, Some(OnOutage::Queue), OnOutage::Queue),
+    ] {
+        let spec = RuleSpec { history, on_outage: written, ..spec("a") };
+        let rules = ChannelRules::compile(&[spec]).unwrap();
+        assert_eq!(rules.rules()[0].on_outage(), expect, "{history:?} {written:?}");
+    }
+    assert_eq!(ChannelRules::open().rule_of(&name("a")).unwrap().on_outage(), OnOutage::Local);
+}
+
+#[test]
 fn every_fault_of_every_rule_is_told_with_its_place() {
     let history = |size, secs| Some(HistorySpec { size, ttl: Duration::from_secs(secs) });
     let specs = [
@@ -178,6 +195,12 @@ fn every_fault_of_every_rule_is_told_with_its_place() {
         RuleSpec { rate_limit_per_second: Some(0), history: history(0, 1), ..spec("b") },
         RuleSpec { history: history(1, 0), ..spec("c") },
         RuleSpec { allowed_events: Some(vec![String::new()]), publish: false, ..spec("d") },
+        RuleSpec { history: history(1_000_001, 1), ..spec("e") },
+        RuleSpec {
+            history: history(1_000_000, 366 * 24 * 3600),
+            on_outage: Some(OnOutage::Local),
+            ..spec("f")
+        },
     ];
     let unknown =
         PatternError::UnknownPlaceholder { name: "name".into(), known: "{user_id}, {session_id}" };
@@ -192,6 +215,9 @@ fn every_fault_of_every_rule_is_told_with_its_place() {
             (5, RuleError::HistoryOfNothing),
             (6, RuleError::HistoryOfNothing),
             (7, RuleError::EmptyEvent),
+            (8, RuleError::HistoryTooLarge),
+            (9, RuleError::HistoryTooLarge),
+            (9, RuleError::LocalHistory),
         ]
     );
     let told = ChannelRules::compile(&specs).unwrap_err()[2].to_string();

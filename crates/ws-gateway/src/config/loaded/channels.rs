@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use ws_channels::{ChannelRules, ConnectionTypeSpec, RuleSpec};
+use ws_channels::{ChannelRules, ConnectionTypeSpec, OnOutage, RuleSpec};
 
 use super::Loaded;
 use crate::config::origin::Origin;
+use crate::config::quantity::show_duration;
 
 /// Rules in the order in which they are asked, then types as they were written.
 pub(super) fn print(loaded: &Loaded, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,10 +50,24 @@ fn rules(specs: &[RuleSpec], origins: &[Origin]) -> Vec<Vec<String>> {
             about(spec.publish, events),
             about(spec.publish, rate),
             about(spec.subscribe, spec.slow_consumer.name().to_owned()),
+            spec.history.map_or_else(
+                || "no history".to_owned(),
+                |history| {
+                    let ttl = u64::try_from(history.ttl.as_millis()).unwrap_or(u64::MAX);
+                    format!("{} for {}", history.size, show_duration(ttl))
+                },
+            ),
+            outage(spec).name().to_owned(),
             shown(origin),
         ])
     };
     written.filter_map(row).collect()
+}
+
+/// What counts, whether it is written or not.
+fn outage(spec: &RuleSpec) -> OnOutage {
+    let unless_written = if spec.history.is_some() { OnOutage::Refuse } else { OnOutage::Local };
+    spec.on_outage.unwrap_or(unless_written)
 }
 
 fn types(specs: &[ConnectionTypeSpec], origins: &[Origin]) -> Vec<Vec<String>> {

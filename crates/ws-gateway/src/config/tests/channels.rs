@@ -15,6 +15,7 @@ publish = true
 allowed_events = ["user_message", "typing"]
 rate_limit = 10
 slow_consumer = "drop-oldest"
+history = { size = 100, ttl = "5m" }
 
 [[channels]]
 pattern = "user:{user_id}:*"
@@ -80,10 +81,10 @@ fn a_flag_wins_over_a_variable_over_the_file_for_hooks_and_keys_too() {
     assert_eq!((channels.per_connection_max, channels.channels_max), (20, 7));
     assert_eq!(channels.event_window, None);
     for (env, value, origin) in [
-        ("HOOK_CONNECT", "https://backend.example/connect", "f:29"),
+        ("HOOK_CONNECT", "https://backend.example/connect", "f:30"),
         ("HOOK_TIMEOUT", "1s", "flag --hook-timeout"),
         ("HOOK_FAILURE", "refuse", "variable HOOK_FAILURE"),
-        ("API_KEY", "***", "f:34"),
+        ("API_KEY", "***", "f:35"),
         ("MAX_CHANNELS", "7", "variable MAX_CHANNELS"),
         ("HOOK_CONCURRENCY", "256", "default"),
     ] {
@@ -109,16 +110,16 @@ fn config_prints_rules_in_the_order_in_which_they_are_asked_and_types() {
     assert_eq!(
         printed(&loaded, "\n[[channels]]"),
         [
-            "user:{user_id}:* subscribe,presence – – disconnect f:10",
-            "chat:* subscribe,publish user_message,typing 10 a second drop-oldest f:2",
-            "* nothing – – – f:15",
+            "user:{user_id}:* subscribe,presence – – disconnect no history local f:11",
+            "chat:* subscribe,publish user_message,typing 10 a second drop-oldest 100 for 5m refuse f:2",
+            "* nothing – – – no history local f:16",
         ]
     );
     assert_eq!(
         printed(&loaded, "\n[[connection_types]]"),
         [
-            "/ws/chat/{session_id} 1 a session_id anybody chat:{session_id} reject f:18",
-            "/ws/news no limit anybody no channel reject f:24",
+            "/ws/chat/{session_id} 1 a session_id anybody chat:{session_id} reject f:19",
+            "/ws/news no limit anybody no channel reject f:25",
         ]
     );
     let with_defaults = Given { flags: &["--dev"], ..Given::default() }.loaded();
@@ -148,7 +149,7 @@ fn a_bad_rule_and_a_bad_variable_are_told_together() {
     let faults = Given { flags: &["--config=f"], variables, files }.faults();
     let starts = [
         "channels[1].pattern = \"a b\" (f:2): channels such as orders, chat:* or user:{user_id}:*; ' '",
-        "channels[1].history (f:3): not available in this version",
+        "channels[1].history = \"5\" (f:3): how many messages are kept and for how long: { size = 100,",
         "HOOK_CONNECT = \"back-end\" (variable HOOK_CONNECT): an http or https address",
         "JWT_SECRET_KEY is not set",
         "API_KEY = \"***\" (variable API_KEY): at least 16 bytes",

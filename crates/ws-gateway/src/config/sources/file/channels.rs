@@ -1,16 +1,20 @@
 //! `[[channels]]`: which channels there are for whom.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
-use ws_channels::{ChannelRules, RuleError, RuleFault, RuleSpec, SlowConsumer};
+use ws_channels::{
+    ChannelRules, HistorySpec, OnOutage, RuleError, RuleFault, RuleSpec, SlowConsumer,
+};
 
-use super::Reader;
 use super::entry::{Entry, entries};
+use super::{Reader, whole};
+use crate::config::quantity::parse_duration;
 
 pub(super) const CHANNELS: &str = "channels";
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "pattern",
     "subscribe",
     "publish",
@@ -18,8 +22,10 @@ const KEYS: [&str; 7] = [
     "allowed_events",
     "rate_limit",
     "slow_consumer",
+    "history",
+    "on_outage",
 ];
-const LATER: [(&str, &str); 1] = [("history", "the history of channels")];
+const HISTORY: &str = "how many messages are kept and for how long: { size = 100, ttl = \"5m\" }";
 const PATTERN: &str = "channels such as orders, chat:* or user:{user_id}:*";
 
 /// Reads and checks all rules, the faults of each with its line.
@@ -53,7 +59,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: Range<usize>, value: &Spanned<D
 }
 
 fn read_rule(reader: &mut Reader<'_>, entry: &mut Entry<'_>) -> RuleSpec {
-    entry.refuse_unknown(reader, &KEYS, &LATER);
+    entry.refuse_unknown(reader, &KEYS);
     let events = entry.texts(reader, "allowed_events", "the names of events");
     if events.as_ref().is_some_and(Vec::is_empty) {
         let accepted = "at least one event; leave it out for any, or `publish` for none";
@@ -66,13 +72,31 @@ fn read_rule(reader: &mut Reader<'_>, entry: &mut Entry<'_>) -> RuleSpec {
         presence: entry.switch(reader, "presence"),
         allowed_events: events,
         rate_limit_per_second: entry.number(reader, "rate_limit", "publishes a second"),
-        history: None,
+        history: entry.read(reader, "history", HISTORY, history),
         slow_consumer: entry.word(
             reader,
             "slow_consumer",
             &SlowConsumer::ALL.map(|policy| (policy.name(), policy)),
         ),
+        on_outage: entry.word(
+            reader,
+            "on_outage",
+            &OnOutage::ALL.map(|choice| (choice.name(), Some(choice))),
+        ),
     }
+}
+
+/// Two keys, and no other.
+fn history(value: &DeValue<'_>) -> Option<HistorySpec> {
+    let table = value.as_table().filter(|table| table.len() == 2)?;
+    let size = table.get("size")?.get_ref().as_integer().and_then(whole)?;
+    let ttl = match table.get("ttl")?.get_ref() {
+        DeValue::Integer(number) => Duration::from_millis(whole(number)?),
+        DeValue::String(text) => parse_duration(text)?,
+        _ => return None,
+    };
+    // What does not fit is beyond the most that there may be, which is told with all else.
+    Some(HistorySpec { size: u32::try_from(size).unwrap_or(u32::MAX), ttl })
 }
 
 fn faults(specs: &[RuleSpec]) -> Vec<RuleFault> {
@@ -108,6 +132,9 @@ fn explain(error: &RuleError, first: Option<&str>) -> (&'static [&'static str], 
             "1 or more publishes a second; leave `publish` out to allow none".to_owned(),
         ),
         RuleError::EmptyEvent => (&["allowed_events"], error.to_string()),
-        RuleError::HistoryOfNothing => (&["history"], error.to_string()),
+        RuleError::HistoryOfNothing | RuleError::HistoryTooLarge => {
+            (&["history"], error.to_string())
+        }
+        RuleError::LocalHistory => (&["on_outage", "history"], error.to_string()),
     }
 }

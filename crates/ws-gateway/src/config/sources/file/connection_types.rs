@@ -45,7 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: Range<usize>, value: &Spanned<D
 }
 
 fn read_type(reader: &mut Reader<'_>, entry: &mut Entry<'_>) -> ConnectionTypeSpec {
-    entry.refuse_unknown(reader, &KEYS, &[]);
+    entry.refuse_unknown(reader, &KEYS);
     let channels = entry.texts(reader, "channels", "channels such as chat:{session_id}");
     ConnectionTypeSpec {
         path: entry.required_text(reader, "path", PATH),

@@ -7,7 +7,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Reader, whole};
-use crate::config::sources::environment::not_available;
 use crate::config::suggestion::nearest;
 
 /// A table with its place. What it is asked for and cannot give becomes a fault of the reader.
@@ -124,20 +123,10 @@ impl<'t> Entry<'t> {
     }
 
     /// Every key that is none of `known`, with a guess at what was meant.
-    pub(super) fn refuse_unknown(
-        &mut self,
-        reader: &mut Reader<'_>,
-        known: &[&'static str],
-        later: &[(&str, &str)],
-    ) {
+    pub(super) fn refuse_unknown(&mut self, reader: &mut Reader<'_>, known: &[&'static str]) {
         for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
             let full_name = format!("{}.{name}", self.name);
-            if let Some((_, what)) = later.iter().find(|(later, _)| *later == name) {
-                let source = reader.origin(&key.span());
-                reader.raw.faults.push(not_available(&full_name, what, source));
-                continue;
-            }
             let accepted = match meant(name, known) {
                 Some(meant) => format!("not a setting; did you mean {meant}?"),
                 None => format!("not a setting here; there are {}", known.join(", ")),
@@ -159,7 +148,8 @@ impl<'t> Entry<'t> {
         self.table.contains_key(key)
     }
 
-    fn read<T>(
+    /// A value that is converted by its own function.
+    pub(super) fn read<T>(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,

@@ -1,6 +1,8 @@
 //! `[[channels]]` and `[[connection_types]]`, good and bad, each fault with its line.
 
-use ws_channels::{ConnectionTypeSpec, OnLimit, RuleSpec, SlowConsumer};
+use std::time::Duration;
+
+use ws_channels::{ConnectionTypeSpec, HistorySpec, OnLimit, OnOutage, RuleSpec, SlowConsumer};
 
 use super::*;
 
@@ -19,7 +21,8 @@ fn a_rule_says_what_is_allowed_and_what_it_does_not_say_is_not() {
     let raw = read_text(
         "[[channels]]\npattern = \"chat:*\"\nsubscribe = true\npublish = true\npresence = true\n\
          allowed_events = [\"user_message\", \"typing\"]\nrate_limit = 10\n\
-         slow_consumer = \"drop-oldest\"\n\n[[channels]]\npattern = \"orders\"\n",
+         slow_consumer = \"drop-oldest\"\nhistory = { size = 1_000, ttl = 5000 }\n\
+         on_outage = \"queue\"\n\n[[channels]]\npattern = \"orders\"\n",
     );
     assert_eq!(raw.faults, []);
     let full = RuleSpec {
@@ -29,12 +32,13 @@ fn a_rule_says_what_is_allowed_and_what_it_does_not_say_is_not() {
         presence: true,
         allowed_events: Some(vec!["user_message".to_owned(), "typing".to_owned()]),
         rate_limit_per_second: Some(10),
-        history: None,
+        history: Some(HistorySpec { size: 1000, ttl: Duration::from_secs(5) }),
         slow_consumer: SlowConsumer::DropOldest,
+        on_outage: Some(OnOutage::Queue),
     };
     let bare = RuleSpec { pattern: "orders".to_owned(), ..RuleSpec::default() };
     let line = |line| Origin::File { path: "f".into(), line };
-    assert_eq!(raw.rules, [(full, line(1)), (bare, line(10))]);
+    assert_eq!(raw.rules, [(full, line(1)), (bare, line(12))]);
     assert_eq!(raw.types, None);
 }
 
@@ -103,11 +107,47 @@ fn a_value_of_a_rule_in_a_wrong_form_is_a_fault_with_its_line() {
             "pattern = \"a\"\nslow_consumer = 7",
             "channels[1].slow_consumer = \"7\" (f:3): one of disconnect, drop-oldest,",
         ),
+        (
+            "pattern = \"a\"\non_outage = \"Local\"",
+            "channels[1].on_outage = \"Local\" (f:3): one of refuse, local, queue; did you mean l",
+        ),
+    ]);
+    for history in [
+        "100",
+        "{ size = 100 }",
+        "{ ttl = \"5m\" }",
+        "{ size = \"100\", ttl = \"5m\" }",
+        "{ size = 100, ttl = \"soon\" }",
+        "{ size = -1, ttl = 1 }",
+        "{ size = 100, ttl = \"5m\", max = 1 }",
+    ] {
+        check_rules(&[(
+            &format!("pattern = \"a\"\nhistory = {history}"),
+            &format!("channels[1].history = {history:?} (f:3): how many messages are kept and for"),
+        )]);
+    }
+}
+
+#[test]
+fn a_history_that_cannot_be_meant_is_a_fault_with_its_line() {
+    check_rules(&[
+        (
+            "pattern = \"a\"\nhistory = { size = 0, ttl = 1 }",
+            "channels[1].history = \"{ size = 0, ttl = 1 }\" (f:3): a history of no messages, or of",
+        ),
+        (
+            "pattern = \"a\"\nhistory = { size = 5_000_000_000, ttl = 1 }",
+            "channels[1].history = \"{ size = 5_000_000_000, ttl = 1 }\" (f:3): a history has at mo",
+        ),
+        (
+            "pattern = \"a\"\nhistory = { size = 1, ttl = 1 }\non_outage = \"local\"",
+            "channels[1].on_outage = \"local\" (f:4): what has a history cannot stay on one node",
+        ),
     ]);
 }
 
 #[test]
-fn a_key_of_a_rule_that_is_not_known_or_not_yet_is_a_fault_with_its_line() {
+fn a_key_of_a_rule_that_is_not_known_is_a_fault_with_its_line() {
     check_rules(&[
         (
             "pattern = \"a\"\nsubscibe = true",
@@ -120,10 +160,6 @@ fn a_key_of_a_rule_that_is_not_known_or_not_yet_is_a_fault_with_its_line() {
         (
             "pattern = \"a\"\ncolour = \"red\"",
             "channels[1].colour (f:3): not a setting here; there are pattern, subscribe, publish, ",
-        ),
-        (
-            "pattern = \"a\"\nhistory = { size = 100, ttl = \"5m\" }",
-            "channels[1].history (f:3): not available in this version, which does not have the h",
         ),
     ]);
 }
