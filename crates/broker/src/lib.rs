@@ -10,9 +10,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod engine;
+mod memory;
 
 pub use engine::{
     Answer, Appended, Conflict, Engine, EngineError, Entry, Keep, Listener, Log, Page, Position,
     ReadLimits, Record, Revision, Status, WhenFull,
 };
+pub use memory::{LogStats, Memory, MemoryCluster, MemoryConfig, MemoryStats};
