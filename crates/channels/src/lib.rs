@@ -33,7 +33,8 @@ pub use name::{ChannelKind, ChannelName};
 pub use pattern::{Caller, Pattern};
 pub use permissions::{Action, GrantError, Grants, Permissions};
 pub use presence::{
-    Announcement, Change, Departure, Difference, Presence, PresenceEvent, PresenceStats, Turn,
+    Announcement, Change, Departure, Difference, Holder, Part, Presence, PresenceEvent,
+    PresenceStats, Progress, Restated, Statement, Turn,
 };
 pub use published_events::{PublishedEvents, PublishedEventsStats};
 pub use rules::{ChannelRule, ChannelRules, Denial, DenialCause, History};

@@ -15,12 +15,16 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::{ChannelName, PresenceConfig};
 
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod properties;
 mod rooms;
+mod statement;
 #[cfg(test)]
 mod tests;
 
 use rooms::Rooms;
+pub use statement::{Holder, Part, Progress, Restated, Statement};
 
 /// So many locks, each for the rooms whose names hash to it.
 const SHARDS: usize = 32;
@@ -33,6 +37,12 @@ const EVENTS_AT_ONCE: usize = 256;
 /// period, so that a reconnect in a tunnel is no coming and going. In a small room each change is told
 /// at once. In a large one changes are collected for an interval and told as one difference that names
 /// a bounded number of users: what a wave of joins costs grows with the room and not with its square.
+///
+/// A user may be held by several nodes, each of which says so to the others, and what they say is
+/// [heard](Self::hear): the user is there from the first connection at any of them until the last at any has been
+/// gone for the grace period. What single users do is told as if they did it here. What becomes known of many
+/// at once, because a node [restates](Self::restate) whom it holds, or [is gone](Self::drop_holder), is told as a
+/// difference also in a small room, for it is no news that they came or went just now.
 ///
 /// It owns no timer: whoever drives it sleeps until [`poll_timeout`](Self::poll_timeout), calls
 /// [`handle_timeout`](Self::handle_timeout), and asks again, also when a [`Change`] says `earlier`.
@@ -73,6 +83,9 @@ pub struct Change {
     pub announcement: Announcement,
     /// Whether [`Presence::poll_timeout`] may have moved nearer.
     pub earlier: bool,
+    /// Whether other nodes are to be told: the user's first connection at this node has come, or the last one has
+    /// gone.
+    pub concerns_nodes: bool,
 }
 
 /// What a room is to be told of a join or leave.
@@ -168,6 +181,101 @@ impl Presence {
         now: Instant,
     ) -> Change {
         self.shard_of(room).rooms.lock().leave(room, user, departure, now)
+    }
+
+    /// Another node says something of one user. As for a join or leave, hold a [`turn`](Self::turn) over it and
+    /// what follows from it.
+    pub fn hear(
+        &self,
+        room: &ChannelName,
+        holder: Holder,
+        statement: Statement<'_>,
+        now: Instant,
+    ) -> Change {
+        self.shard_of(room).rooms.lock().hear(room, holder, statement, false, now)
+    }
+
+    /// Another node says something of many users. What follows is part of a difference. Answers whether
+    /// [`poll_timeout`](Self::poll_timeout) may have moved nearer.
+    pub fn hear_many<'s>(
+        &self,
+        room: &ChannelName,
+        holder: Holder,
+        statements: impl IntoIterator<Item = Statement<'s>>,
+        now: Instant,
+    ) -> bool {
+        let mut rooms = self.shard_of(room).rooms.lock();
+        let hear =
+            |earlier, statement| earlier | rooms.hear(room, holder, statement, true, now).earlier;
+        statements.into_iter().fold(false, hear)
+    }
+
+    /// Another node names users whom it holds in a room, until it has named all: whoever is not among them, and
+    /// was not said to have come meanwhile, is lost to it. Said twice, it is the same as once.
+    ///
+    /// An empty only part says that it holds nobody there.
+    pub fn restate<'u>(
+        &self,
+        room: &ChannelName,
+        holder: Holder,
+        part: Part,
+        users: impl IntoIterator<Item = &'u str>,
+        now: Instant,
+    ) -> Restated {
+        self.shard_of(room).rooms.lock().restate(room, holder, part, users, now)
+    }
+
+    /// Marks what others have said of `room`, because something may have been missed. They are asked to restate;
+    /// after a while, [`drop_doubted`](Self::drop_doubted) drops what nobody has restated.
+    pub fn doubt(&self, room: &str, mark: u32) {
+        self.shard_of(room).rooms.lock().doubt(room, mark);
+    }
+
+    /// Drops whom nodes hold in `room` that have not restated since they were last doubted, if that was with this
+    /// mark. They are lost, with the grace period. Answers whether [`poll_timeout`](Self::poll_timeout) may have
+    /// moved nearer.
+    pub fn drop_doubted(&self, room: &ChannelName, mark: u32, now: Instant) -> bool {
+        self.shard_of(room).rooms.lock().drop_doubted(room, mark, now)
+    }
+
+    /// A node is dead. Those whom it held are lost, with the grace period: their clients are on their way to
+    /// other nodes, and who arrives there in time was never away. Answers whether
+    /// [`poll_timeout`](Self::poll_timeout) may have moved nearer.
+    pub fn drop_holder(&self, holder: Holder, now: Instant) -> bool {
+        let mut earlier = false;
+        for shard in &self.shards {
+            let names = shard.rooms.lock().rooms_of(holder);
+            for room in &names {
+                // The lock is given up in between, so that a large room does not hold up the others.
+                let lose_some = || shard.rooms.lock().lose_some(room, holder, EVENTS_AT_ONCE, now);
+                while let Some(is_nearer) = lose_some() {
+                    earlier |= is_nearer;
+                }
+            }
+        }
+        earlier
+    }
+
+    /// Drops what others have said of `room`, and what was still to be told there: for a room in which this node
+    /// has no members any more, and of which it hears nothing from now on.
+    pub fn forget_others(&self, room: &ChannelName) {
+        self.shard_of(room).rooms.lock().forget_others(room);
+    }
+
+    /// Whom this node holds in `room`, for a restatement. Takes time in proportion to the room.
+    pub fn own_users(&self, room: &str) -> Vec<Arc<str>> {
+        self.shard_of(room).rooms.lock().own_users(room)
+    }
+
+    /// Whether this node has a connection of `user` in `room`.
+    pub fn is_own(&self, room: &str, user: &str) -> bool {
+        self.shard_of(room).rooms.lock().is_own(room, user)
+    }
+
+    /// All rooms in which somebody is.
+    pub fn rooms(&self) -> Vec<ChannelName> {
+        let names = |shard: &Shard| shard.rooms.lock().names().cloned().collect::<Vec<_>>();
+        self.shards.iter().flat_map(names).collect()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None`: not before something

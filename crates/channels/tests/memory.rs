@@ -15,8 +15,8 @@ use std::{
 
 use ws_channels::{
     Channel, ChannelName, ConnectionTypeSpec, ConnectionTypes, Departure, EventIds, Places,
-    Presence, PresenceConfig, PublishedEvents, PublishedEventsConfig, SeenEvents, Subscriber,
-    SubscriptionLimits, Subscriptions,
+    Presence, PresenceConfig, PublishedEvents, PublishedEventsConfig, SeenEvents, Statement,
+    Subscriber, SubscriptionLimits, Subscriptions,
 };
 
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant")]
@@ -120,6 +120,9 @@ fn a_subscription_costs_tens_of_bytes() {
     let (here, absent) = bytes_per_user();
     println!("a user in a room: {here:.1} bytes, {absent:.1} in its grace period");
     assert!(here <= 90.0 && absent <= 250.0);
+    let (one, more) = bytes_per_user_elsewhere();
+    println!("a user whom another node holds: {one:.1} bytes, {more:.1} for each further node");
+    assert!(one <= 150.0 && more <= 40.0);
 
     let place = bytes_per_place();
     println!("a place of a connection type: {place:.1} bytes");
@@ -148,6 +151,27 @@ fn bytes_per_user() -> (f64, f64) {
     let absent = (BYTES.get() - before) as f64 / USERS as f64;
     assert_eq!(presence.stats().absent, USERS);
     (here, absent)
+}
+
+/// Whom one other node holds, with the name, and for each further node that holds the same users.
+fn bytes_per_user_elsewhere() -> (f64, f64) {
+    const USERS: usize = 100_000;
+    const FURTHER: usize = 3;
+    let presence =
+        Presence::new(PresenceConfig { batch_above: USERS, ..PresenceConfig::default() });
+    let users: Vec<String> = (0..USERS).map(|i| format!("user-{i}")).collect();
+    let room = name(0);
+    let before = BYTES.get();
+    let hear = |holder| {
+        for user in &users {
+            black_box(presence.hear(&room, holder, Statement::Here(user), *NOW));
+        }
+        (BYTES.get() - before) as f64 / USERS as f64
+    };
+    let one = hear(1);
+    let all = (2..).take(FURTHER).map(hear).last().unwrap_or_default();
+    assert_eq!(presence.count(room.as_str()), USERS);
+    (one, (all - one) / FURTHER as f64)
 }
 
 /// Of a type with one connection for each key.

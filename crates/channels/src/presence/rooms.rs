@@ -14,6 +14,12 @@ use ahash::RandomState;
 use super::{Announcement, Change, Departure, Difference, PresenceEvent, PresenceStats};
 use crate::{ChannelKind, ChannelName, PresenceConfig};
 
+mod others;
+#[cfg(test)]
+mod tests;
+
+use others::Holding;
+
 pub(super) struct Rooms {
     config: PresenceConfig,
     /// How many users are in their grace period, in all shards.
@@ -24,6 +30,8 @@ pub(super) struct Rooms {
     joinable: usize,
     /// Users who are here or absent, in all of these rooms.
     present: usize,
+    /// Whom other nodes hold, in rooms in which they hold anybody.
+    others: HashMap<ChannelName, Vec<Holding>, RandomState>,
     due: BTreeMap<Deadline, Due>,
     deadlines: u64,
 }
@@ -54,7 +62,7 @@ struct Room {
 ///   ( ) ─────────► Here ────────────────────► Absent ─────────────────► Gone ──► ( )
 ///                 ▲    ▲ │      join            │     Here, meant         │   told
 ///                 │    └─┼──────────────────────┘                         │
-///                 │      └─ join, leave: another connection               │
+///                 │      └─ join, leave: another connection or node       │
 ///                 └───────────────────────────────────────────────────────┘ join
 /// ```
 ///
@@ -68,9 +76,31 @@ struct User {
 }
 
 enum State {
-    Here { connections: u32 },
-    Absent { until: Deadline },
+    /// By so many connections of this node, and so many other nodes; one of either at least.
+    Here {
+        connections: u32,
+        others: u32,
+    },
+    Absent {
+        until: Deadline,
+    },
     Gone,
+}
+
+/// By what a user is in a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Connection,
+    OtherNode,
+}
+
+/// When a room is to be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// At once while the room is small.
+    BySize,
+    /// As a part of a difference, however small the room is.
+    Collected,
 }
 
 impl Rooms {
@@ -85,6 +115,7 @@ impl Rooms {
             rooms: HashMap::with_hasher(hasher.clone()),
             joinable: 0,
             present: 0,
+            others: HashMap::with_hasher(hasher.clone()),
             hasher,
             due: BTreeMap::new(),
             deadlines: 0,
@@ -92,6 +123,28 @@ impl Rooms {
     }
 
     pub(super) fn join(&mut self, name: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
+        self.arrive(name, user, By::Connection, Telling::BySize, now)
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        name: &ChannelName,
+        user: &Arc<str>,
+        departure: Departure,
+        now: Instant,
+    ) -> Change {
+        self.withdraw(name, user, By::Connection, departure, Telling::BySize, now)
+    }
+
+    /// A connection or a node more, by which the user is there.
+    fn arrive(
+        &mut self,
+        name: &ChannelName,
+        user: &Arc<str>,
+        by: By,
+        telling: Telling,
+        now: Instant,
+    ) -> Change {
         let config = self.config;
         let room = match self.rooms.entry(name.clone()) {
             Entry::Occupied(known) => known.into_mut(),
@@ -107,71 +160,94 @@ impl Rooms {
         match room.users.entry(user.clone()) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
+                let concerns_nodes = by == By::Connection && !known.is_own();
                 match &mut known.state {
-                    State::Here { connections } => *connections += 1,
+                    State::Here { connections, others } => match by {
+                        By::Connection => *connections += 1,
+                        By::OtherNode => *others += 1,
+                    },
                     State::Absent { until } => {
                         self.due.remove(until);
                         self.absent.fetch_sub(1, Ordering::Relaxed);
-                        known.state = State::Here { connections: 1 };
+                        known.state = State::first(by);
                     }
                     State::Gone => {
                         self.present += 1;
                         room.present += 1;
-                        known.state = State::Here { connections: 1 };
+                        known.state = State::first(by);
                     }
                 }
-                Change::nothing()
+                Change { concerns_nodes, ..Change::nothing() }
             }
             Entry::Vacant(unknown) => {
                 self.present += 1;
                 room.present += 1;
-                let batched = room.present > config.batch_above || !room.changed.is_empty();
+                let batched = telling == Telling::Collected
+                    || room.present > config.batch_above
+                    || !room.changed.is_empty();
                 unknown.insert(User {
-                    state: State::Here { connections: 1 },
+                    state: State::first(by),
                     announced: !batched,
                     changed: batched,
                 });
+                let concerns_nodes = by == By::Connection;
                 if !batched {
-                    return Change { announcement: Announcement::Now, earlier: false };
+                    return Change {
+                        announcement: Announcement::Now,
+                        earlier: false,
+                        concerns_nodes,
+                    };
                 }
                 room.changed.push(user.clone());
                 let first = room.changed.len() == 1;
                 Change {
                     announcement: Announcement::Batched,
                     earlier: first && self.batch_is_due(name, now),
+                    concerns_nodes,
                 }
             }
         }
     }
 
-    pub(super) fn leave(
+    /// A connection or a node less.
+    fn withdraw(
         &mut self,
         name: &ChannelName,
         user: &Arc<str>,
+        by: By,
         departure: Departure,
+        telling: Telling,
         now: Instant,
     ) -> Change {
         let known = self.rooms.get_mut(name).and_then(|room| room.users.get_mut(user));
         let Some(User { state: state @ State::Here { .. }, .. }) = known else {
             return Change::nothing();
         };
-        if let State::Here { connections } = state
-            && *connections > 1
-        {
-            *connections -= 1;
+        let State::Here { connections, others } = state else { return Change::nothing() };
+        let (less, rest) = match by {
+            By::Connection => (connections, *others),
+            By::OtherNode => (others, *connections),
+        };
+        if *less == 0 {
             return Change::nothing();
+        }
+        let concerns_nodes = by == By::Connection && *less == 1;
+        if *less + rest > 1 {
+            *less -= 1;
+            return Change { concerns_nodes, ..Change::nothing() };
         }
         if departure == Departure::Meant
             || self.config.grace.is_zero()
             || !reserve(&self.absent, self.config.absent_max)
         {
-            return self.depart(name, user, now);
+            let change = self.depart(name, user, telling, now);
+            return Change { concerns_nodes, ..change };
         }
         self.deadlines += 1;
         let until = (now + self.config.grace, self.deadlines);
         *state = State::Absent { until };
         let earlier = self.add(until, Due::Absence(name.clone(), user.clone()));
-        Change { announcement: Announcement::None, earlier }
+        Change { announcement: Announcement::None, earlier, concerns_nodes }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -192,7 +268,8 @@ impl Rooms {
             match entry.remove() {
                 Due::Absence(room, user) => {
                     self.absent.fetch_sub(1, Ordering::Relaxed);
-                    if self.depart(&room, &user, now).announcement == Announcement::Now {
+                    let change = self.depart(&room, &user, Telling::BySize, now);
+                    if change.announcement == Announcement::Now {
                         events.push(PresenceEvent::Left { room, user });
                     }
                 }
@@ -213,6 +290,22 @@ impl Rooms {
         present.map(|(name, _)| name.clone()).take(max).collect()
     }
 
+    /// Those whom this node holds.
+    pub(super) fn own_users(&self, room: &str) -> Vec<Arc<str>> {
+        let Some(room) = self.rooms.get(room) else { return Vec::new() };
+        let own = room.users.iter().filter(|(_, user)| user.is_own());
+        own.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(super) fn is_own(&self, room: &str, user: &str) -> bool {
+        let room = self.rooms.get(room);
+        room.and_then(|room| room.users.get(user)).is_some_and(User::is_own)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &ChannelName> {
+        self.rooms.keys()
+    }
+
     pub(super) fn add_to(&self, stats: &mut PresenceStats) {
         stats.rooms += self.rooms.len();
         stats.joinable += self.joinable;
@@ -220,9 +313,17 @@ impl Rooms {
     }
 
     /// A present user has no connection there any more, nor is one waited for.
-    fn depart(&mut self, name: &ChannelName, user: &Arc<str>, now: Instant) -> Change {
+    fn depart(
+        &mut self,
+        name: &ChannelName,
+        user: &Arc<str>,
+        telling: Telling,
+        now: Instant,
+    ) -> Change {
         let Some(room) = self.rooms.get_mut(name) else { return Change::nothing() };
-        let batched = room.present > self.config.batch_above || !room.changed.is_empty();
+        let batched = telling == Telling::Collected
+            || room.present > self.config.batch_above
+            || !room.changed.is_empty();
         let Some(known) = room.users.get_mut(user) else { return Change::nothing() };
         room.present -= 1;
         self.present -= 1;
@@ -233,7 +334,7 @@ impl Rooms {
                 room.changed.push(user.clone());
                 earlier = room.changed.len() == 1 && self.batch_is_due(name, now);
             }
-            return Change { announcement: Announcement::Batched, earlier };
+            return Change { announcement: Announcement::Batched, earlier, ..Change::nothing() };
         }
         debug_assert!(known.announced, "who is not announced is among the changed");
         room.users.remove(user);
@@ -241,7 +342,7 @@ impl Rooms {
         if room.users.is_empty() {
             self.forget(name);
         }
-        Change { announcement: Announcement::Now, earlier: false }
+        Change { announcement: Announcement::Now, ..Change::nothing() }
     }
 
     fn forget(&mut self, name: &ChannelName) {
@@ -324,7 +425,20 @@ fn reserve(count: &AtomicUsize, max: usize) -> bool {
     fits
 }
 
+impl State {
+    const fn first(by: By) -> Self {
+        match by {
+            By::Connection => Self::Here { connections: 1, others: 0 },
+            By::OtherNode => Self::Here { connections: 0, others: 1 },
+        }
+    }
+}
+
 impl User {
+    const fn is_own(&self) -> bool {
+        matches!(self.state, State::Here { connections: 1.., .. })
+    }
+
     const fn is_present(&self) -> bool {
         match self.state {
             State::Here { .. } | State::Absent { .. } => true,
@@ -335,31 +449,6 @@ impl User {
 
 impl Change {
     const fn nothing() -> Self {
-        Self { announcement: Announcement::None, earlier: false }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::millis;
-
-    #[test]
-    fn a_room_that_was_large_once_is_small_again_however_its_users_have_left() {
-        let name = ChannelName::room("r").unwrap();
-        let user = |n: u32| -> Arc<str> { n.to_string().into() };
-        for batch_above in [0, 100_000] {
-            let config = PresenceConfig { batch_above, ..PresenceConfig::default() };
-            let mut rooms = Rooms::new(config, Arc::default(), RandomState::new());
-            for n in 0..10_000 {
-                rooms.join(&name, &user(n), millis(0));
-            }
-            for n in 10..10_000 {
-                rooms.leave(&name, &user(n), Departure::Meant, millis(1));
-            }
-            rooms.handle_timeout(millis(60_000), usize::MAX, &mut Vec::new());
-            assert_eq!(rooms.users("room:r", 100).len(), 10);
-            assert!(rooms.rooms["room:r"].users.capacity() < 128, "above {batch_above}");
-        }
+        Self { announcement: Announcement::None, earlier: false, concerns_nodes: false }
     }
 }

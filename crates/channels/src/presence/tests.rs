@@ -4,11 +4,19 @@ use super::*;
 use crate::clock::millis;
 
 mod boundary;
+mod held;
 mod threads;
 
 const GRACE: u64 = 15_000;
-const NOW: Change = Change { announcement: Announcement::Now, earlier: false };
-const NONE: Change = Change { announcement: Announcement::None, earlier: false };
+/// What follows from the first connection of a user, or from the last.
+const NOW: Change =
+    Change { announcement: Announcement::Now, earlier: false, concerns_nodes: true };
+/// What follows from the first connection of a user who is still taken to be there.
+const BACK: Change =
+    Change { announcement: Announcement::None, earlier: false, concerns_nodes: true };
+/// What follows from another connection, or from one of which nobody knows.
+const NONE: Change =
+    Change { announcement: Announcement::None, earlier: false, concerns_nodes: false };
 
 fn room() -> ChannelName {
     ChannelName::room("room-123").unwrap()
@@ -50,7 +58,7 @@ fn a_user_joins_with_the_first_connection_and_leaves_after_the_last() {
     assert_eq!(presence.leave(&room(), &bob, Departure::Lost, millis(2)), NONE);
     assert_eq!(presence.poll_timeout(), None, "one device is left");
     let lost = presence.leave(&room(), &bob, Departure::Lost, millis(3));
-    assert_eq!(lost, Change { announcement: Announcement::None, earlier: true });
+    assert_eq!(lost, Change { earlier: true, concerns_nodes: true, ..NONE });
     assert_eq!(presence.poll_timeout(), Some(millis(3 + GRACE)));
     assert_eq!(presence.count("room:room-123"), 1, "may come back");
     assert_eq!(events(&presence, 2 + GRACE), []);
@@ -69,7 +77,7 @@ fn a_reconnect_within_the_grace_period_is_not_told() {
         let at = tunnel * 20_000;
         presence.leave(&room(), &bob, Departure::Lost, millis(at));
         assert_eq!(presence.stats().absent, 1);
-        assert_eq!(presence.join(&room(), &bob, millis(at + GRACE - 1)), NONE);
+        assert_eq!(presence.join(&room(), &bob, millis(at + GRACE - 1)), BACK);
         assert_eq!(events(&presence, at + GRACE), []);
         assert_eq!(presence.stats(), PresenceStats { rooms: 1, joinable: 1, users: 1, absent: 0 });
     }
@@ -121,9 +129,9 @@ fn in_a_large_room_changes_are_collected() {
         assert_eq!(presence.join(&room(), &user(name), millis(0)), NOW);
     }
     let first = presence.join(&room(), &user("c"), millis(100));
-    assert_eq!(first, Change { announcement: Announcement::Batched, earlier: true });
+    assert_eq!(first, Change { announcement: Announcement::Batched, earlier: true, ..NOW });
     let second = presence.join(&room(), &user("d"), millis(200));
-    assert_eq!(second, Change { announcement: Announcement::Batched, earlier: false });
+    assert_eq!(second, Change { announcement: Announcement::Batched, ..NOW });
     assert_eq!(
         presence.leave(&room(), &user("a"), Departure::Meant, millis(300)).announcement,
         Announcement::Batched
