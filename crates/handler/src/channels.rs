@@ -11,21 +11,28 @@ use std::{
 
 use tokio::sync::Notify;
 use ws_auth::Identity;
+use ws_broker::Keep;
 use ws_channels::{
     Action, Caller, ChannelKind, ChannelName, ChannelRule, ChannelRules, Denial, Grants,
     Permissions, Places, Presence, SlowConsumer, Subscriptions,
 };
 use ws_rate_limiter::{Denied, KeyedLimiter, TokenBucket};
 
-use crate::{client::Client, clock::WallClock, counts::Counts};
+use crate::{client::Client, clock::WallClock, cluster::Cluster, counts::Counts};
 
 pub(crate) mod back_end;
+pub(crate) mod backlog;
 pub(crate) mod delivery;
 pub(crate) mod events;
+pub(crate) mod feeds;
+pub(crate) mod history;
 pub(crate) mod news;
 pub(crate) mod settings;
+pub(crate) mod stored;
 
+use backlog::Backlog;
 use events::Events;
+use feeds::{Feeds, keep_of};
 use settings::ChannelSettings;
 
 /// What channels keep of a subscriber.
@@ -48,6 +55,15 @@ pub(crate) struct Hub {
     pub(crate) places: Arc<Places<Member>>,
     pub(crate) counts: Counts<{ Tally::LABELS.len() }>,
     pub(crate) events: Events,
+    pub(crate) cluster: Arc<Cluster>,
+    /// What is followed at the engine.
+    pub(crate) feeds: Feeds,
+    /// What waits for the engine.
+    pub(crate) backlog: Backlog,
+    backlog_turn: tokio::sync::Mutex<()>,
+    /// For each rule, how much is kept of its channels, if anything is.
+    keeps: Box<[Option<Arc<Keep>>]>,
+    has_keeps: bool,
     /// For each rule that has a limit, how often each user publishes to each of its channels.
     rates: Box<[Option<KeyedLimiter<u64, TokenBucket>>]>,
     keys: ahash::RandomState,
@@ -75,10 +91,14 @@ pub(crate) enum Tally {
     RateLimited,
     /// What rules or a token did not allow.
     Denied,
+    /// Times that something was missing and read from the log of a channel.
+    Repaired,
+    /// Messages that were read from logs for those who came back.
+    Replayed,
 }
 
 impl Tally {
-    pub(crate) const LABELS: [&'static str; 8] = [
+    pub(crate) const LABELS: [&'static str; 10] = [
         "published",
         "repeated",
         "delivered",
@@ -87,6 +107,8 @@ impl Tally {
         "closed_slow",
         "rate_limited",
         "denied",
+        "repaired",
+        "replayed",
     ];
 }
 
@@ -108,7 +130,12 @@ impl Bearer<'_> {
 }
 
 impl Hub {
-    pub(crate) fn new(settings: ChannelSettings, clock: Arc<WallClock>, now: Instant) -> Self {
+    pub(crate) fn new(
+        settings: ChannelSettings,
+        cluster: Arc<Cluster>,
+        clock: Arc<WallClock>,
+        now: Instant,
+    ) -> Self {
         let capacity = const { std::num::NonZeroUsize::new(RATE_KEYS_MAX).unwrap() };
         let limiter = |rule: &ChannelRule| {
             let bucket = TokenBucket::per_second(rule.rate_limit_per_second()?);
@@ -116,7 +143,16 @@ impl Hub {
         };
         // Later than any epoch of a process before this one, whose clients may come back to us.
         let first_epoch = clock.wall_ms(now) * 1000;
+        let event_window = settings.published.map(|published| published.window);
+        let rules = settings.rules.rules();
+        let keeps: Box<[_]> = rules.iter().map(|rule| keep_of(rule, event_window)).collect();
         Self {
+            cluster,
+            feeds: Feeds::new(),
+            backlog: Backlog::new(settings.backlog_bytes_max),
+            backlog_turn: tokio::sync::Mutex::new(()),
+            has_keeps: keeps.iter().any(Option::is_some),
+            keeps,
             table: Arc::new(Subscriptions::new(settings.limits, first_epoch)),
             presence: Presence::new(settings.presence),
             watchers: AtomicUsize::new(0),
@@ -186,6 +222,11 @@ impl Hub {
     /// What becomes of slow subscribers of a channel into which a back-end publishes.
     pub(crate) fn policy(&self, name: &ChannelName) -> SlowConsumer {
         self.rules().rule_of(name).map_or_else(SlowConsumer::default, ChannelRule::slow_consumer)
+    }
+
+    /// What a message is about, for those who are told the newest of each.
+    pub(crate) fn key_of(&self, event: Option<&str>) -> u64 {
+        self.keys.hash_one(event.unwrap_or_default())
     }
 
     pub(crate) fn wall_ms(&self, now: Instant) -> u64 {

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use ws_auth::Origins;
+use ws_broker::{Engine, Memory};
 use ws_compression::CompressionManager;
 use ws_connection::ConnectionConfig;
 use ws_frame_validator::FrameSizeValidator;
@@ -88,6 +89,9 @@ pub struct HandlerConfig {
     pub limits: Limits,
     /// Which channels there are, and who may do what in them.
     pub channels: ChannelSettings,
+    /// What is between this node and others, and keeps what is to be kept. One handler has one engine to
+    /// itself.
+    pub engine: Arc<dyn Engine>,
     /// Whether JSON pings go out beside control pings, for clients that cannot see the latter.
     pub json_ping: bool,
     /// What `connected` announces as `heartbeatMs`.
@@ -106,6 +110,7 @@ impl Default for HandlerConfig {
             trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
             channels: ChannelSettings::default(),
+            engine: Arc::new(Memory::new()),
             json_ping: false,
             heartbeat_ms: 30_000,
         }

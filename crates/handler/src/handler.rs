@@ -24,6 +24,7 @@ use crate::{
     channels::Hub,
     client::{Client, ConnectionId},
     clock::WallClock,
+    cluster::{Cluster, Ear},
     config::HandlerConfig,
     drain::Drain,
     gatekeeper::Gatekeeper,
@@ -57,6 +58,8 @@ pub(crate) struct Shared<A> {
     pub(crate) application: A,
     pub(crate) gatekeeper: Option<Box<dyn Gatekeeper>>,
     pub(crate) hub: Arc<Hub>,
+    /// The other nodes, and what is kept.
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) clock: Arc<WallClock>,
     pub(crate) registry: Registry,
     pub(crate) counters: Arc<Counters>,
@@ -104,11 +107,14 @@ impl<A: Application> WebSocketHandler<A> {
     ) -> Self {
         let meter = Arc::new(Meter::new(config.validator.clone()));
         let now = tokio::time::Instant::now().into_std();
-        let hub = Arc::new(Hub::new(config.channels.clone(), clock.clone(), now));
-        Self {
+        let cluster = Arc::new(Cluster::new(config.engine.clone()));
+        let channels = config.channels.clone();
+        let hub = Arc::new(Hub::new(channels, cluster.clone(), clock.clone(), now));
+        let handler = Self {
             shared: Arc::new(Shared {
                 gatekeeper,
                 hub,
+                cluster,
                 config,
                 authenticator,
                 application,
@@ -123,7 +129,10 @@ impl<A: Application> WebSocketHandler<A> {
                 drain: Drain::default(),
                 keys: ahash::RandomState::new(),
             }),
-        }
+        };
+        let shared = &handler.shared;
+        shared.cluster.engine.start(Arc::new(Ear(Arc::downgrade(shared))));
+        handler
     }
 
     /// Serves one upgrade request to the end: answers it, and drives its connection if it is

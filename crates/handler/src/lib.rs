@@ -8,6 +8,7 @@ mod application;
 mod channels;
 mod client;
 mod clock;
+mod cluster;
 mod config;
 mod counts;
 mod drain;

@@ -26,16 +26,19 @@ use crate::{
     lifecycle,
 };
 
+mod appending;
 mod authentication;
 mod ending;
 mod entering;
 mod promise;
 mod publishing;
+mod recovering;
 mod routing;
 mod subscribing;
 mod waiting;
 
 use authentication::Verification;
+use recovering::Recovery;
 use waiting::Waiting;
 
 /// The handler's side of one connection; made by
@@ -76,6 +79,8 @@ struct Rare {
     ordered: Vec<ChannelName>,
     /// Held for as long as it lives.
     place: Option<ws_channels::Place<Member>>,
+    /// Channels in which it is sent what it has missed, one after the other.
+    recoveries: VecDeque<Recovery>,
 }
 
 /// What an admission gives to the session that it begins.
@@ -387,6 +392,7 @@ impl<A: Application> Session for GatewaySession<A> {
                 self.go_on(replies);
                 self.handle_orders(replies);
             }
+            Wake::Drained => self.send_page(replies),
         }
     }
 
@@ -412,6 +418,10 @@ impl<A: Application> Session for GatewaySession<A> {
 
     fn is_ready(&self) -> bool {
         !matches!(self.state, State::Verifying(_)) && !self.is_waiting()
+    }
+
+    fn has_more(&self) -> bool {
+        self.rare.is_some() && self.has_page()
     }
 
     fn handle_end(&mut self, end: End) {

@@ -65,6 +65,8 @@ error_codes! {
     // What the server cannot do now.
     /// The user that a message is for has no connection.
     UserOffline = "user_offline": "The user is not connected",
+    /// What is between the nodes, or keeps what was published, cannot be reached.
+    BrokerUnavailable = "broker_unavailable": "The broker cannot be reached",
     /// The back-end that decides about this cannot be asked.
     HookUnavailable = "hook_unavailable": "The decision cannot be had now",
     /// The application behind the gateway took too long.

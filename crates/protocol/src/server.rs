@@ -95,7 +95,7 @@ pub enum ServerMessage<'a> {
         /// Which room.
         room_id: &'a str,
     },
-    /// `room_message {from, room_id, message}`
+    /// `room_message {from, room_id, message, offset?}`
     RoomMessage {
         /// Who says it.
         from: &'a str,
@@ -103,6 +103,8 @@ pub enum ServerMessage<'a> {
         room_id: &'a str,
         /// What is said.
         message: &'a RawValue,
+        /// Its place in the room's history.
+        offset: Option<u64>,
     },
     /// `chat {from, message, messageId}`
     Chat {
@@ -153,7 +155,7 @@ pub enum ServerMessage<'a> {
     Gap {
         /// Which channel.
         channel: &'a str,
-        /// How many messages were dropped.
+        /// How many messages were dropped; 0 if that is not known.
         dropped: u64,
         /// Which ones, in a channel with history.
         range: Option<MissedRange<'a>>,

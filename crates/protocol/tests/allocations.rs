@@ -96,7 +96,7 @@ fn the_path_of_a_message_allocates_nothing() {
             left: &["c"],
             left_more: 0,
         },
-        ServerMessage::RoomMessage { from: "a", room_id: "1", message: payload },
+        ServerMessage::RoomMessage { from: "a", room_id: "1", message: payload, offset: None },
         ServerMessage::Chat { from: "a", message: payload, message_id: "m" },
         ServerMessage::error(ErrorCode::RateLimited),
         ServerMessage::Pong,

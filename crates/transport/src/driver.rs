@@ -188,6 +188,9 @@ where
         // After reading: what has arrived in time counts, however late we come to look at it.
         self.fire_deadlines(&mut scratch.output);
         self.flush(&mut scratch.output, cx);
+        if self.session.has_more() {
+            self.send_more(&mut scratch.output, cx);
+        }
         // What stood in the way of reading is gone, and the transport was not asked.
         if is_deaf && self.takes_events(&scratch.output) {
             cx.waker().wake_by_ref();

@@ -47,6 +47,12 @@ pub trait Session {
         true
     }
 
+    /// Whether there is more to send once everything that was written has left: what is too much to be sent at
+    /// once, and is fetched as fast as the peer takes it. Then comes [`Wake::Drained`].
+    fn has_more(&self) -> bool {
+        false
+    }
+
     /// The connection is over. Called exactly once, last.
     fn handle_end(&mut self, end: End);
 }
@@ -60,6 +66,8 @@ pub enum Wake {
     Timer,
     /// [`Outbox::nudge`](crate::Outbox::nudge) was called.
     Nudged,
+    /// The session [has more](Session::has_more), and the transport has taken everything so far.
+    Drained,
 }
 
 /// Sends on the connection that an event came from.

@@ -2,13 +2,17 @@
 
 use std::{collections::BinaryHeap, sync::Arc, time::Instant};
 
+use futures_util::FutureExt;
 use serde_json::value::RawValue;
-use ws_channels::ChannelName;
+use ws_broker::{EngineError, Position};
+use ws_channels::{ChannelName, ChannelRule, OnOutage};
 use ws_close_manager::SendableCode;
 use ws_protocol::{ChannelMessage, ServerMessage};
 use ws_transport::SendError;
 
-use super::{Hub, Tally, delivery::prepare, events::EventName, is_public};
+use super::{
+    Hub, Tally, backlog::Job, delivery::prepare, events::EventName, is_public, stored::Stored,
+};
 use crate::{application::Application, client::Client, handler::WebSocketHandler};
 
 /// Something for the subscribers of a channel.
@@ -31,10 +35,13 @@ pub struct Publish<'a> {
 /// What came of a publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Published {
-    /// To how many connections of this process it is on its way.
+    /// To how many connections of this process it is on its way; 0 in a channel with a history, where that is
+    /// not known yet.
     pub receivers: usize,
     /// It had been published before, and was not delivered again.
     pub duplicate: bool,
+    /// Where it is in the history, if the channel has one.
+    pub position: Option<Position>,
 }
 
 /// A channel with at least one subscriber.
@@ -78,32 +85,27 @@ pub struct ChannelStats {
     pub counts: Vec<(&'static str, u64)>,
 }
 
-impl Publish<'_> {
-    pub(crate) fn message(&self) -> ServerMessage<'_> {
-        ServerMessage::Message(ChannelMessage {
-            channel: Some(self.channel),
-            event: self.event,
-            data: self.data,
-            from: self.from,
-            offset: None,
-            event_id: self.event_id,
-        })
-    }
-}
-
 impl Hub {
-    /// Publishes at once.
-    pub(crate) fn publish(&self, publish: &Publish<'_>, now: Instant) -> Published {
+    /// Publishes in a channel that keeps nothing.
+    fn publish(&self, publish: &Publish<'_>, now: Instant) -> Result<Published, EngineError> {
         let Publish { channel: name, event, event_id, from, .. } = *publish;
         let event_name = EventName::of(event_id, from);
         if !self.is_new_event(name, event_name, now) {
-            return Published { receivers: 0, duplicate: true };
+            return Ok(Published { duplicate: true, ..Published::default() });
+        }
+        let stored = Stored::of(publish, false, self.wall_ms(now));
+        let rule = self.rules().rule_of(name);
+        let on_outage = rule.map_or(OnOutage::Local, ChannelRule::on_outage);
+        if let Err(error) = self.tell_others(name, &stored, on_outage) {
+            self.events.forget(name, event_name);
+            return Err(error);
         }
         self.counts.add(Tally::Published as usize);
-        let Some(channel) = self.table.channel(name) else { return Published::default() };
-        let message = prepare(&publish.message(), self.wall_ms(now));
+        let Some(channel) = self.table.channel(name) else { return Ok(Published::default()) };
+        let message = prepare(&stored.message(name, None), stored.timestamp);
         let parcel = self.parcel(name, message, event_name, self.policy(name), event);
-        Published { receivers: self.deliver(&channel, &parcel, None), duplicate: false }
+        let receivers = self.deliver(&channel, &parcel, None);
+        Ok(Published { receivers, ..Published::default() })
     }
 
     fn stats(&self) -> ChannelStats {
@@ -124,9 +126,62 @@ impl Hub {
 }
 
 impl<A: Application> WebSocketHandler<A> {
-    /// Publishes into a channel. Rules and limits are for clients and are not asked.
+    /// Publishes into a channel. Rules and limits are for clients and are not asked. Where that can fail,
+    /// because an engine is between nodes or keeps a history, a failure is in the log, and
+    /// [`publish_confirmed`](Self::publish_confirmed) tells of it.
     pub fn publish(&self, publish: &Publish<'_>) -> Published {
-        self.shared.hub.publish(publish, now())
+        let channel = publish.channel.clone();
+        let mut confirmed = Box::pin(self.publish_confirmed(publish));
+        let failed = move |error| tracing::warn!(%channel, %error, "not published");
+        match (&mut confirmed).now_or_never() {
+            Some(Ok(published)) => published,
+            Some(Err(error)) => {
+                failed(error);
+                Published::default()
+            }
+            None => {
+                tokio::spawn(async move {
+                    if let Err(error) = confirmed.await {
+                        failed(error);
+                    }
+                });
+                Published::default()
+            }
+        }
+    }
+
+    /// As [`publish`](Self::publish), and says what came of it.
+    ///
+    /// Where a history is kept, the answer means that the message is in it, and says where: it is delivered
+    /// in the order of the log. It is on its way when this returns, awaited or not, and where everything
+    /// is in this process's memory it is done by then.
+    pub fn publish_confirmed(
+        &self,
+        publish: &Publish<'_>,
+    ) -> impl Future<Output = Result<Published, EngineError>> + Send + use<A> {
+        let hub = &self.shared.hub;
+        let (done, appended) = match hub.keep(publish.channel) {
+            None => (Some(hub.publish(publish, now())), None),
+            Some(keep) => {
+                let stored = Stored::of(publish, false, hub.wall_ms(now()));
+                let event = EventName::of(publish.event_id, publish.from);
+                let job = Job::new(publish.channel.clone(), Some(keep), &stored, event);
+                (None, Some((hub.clone(), hub.append(&job))))
+            }
+        };
+        async {
+            if let Some(done) = done {
+                return done;
+            }
+            let Some((hub, appended)) = appended else { return Ok(Published::default()) };
+            let appended = appended.await?;
+            hub.count_append(&appended);
+            Ok(Published {
+                receivers: 0,
+                duplicate: appended.is_repeated,
+                position: Some(appended.position),
+            })
+        }
     }
 
     /// Sends something to every connection that has been let in; answers to how many.

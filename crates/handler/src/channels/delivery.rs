@@ -4,10 +4,10 @@ use std::{cell::RefCell, sync::Arc, time::Instant};
 
 use ws_channels::{ChannelName, EventId, SlowConsumer};
 use ws_connection::{Origin, Prepared};
-use ws_protocol::ServerMessage;
+use ws_protocol::{Id, ServerMessage};
 use ws_transport::{Delivery, Overflow, SendError};
 
-use super::{Channel, Hub, Member, Subscriber, Tally, events::EventName};
+use super::{Channel, Hub, Member, Subscriber, Tally, events::EventName, stored::Stored};
 use crate::client::Client;
 
 /// A message for the subscribers of a channel.
@@ -33,9 +33,18 @@ const KEEP_BYTES_MAX: usize = 64 * 1024;
 
 /// A message framed once, for as many as there are.
 pub(crate) fn prepare(message: &ServerMessage<'_>, timestamp: u64) -> Prepared {
+    prepare_answer(message, None, timestamp)
+}
+
+/// As [`prepare`], with the `id` of what it answers.
+pub(crate) fn prepare_answer(
+    message: &ServerMessage<'_>,
+    id: Option<Id<'_>>,
+    timestamp: u64,
+) -> Prepared {
     TEXT.with_borrow_mut(|text| {
         text.clear();
-        message.encode(None, timestamp, text);
+        message.encode(id, timestamp, text);
         // What was encoded from strings is UTF-8.
         let prepared = Prepared::text(str::from_utf8(text).unwrap_or_default());
         if text.capacity() > KEEP_BYTES_MAX {
@@ -64,6 +73,23 @@ impl Batch {
 }
 
 impl Hub {
+    /// What another node says was published in a channel that keeps nothing.
+    pub(crate) fn handle_publication(&self, channel: &str, body: &[u8]) {
+        let Some(channel) = self.table.channel(channel) else { return };
+        let name = channel.name();
+        let Some(stored) = Stored::decode(body) else {
+            tracing::warn!(channel = %name, "a note of another node is no publication");
+            return;
+        };
+        let event = EventName::of(stored.event_id, stored.from);
+        // Who publishes again because no answer came may have come to another node.
+        if self.is_new_event(name, event, tokio::time::Instant::now().into_std()) {
+            let message = prepare(&stored.message(name, None), stored.timestamp);
+            let parcel = self.parcel(name, message, event, self.policy(name), stored.event);
+            self.deliver(&channel, &parcel, None);
+        }
+    }
+
     /// Whether this is no event, or one that is published for the first time within the window.
     pub(crate) fn is_new_event(
         &self,
@@ -94,7 +120,7 @@ impl Hub {
             SlowConsumer::DropOldest | SlowConsumer::DropNewest | SlowConsumer::Conflate => message
                 .with_origin(Origin {
                     channel: name.as_str().into(),
-                    key: self.keys.hash_one(key.unwrap_or_default()),
+                    key: self.key_of(key),
                     range: None,
                     count: 1,
                 }),

@@ -47,6 +47,14 @@ impl Events {
         known.published.as_ref().is_none_or(|published| published.insert(channel, name, now))
     }
 
+    /// Forgets one whose publish has failed after all.
+    pub(crate) fn forget(&self, channel: &ChannelName, event: Option<EventName<'_>>) {
+        let Some((known, name)) = event.map(|event| self.known(event)) else { return };
+        if let Some(published) = &known.published {
+            published.forget(channel, name);
+        }
+    }
+
     /// By what clients are remembered to have been sent it.
     pub(crate) fn id(&self, event: EventName<'_>) -> EventId {
         let (known, name) = self.known(event);

@@ -22,6 +22,8 @@ pub struct ChannelSettings {
     /// How many events each client is remembered to have been sent, 19 bytes each; `None`: an event
     /// that comes in two ways is sent twice.
     pub event_cache: Option<NonZeroU16>,
+    /// Bytes of publishes that may wait for the engine while it is away, where a rule lets them wait.
+    pub backlog_bytes_max: usize,
     /// What the paths of upgrades mean.
     pub types: Arc<ConnectionTypes>,
 }
@@ -29,6 +31,8 @@ pub struct ChannelSettings {
 impl ChannelSettings {
     /// Users that are named by default.
     pub const PRESENCE_USERS_MAX: usize = 100;
+    /// What may wait for the engine by default.
+    pub const BACKLOG_BYTES_MAX: usize = 16 * 1024 * 1024;
     /// Events that are remembered of each client by default.
     pub const EVENT_CACHE: NonZeroU16 = NonZeroU16::new(1000).unwrap();
 }
@@ -43,6 +47,7 @@ impl Default for ChannelSettings {
             presence_users_max: Self::PRESENCE_USERS_MAX,
             published: Some(PublishedEventsConfig::default()),
             event_cache: Some(Self::EVENT_CACHE),
+            backlog_bytes_max: Self::BACKLOG_BYTES_MAX,
             types: Arc::default(),
         }
     }

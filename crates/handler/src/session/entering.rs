@@ -110,8 +110,9 @@ impl<A: Application> GatewaySession<A> {
             Some(asked) => {
                 let available = self.send_authenticated(asked, replies);
                 lifecycle::authenticated(self.client());
-                let way = Way::Asked { presence: false, since: false };
-                wishes.extend(available.into_iter().map(|name| Wish { name, way, id: None }));
+                let way = Way::Asked { presence: false };
+                let names = available.into_iter();
+                wishes.extend(names.map(|name| Wish { name, way, since: None, id: None }));
             }
         }
         if !self.is_started {
@@ -119,7 +120,7 @@ impl<A: Application> GatewaySession<A> {
         }
         if let Some(rare) = &mut self.rare {
             let channels = std::mem::take(&mut rare.path_channels).into_iter();
-            let own = channels.map(|name| Wish { name, way: Way::Path, id: None });
+            let own = channels.map(|name| Wish { name, way: Way::Path, since: None, id: None });
             wishes = own.chain(wishes).collect();
         }
         self.subscribe_all(wishes, replies);
@@ -139,7 +140,9 @@ impl<A: Application> GatewaySession<A> {
         let id = asked.and_then(Asked::id);
         self.refuse_with(code, Cow::Borrowed(message), id, replies);
         let close = match code {
-            ErrorCode::HookUnavailable | ErrorCode::Overloaded => SendableCode::TRY_AGAIN,
+            ErrorCode::HookUnavailable | ErrorCode::BrokerUnavailable | ErrorCode::Overloaded => {
+                SendableCode::TRY_AGAIN
+            }
             _ => SendableCode::POLICY,
         };
         self.end(close, message, replies);

@@ -35,6 +35,16 @@ impl<T: Send + 'static> Promise<T> {
         Self(promised)
     }
 
+    /// An answer that is there already.
+    pub(super) fn kept(answer: T) -> Self {
+        Self(Arc::new(Mutex::new(Some(answer))))
+    }
+
+    /// Whether the answer is there.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
     /// The answer, once, when it is there.
     pub(super) fn take(&self) -> Option<T> {
         self.0.lock().take()

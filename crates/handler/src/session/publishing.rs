@@ -3,8 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
-use ws_channels::{Action, ChannelName, ChannelRule, Permissions, SlowConsumer};
-use ws_connection::Prepared;
+use ws_channels::{Action, ChannelName, ChannelRule, OnOutage, Permissions, SlowConsumer};
 use ws_protocol::{ErrorCode, Id, Publication, ServerMessage};
 use ws_rate_limiter::Denied;
 use ws_transport::Replies;
@@ -15,12 +14,7 @@ use super::{
 };
 use crate::{
     application::Application,
-    channels::{
-        Channel, Tally,
-        back_end::Publish,
-        delivery::{Batch, prepare},
-        events::EventName,
-    },
+    channels::{Channel, Tally, back_end::Publish, delivery::prepare, stored::Stored},
     gatekeeper::{Judgement, Refusal},
 };
 
@@ -32,21 +26,28 @@ const TYPING: &str = "typing";
 #[derive(Debug)]
 pub(super) struct Outgoing {
     name: ChannelName,
-    message: Prepared,
-    event: Option<Box<str>>,
-    event_id: Option<Box<str>>,
-    policy: SlowConsumer,
+    /// As it is handed on and kept.
+    stored: Vec<u8>,
+    terms: Terms,
     id: KeptId,
 }
 
+/// What the rule of a channel says about a publish that it allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) policy: SlowConsumer,
+    pub(super) on_outage: OnOutage,
+    /// Which rule it is.
+    pub(super) rule: usize,
+}
+
 /// A publish that rules and limits allow.
-struct Allowed<'a> {
-    publish: Publish<'a>,
-    policy: SlowConsumer,
-    /// None if nobody is subscribed.
-    channel: Option<Arc<Channel>>,
-    /// As it is said in a room.
-    is_room_message: bool,
+pub(super) struct Allowed<'a> {
+    pub(super) publish: Publish<'a>,
+    pub(super) terms: Terms,
+    /// None if nobody is subscribed here.
+    pub(super) channel: Option<Arc<Channel>>,
+    pub(super) stored: Stored<'a>,
 }
 
 impl<A: Application> GatewaySession<A> {
@@ -84,8 +85,9 @@ impl<A: Application> GatewaySession<A> {
             event_id: event_id.as_deref(),
             from: user.map(|user| &**user),
         };
-        let Some(policy) = self.permit(name, publish.event, id, replies) else { return };
-        let allowed = Allowed { publish, policy, channel: found.clone(), is_room_message: false };
+        let Some(terms) = self.permit(name, publish.event, id, replies) else { return };
+        let stored = Stored::of(&publish, false, self.shared.clock.wall_ms(replies.now()));
+        let allowed = Allowed { publish, terms, channel: found.clone(), stored };
         self.judge_publish(&allowed, id, replies);
     }
 
@@ -99,7 +101,7 @@ impl<A: Application> GatewaySession<A> {
     ) {
         let Some(channel) = self.room(room_id, id, replies) else { return };
         let name = channel.name();
-        let Some(policy) = self.permit(name, Some(ROOM_MESSAGE), id, replies) else { return };
+        let Some(terms) = self.permit(name, Some(ROOM_MESSAGE), id, replies) else { return };
         let from = self.client().name();
         let publish = Publish {
             channel: name,
@@ -108,8 +110,8 @@ impl<A: Application> GatewaySession<A> {
             event_id: None,
             from: Some(&from),
         };
-        let channel = Some(channel.clone());
-        let allowed = Allowed { publish, policy, channel, is_room_message: true };
+        let stored = Stored::of(&publish, true, self.shared.clock.wall_ms(replies.now()));
+        let allowed = Allowed { publish, terms, channel: Some(channel.clone()), stored };
         self.judge_publish(&allowed, id, replies);
     }
 
@@ -191,7 +193,7 @@ impl<A: Application> GatewaySession<A> {
         self.send(&message, id, replies);
     }
 
-    /// The channel of that name, if anybody is subscribed to it.
+    /// The channel of that name, if anybody here is subscribed to it.
     fn find(&self, name: &str) -> Option<Arc<Channel>> {
         let own = self.subscriber.channel(name).cloned();
         own.or_else(|| self.shared.hub.table.channel(name))
@@ -215,14 +217,14 @@ impl<A: Application> GatewaySession<A> {
         None
     }
 
-    /// Asks rules, token and the limit of the channel; answers what becomes of slow subscribers.
+    /// Asks rules, token and the limit of the channel.
     fn permit(
         &self,
         name: &ChannelName,
         event: Option<&str>,
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
-    ) -> Option<SlowConsumer> {
+    ) -> Option<Terms> {
         let hub = &self.shared.hub;
         let rule: &ChannelRule =
             match hub.authorize(name, Action::Publish { event }, &self.bearer()) {
@@ -239,7 +241,11 @@ impl<A: Application> GatewaySession<A> {
             self.send_error(ErrorCode::RateLimited, wait, id, None, replies);
             return None;
         }
-        Some(rule.slow_consumer())
+        Some(Terms {
+            policy: rule.slow_consumer(),
+            on_outage: rule.on_outage(),
+            rule: rule.index(),
+        })
     }
 
     fn judge_publish(
@@ -258,56 +264,32 @@ impl<A: Application> GatewaySession<A> {
                 self.refuse_publish(allowed.publish.channel, &refusal, id, replies);
             }
             Judgement::Later(verdict) => {
-                let outgoing = Outgoing {
-                    name: allowed.publish.channel.clone(),
-                    message: allowed.prepare(self.shared.clock.wall_ms(replies.now())),
-                    event: allowed.publish.event.map(Box::from),
-                    event_id: allowed.publish.event_id.filter(|id| !id.is_empty()).map(Box::from),
-                    policy: allowed.policy,
-                    id: keep(id),
-                };
+                let mut stored = Vec::new();
+                allowed.stored.encode(&mut stored);
+                let name = allowed.publish.channel.clone();
+                let outgoing = Outgoing { name, stored, terms: allowed.terms, id: keep(id) };
                 self.wait_for(verdict, Step::Publish(Box::new(outgoing)));
             }
         }
     }
 
-    fn publish(&mut self, allowed: &Allowed<'_>, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
-        let hub = &self.shared.hub;
-        let Publish { channel: name, event_id, event, from, .. } = allowed.publish;
-        let event_name = EventName::of(event_id, from);
-        if hub.is_new_event(name, event_name, replies.now()) {
-            hub.counts.add(Tally::Published as usize);
-            if let Some(channel) = allowed.channel.clone() {
-                let message = allowed.prepare(self.shared.clock.wall_ms(replies.now()));
-                let parcel = hub.parcel(name, message, event_name, allowed.policy, event);
-                // Delivered with whatever else came in the same read.
-                self.outgoing.get_or_insert_with(Batch::new).push(channel, parcel);
-            }
-        }
-        self.acknowledge(id, replies);
-    }
-
     pub(super) fn conclude_publish(
         &mut self,
-        outgoing: Outgoing,
+        outgoing: &Outgoing,
         verdict: Result<(), Refusal>,
         replies: &mut Replies<'_>,
     ) {
-        let Outgoing { name, message, event, event_id, policy, id } = outgoing;
+        let Outgoing { name, stored, terms, id } = outgoing;
         if let Err(refusal) = verdict {
-            return self.refuse_publish(&name, &refusal, kept(&id), replies);
+            return self.refuse_publish(name, &refusal, kept(id), replies);
         }
-        let hub = &self.shared.hub;
-        // Only what clients publish waits for a verdict.
-        let event_name = event_id.as_deref().map(EventName::OfClient);
-        if hub.is_new_event(&name, event_name, replies.now()) {
-            hub.counts.add(Tally::Published as usize);
-            if let Some(channel) = self.find(&name) {
-                let parcel = hub.parcel(&name, message, event_name, policy, event.as_deref());
-                hub.deliver(&channel, &parcel, None);
-            }
-        }
-        self.acknowledge(kept(&id), replies);
+        // We have written it ourselves.
+        let Some(stored) = Stored::decode(stored) else { return };
+        let Stored { event, from, event_id, data, .. } = stored;
+        let publish = Publish { channel: name, event, data, event_id, from };
+        let allowed = Allowed { publish, terms: *terms, channel: self.find(name), stored };
+        self.publish(&allowed, kept(id), replies);
+        self.deliver_outgoing();
     }
 
     fn refuse_publish(
@@ -319,12 +301,6 @@ impl<A: Application> GatewaySession<A> {
     ) {
         let message = format!("{}: {}", name.as_str(), refusal.message).into();
         self.refuse_with(refusal.code, message, id, replies);
-    }
-
-    fn acknowledge(&self, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
-        if id.is_some() {
-            self.send(&ServerMessage::Ack { message_id: None, offset: None }, id, replies);
-        }
     }
 
     /// Delivers what this connection has published.
@@ -345,18 +321,6 @@ impl<A: Application> GatewaySession<A> {
         let (request_id, retry_after_ms) = (None, None);
         let error = ServerMessage::Error { code, message, request_id, retry_after_ms };
         self.send(&error, id, replies);
-    }
-}
-
-impl Allowed<'_> {
-    fn prepare(&self, timestamp: u64) -> Prepared {
-        let Publish { channel, data, from, .. } = self.publish;
-        match (self.is_room_message, channel.room_id(), from) {
-            (true, Some(room_id), Some(from)) => {
-                prepare(&ServerMessage::RoomMessage { from, room_id, message: data }, timestamp)
-            }
-            _ => prepare(&self.publish.message(), timestamp),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use ws_protocol::{
 use ws_rate_limiter::Verdict;
 use ws_transport::Replies;
 
-use super::{GatewaySession, State, subscribing::Way, waiting::keep};
+use super::{GatewaySession, State, recovering::Since, subscribing::Way, waiting::keep};
 use crate::{
     application::{Application, Responder},
     lifecycle,
@@ -99,11 +99,12 @@ impl<A: Application> GatewaySession<A> {
         let id = incoming.id;
         match &incoming.message {
             ClientMessage::Subscribe { channel, since, presence } => {
-                let way = Way::Asked { presence: *presence, since: since.is_some() };
-                self.handle_subscribe(channel, way, keep(id), replies);
+                let way = Way::Asked { presence: *presence };
+                let since = since.as_ref().map(Since::of);
+                self.handle_subscribe(channel, way, since, keep(id), replies);
             }
             ClientMessage::JoinRoom { room_id } => {
-                self.handle_subscribe(room_id, Way::Room, keep(id), replies);
+                self.handle_subscribe(room_id, Way::Room, None, keep(id), replies);
             }
             ClientMessage::Unsubscribe { channel } => {
                 self.handle_unsubscribe(channel, id, replies);

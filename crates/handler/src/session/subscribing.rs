@@ -1,17 +1,26 @@
 //! Into channels and out of them.
 
-use std::{borrow::Cow, collections::VecDeque, sync::atomic::Ordering};
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
 
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use ws_broker::Page;
 use ws_channels::{Action, Arrival, ChannelName, Departure, SubscribeError};
 use ws_protocol::{ErrorCode, Id, ServerMessage};
 use ws_transport::Replies;
 
 use super::{
     GatewaySession,
+    recovering::{Plan, Since},
     waiting::{KeptId, Step, kept},
 };
 use crate::{
     application::Application,
+    channels::{feeds::Feed, history::Log},
     client::Order,
     gatekeeper::{Judgement, Refusal},
 };
@@ -21,6 +30,8 @@ use crate::{
 pub(super) struct Wish {
     pub(super) name: ChannelName,
     pub(super) way: Way,
+    /// Where it left off, when it wants what it has missed.
+    pub(super) since: Option<Since>,
     pub(super) id: KeptId,
 }
 
@@ -31,8 +42,6 @@ pub(super) enum Way {
     Asked {
         /// It wants to be told who comes and goes.
         presence: bool,
-        /// It wants what it has missed.
-        since: bool,
     },
     /// It was asked for as a room.
     Room,
@@ -47,6 +56,7 @@ impl<A: Application> GatewaySession<A> {
         &mut self,
         channel: &str,
         way: Way,
+        since: Option<Since>,
         id: KeptId,
         replies: &mut Replies<'_>,
     ) {
@@ -55,7 +65,7 @@ impl<A: Application> GatewaySession<A> {
             Way::Asked { .. } | Way::Path | Way::Order => ChannelName::new(channel),
         };
         match name {
-            Ok(name) => drop(self.subscribe(Wish { name, way, id }, replies)),
+            Ok(name) => drop(self.subscribe(Wish { name, way, since, id }, replies)),
             Err(error) => {
                 let sentence = error.to_string().into();
                 self.refuse_with(ErrorCode::InvalidField, sentence, kept(&id), replies);
@@ -70,11 +80,23 @@ impl<A: Application> GatewaySession<A> {
                 return;
             }
             if self.subscribe(wish, replies) {
-                if let Some(waiting) = &mut self.rare().waiting {
-                    waiting.then = wishes;
-                }
-                return;
+                return self.subscribe_behind(true, wishes, replies);
             }
+        }
+    }
+
+    /// The rest, at once or behind what is waited for.
+    pub(super) fn subscribe_behind(
+        &mut self,
+        waits: bool,
+        wishes: VecDeque<Wish>,
+        replies: &mut Replies<'_>,
+    ) {
+        if !waits {
+            return self.subscribe_all(wishes, replies);
+        }
+        if let Some(waiting) = &mut self.rare().waiting {
+            waiting.then = wishes;
         }
     }
 
@@ -85,13 +107,12 @@ impl<A: Application> GatewaySession<A> {
         if wish.way != Way::Order {
             let bearer = self.bearer();
             let mut judged = shared.hub.authorize(&wish.name, Action::Subscribe, &bearer);
-            if let (Ok(_), Way::Asked { presence: true, .. }) = (&judged, wish.way) {
+            if let (Ok(_), Way::Asked { presence: true }) = (&judged, wish.way) {
                 judged = shared.hub.authorize(&wish.name, Action::Presence, &bearer);
             }
             if let Err(denial) = judged {
                 let refusal = Refusal::forbidden(denial.to_string());
-                self.conclude_subscribe(wish, Err(refusal), replies);
-                return false;
+                return self.conclude_subscribe(wish, Err(refusal), replies);
             }
         }
         // Nobody is troubled for a seat that is not to be had: one message may ask for a thousand.
@@ -105,35 +126,124 @@ impl<A: Application> GatewaySession<A> {
             Judgement::Refuse(refusal) => self.conclude_subscribe(wish, Err(refusal), replies),
             Judgement::Later(verdict) => {
                 self.wait_for(verdict, Step::Subscribe(wish));
+                true
+            }
+        }
+    }
+
+    /// Nobody has anything against it, or somebody has. Answers whether there is still something to wait
+    /// for.
+    pub(super) fn conclude_subscribe(
+        &mut self,
+        wish: Wish,
+        verdict: Result<(), Refusal>,
+        replies: &mut Replies<'_>,
+    ) -> bool {
+        if let Err(refusal) = verdict {
+            self.refuse_wish(&wish, &refusal, replies);
+            return false;
+        }
+        let Some(feed) = self.shared.hub.feed(&wish.name) else {
+            self.conclude_seat(&wish, None, replies);
+            return false;
+        };
+        let mut prepared = self.shared.hub.prepare(feed.clone(), wish.since);
+        match (&mut prepared).now_or_never() {
+            Some(Ok(page)) => self.conclude_seat(&wish, Some((feed, page)), replies),
+            Some(Err(refusal)) => self.refuse_wish(&wish, &refusal, replies),
+            None => {
+                let page = Arc::<Mutex<Option<Page>>>::default();
+                let found = page.clone();
+                let verdict = async move {
+                    *found.lock() = prepared.await?;
+                    Ok(())
+                };
+                self.wait_for(Box::pin(verdict), Step::Seat { wish, feed, page });
                 return true;
             }
         }
         false
     }
 
-    pub(super) fn conclude_subscribe(
+    /// The channel is followed, and what was missed has been looked for.
+    pub(super) fn conclude_seat(
         &mut self,
-        wish: Wish,
-        verdict: Result<(), Refusal>,
+        wish: &Wish,
+        found: Option<(Arc<Feed>, Option<Page>)>,
         replies: &mut Replies<'_>,
     ) {
-        let outcome = verdict.and_then(|()| self.take_seat(&wish, replies));
-        let Wish { name, way, id } = wish;
-        match outcome {
-            Ok(()) => {}
-            Err(Refusal { code, message }) if way == Way::Path => {
-                self.turn_out(code, &message, None, replies);
-            }
-            Err(Refusal { code, message }) => {
-                let message = Cow::Owned(format!("{}: {message}", name.as_str()));
-                self.refuse_with(code, message, kept(&id), replies);
-            }
+        if let Err(refusal) = self.take_seat(wish, found, replies) {
+            self.refuse_wish(wish, &refusal, replies);
         }
     }
 
+    pub(super) fn refuse_wish(
+        &mut self,
+        wish: &Wish,
+        refusal: &Refusal,
+        replies: &mut Replies<'_>,
+    ) {
+        let Refusal { code, message } = refusal;
+        if wish.way == Way::Path {
+            return self.turn_out(*code, message, None, replies);
+        }
+        let message = Cow::Owned(format!("{}: {message}", wish.name.as_str()));
+        self.refuse_with(*code, message, kept(&wish.id), replies);
+    }
+
     /// Subscribes, answers, and lets the others know.
-    fn take_seat(&mut self, wish: &Wish, replies: &mut Replies<'_>) -> Result<(), Refusal> {
-        let Wish { name, way, id } = wish;
+    fn take_seat(
+        &mut self,
+        wish: &Wish,
+        found: Option<(Arc<Feed>, Option<Page>)>,
+        replies: &mut Replies<'_>,
+    ) -> Result<(), Refusal> {
+        let Wish { name, way, id, since } = wish;
+        let (feed, page) = found.unzip();
+        let log = feed.as_ref().and_then(|feed| feed.log.as_ref());
+        // Held still, so that it is certain from which message on everything comes.
+        let mut held = log.map(Log::hold);
+        let arrival = self.take_seats(name, *way)?;
+        let place = held.as_mut().map(|held| {
+            let plan = Plan::of(*since, held.position(), page.flatten());
+            if plan.is_behind() {
+                held.start_catching_up(self.client().id());
+            }
+            (held.position(), plan)
+        });
+        drop(held);
+        if arrival == Arrival::Repeated && since.is_some() {
+            // What came before it asked again goes before the answer.
+            replies.send_queued(|missed, replies| self.tell_missed(missed, replies));
+        }
+        let user = self.client().name();
+        let position = place.as_ref().map(|(position, _)| *position);
+        let epoch = position.map(|position| position.epoch.to_string());
+        let answer = match (way, name.room_id()) {
+            (Way::Room, Some(room_id)) => ServerMessage::UserJoined { user_id: &user, room_id },
+            _ => ServerMessage::Subscribed {
+                channel: name,
+                epoch: epoch.as_deref(),
+                offset: position.map(|position| position.offset),
+                recovered: since.map(|_| place.as_ref().is_some_and(|(_, plan)| plan.is_whole())),
+            },
+        };
+        self.send(&answer, kept(id), replies);
+        if let (Some(feed), Some((_, plan))) = (feed, place) {
+            self.start_recovery(feed, plan);
+        }
+        if *way == Way::Order && !self.is_ordered(name) {
+            self.rare().ordered.push(name.clone());
+        }
+        let hub = &self.shared.hub;
+        if arrival != Arrival::Repeated && hub.has_presence(name) {
+            hub.come(name, &user, &self.subscriber, replies.now());
+        }
+        Ok(())
+    }
+
+    /// A seat in the channel, and one among those who are told who comes and goes if that was asked for.
+    fn take_seats(&mut self, name: &ChannelName, way: Way) -> Result<Arrival, Refusal> {
         let full = |error: SubscribeError| Refusal {
             code: match error {
                 SubscribeError::TooManyChannels { .. } => ErrorCode::TooManySubscriptions,
@@ -143,7 +253,7 @@ impl<A: Application> GatewaySession<A> {
             message: error.to_string().into(),
         };
         let arrival = self.subscriber.subscribe(name).map_err(full)?.arrival;
-        if let Way::Asked { presence: true, .. } = way {
+        if let Way::Asked { presence: true } = way {
             let watched = ChannelName::presence_of(name);
             match self.subscriber.subscribe(&watched) {
                 Ok(watching) if watching.arrival == Arrival::Repeated => {}
@@ -156,26 +266,7 @@ impl<A: Application> GatewaySession<A> {
                 }
             }
         }
-        let user = self.client().name();
-        let answer = match (way, name.room_id()) {
-            (Way::Room, Some(room_id)) => ServerMessage::UserJoined { user_id: &user, room_id },
-            _ => ServerMessage::Subscribed {
-                channel: name,
-                epoch: None,
-                offset: None,
-                // Nothing is kept here for those who come back.
-                recovered: matches!(way, Way::Asked { since: true, .. }).then_some(false),
-            },
-        };
-        self.send(&answer, kept(id), replies);
-        if *way == Way::Order && !self.is_ordered(name) {
-            self.rare().ordered.push(name.clone());
-        }
-        let hub = &self.shared.hub;
-        if arrival != Arrival::Repeated && hub.has_presence(name) {
-            hub.come(name, &user, &self.subscriber, replies.now());
-        }
-        Ok(())
+        Ok(arrival)
     }
 
     pub(super) fn handle_unsubscribe(
@@ -223,8 +314,10 @@ impl<A: Application> GatewaySession<A> {
     }
 
     fn give_up_seat(&mut self, name: &ChannelName, replies: &Replies<'_>) {
-        if self.subscriber.unsubscribe(name).is_none() {
-            return;
+        self.stop_recovery(name);
+        let Some(left) = self.subscriber.unsubscribe(name) else { return };
+        if left.last {
+            self.shared.hub.note_vacated(name);
         }
         self.stop_watching(name);
         if let Some(rare) = &mut self.rare {
@@ -251,11 +344,15 @@ impl<A: Application> GatewaySession<A> {
         if self.subscriber.is_empty() {
             return;
         }
+        self.stop_recoveries();
         let hub = self.shared.hub.clone();
         let user = self.client().name();
         let mut left = Vec::new();
-        self.subscriber.leave_all(|name, _| {
+        self.subscriber.leave_all(|name, how| {
             if crate::channels::is_public(name) {
+                if how.last {
+                    hub.note_vacated(name);
+                }
                 left.push(name.clone());
             } else {
                 hub.watchers.fetch_sub(1, Ordering::Relaxed);
@@ -312,7 +409,7 @@ impl<A: Application> GatewaySession<A> {
             match order {
                 Order::Subscribe(name) => {
                     // Nobody is asked, so that there is nobody to wait for.
-                    self.subscribe(Wish { name, way: Way::Order, id: None }, replies);
+                    self.subscribe(Wish { name, way: Way::Order, since: None, id: None }, replies);
                 }
                 Order::Unsubscribe(name) => {
                     if self.subscriber.channel(&name).is_some() {

@@ -1,8 +1,10 @@
 //! What a session has begun and cannot end before somebody has answered.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
+use ws_broker::Page;
 use ws_protocol::{ErrorCode, Id};
 use ws_transport::Replies;
 
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::{
     application::Application,
+    channels::feeds::Feed,
     gatekeeper::{Refusal, Verdict},
 };
 
@@ -33,6 +36,12 @@ pub(super) enum Step {
         is_judged: bool,
     },
     Subscribe(Wish),
+    /// What is behind the channel is being asked for it.
+    Seat {
+        wish: Wish,
+        feed: Arc<Feed>,
+        page: Arc<Mutex<Option<Page>>>,
+    },
     Publish(Box<Outgoing>),
 }
 
@@ -77,10 +86,20 @@ impl<A: Application> GatewaySession<A> {
                 }
             },
             Step::Subscribe(wish) => {
-                self.conclude_subscribe(wish, verdict, replies);
-                self.subscribe_all(then, replies);
+                let waits = self.conclude_subscribe(wish, verdict, replies);
+                self.subscribe_behind(waits, then, replies);
             }
-            Step::Publish(outgoing) => self.conclude_publish(*outgoing, verdict, replies),
+            Step::Seat { wish, feed, page } => {
+                match verdict {
+                    Ok(()) => {
+                        let page = page.lock().take();
+                        self.conclude_seat(&wish, Some((feed, page)), replies);
+                    }
+                    Err(refusal) => self.refuse_wish(&wish, &refusal, replies),
+                }
+                self.subscribe_behind(false, then, replies);
+            }
+            Step::Publish(outgoing) => self.conclude_publish(&outgoing, verdict, replies),
         }
     }
 

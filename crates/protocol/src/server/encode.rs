@@ -1,5 +1,7 @@
 //! The order and the spellings of the fields of each message.
 
+use serde_json::value::RawValue;
+
 use super::writer::ObjectWriter;
 use super::{ChannelMessage, MissedRange, ServerMessage, Session};
 use crate::error_code::ErrorCode;
@@ -58,10 +60,9 @@ fn write_fields(message: &ServerMessage<'_>, object: &mut ObjectWriter<'_>) {
             object.field("user_id", user_id);
             object.field("room_id", room_id);
         }
-        ServerMessage::RoomMessage { from, room_id, message } => {
+        ServerMessage::RoomMessage { from, room_id, message, offset } => {
             object.field("from", from);
-            object.field("room_id", room_id);
-            object.field("message", message);
+            write_room_message(room_id, message, *offset, object);
         }
         ServerMessage::Chat { from, message, message_id } => {
             object.field("from", from);
@@ -89,6 +90,17 @@ fn write_fields(message: &ServerMessage<'_>, object: &mut ObjectWriter<'_>) {
             object.field("reconnectAfterMs", reconnect_after_ms);
         }
     }
+}
+
+fn write_room_message(
+    room_id: &str,
+    message: &RawValue,
+    offset: Option<u64>,
+    object: &mut ObjectWriter<'_>,
+) {
+    object.field("room_id", room_id);
+    object.field("message", message);
+    object.optional("offset", offset);
 }
 
 fn write_session(session: &Session<'_>, object: &mut ObjectWriter<'_>) {

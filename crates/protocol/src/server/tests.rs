@@ -154,7 +154,12 @@ fn room_and_chat_rows() {
     check(&ServerMessage::UserLeft { user_id, room_id }, "user_left", who_and_where);
     check(&ServerMessage::Typing { user_id, room_id }, "typing", who_and_where);
     check(
-        &ServerMessage::RoomMessage { from, room_id, message: raw("\"Hello everyone!\"") },
+        &ServerMessage::RoomMessage {
+            from,
+            room_id,
+            message: raw("\"Hello everyone!\""),
+            offset: None,
+        },
         "room_message",
         r#""from":"user-123","room_id":"room-123","message":"Hello everyone!""#,
     );

@@ -11,10 +11,15 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Turn;
-use crate::{scratch::Output, session::Session};
+use crate::{
+    scratch::Output,
+    session::{Session, Wake},
+};
 
 /// Writes of one wake while others go on queueing.
 const FLUSHES_MAX: usize = 4;
+/// Portions of something long in one wake before other tasks get their turn.
+const PORTIONS_MAX: usize = 4;
 /// Slices in one vectored write.
 const SLICES_MAX: usize = 64;
 
@@ -43,6 +48,19 @@ where
             if self.unsent.is_some() || !self.inbox.is_pending() {
                 return;
             }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    /// Lets the session go on with what is too much to be sent at once, while the transport takes it.
+    #[cold]
+    pub(super) fn send_more(&mut self, output: &mut Output, cx: &mut Context<'_>) {
+        for _ in 0..PORTIONS_MAX {
+            if self.unsent.is_some() || self.connection.is_closing() || !self.session.has_more() {
+                return;
+            }
+            self.wake_session(Wake::Drained, output);
+            self.flush(output, cx);
         }
         cx.waker().wake_by_ref();
     }

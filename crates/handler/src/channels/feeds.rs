@@ -1,0 +1,274 @@
+//! The channels that this node follows at the engine: each once, however many are subscribed here.
+//!
+//! ```text
+//!   (first subscriber) ──► opening ──► open ──► (nobody for a while: forgotten at the engine)
+//! ```
+//!
+//! In one process alone, what is not kept is not followed: there is nothing here for such a channel.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use tokio::{sync::OnceCell, time::Instant};
+use ws_broker::{EngineError, Keep, Log as LogOf, ReadLimits, Status, WhenFull};
+use ws_channels::{ChannelName, ChannelRule, History};
+use ws_protocol::ServerMessage;
+
+use super::{Hub, delivery::prepare, history::Log};
+use crate::cluster::{channel_topic, history_log};
+
+/// Who leaves and comes back, as a page that is loaded again does, finds the channel as it was.
+const LINGER: Duration = Duration::from_secs(10);
+/// So many channels are looked after at once when the engine is back.
+const AT_ONCE: usize = 64;
+const SHARDS: usize = 32;
+
+/// A channel that is followed.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) name: ChannelName,
+    /// What is kept of it, if anything is.
+    pub(crate) log: Option<Log>,
+    opened: OnceCell<()>,
+    used: Mutex<Instant>,
+}
+
+type Shard = Mutex<HashMap<ChannelName, Arc<Feed>, ahash::RandomState>>;
+
+/// All of them.
+pub(crate) struct Feeds {
+    hasher: ahash::RandomState,
+    shards: Box<[Shard]>,
+    /// Channels whose last subscriber has gone, and when to forget them.
+    vacated: Mutex<VecDeque<(Instant, ChannelName)>>,
+    is_forgetting: AtomicBool,
+    /// The engine was away: something may have been missed.
+    was_away: AtomicBool,
+}
+
+/// How much is kept of the channels of a rule.
+pub(crate) fn keep_of(rule: &ChannelRule, event_window: Option<Duration>) -> Option<Arc<Keep>> {
+    let History { size, ttl } = rule.history()?;
+    Some(Arc::new(Keep {
+        entries_max: size,
+        ttl,
+        when_full: WhenFull::DropOldest,
+        event_window: event_window.unwrap_or_default(),
+    }))
+}
+
+impl Feeds {
+    pub(crate) fn new() -> Self {
+        let hasher = ahash::RandomState::new();
+        let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            hasher,
+            vacated: Mutex::default(),
+            is_forgetting: AtomicBool::new(false),
+            was_away: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Feed>> {
+        self.shard(name).lock().get(name).cloned()
+    }
+
+    /// All of them, to be looked after one by one.
+    pub(crate) fn all(&self) -> Vec<Arc<Feed>> {
+        let all = self.shards.iter().map(|shard| shard.lock().values().cloned().collect());
+        all.reduce(|mut all: Vec<_>, more| {
+            all.extend(more);
+            all
+        })
+        .unwrap_or_default()
+    }
+
+    fn shard(&self, name: &str) -> &Shard {
+        &self.shards[self.hasher.hash_one(name) as usize % SHARDS]
+    }
+}
+
+impl Feed {
+    /// Whether everything that is published from now on will come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened.initialized()
+    }
+
+    /// Follows the channel at the engine, once for all who ask for it.
+    pub(crate) async fn open(self: Arc<Self>, hub: Arc<Hub>) -> Result<(), EngineError> {
+        let open = async || {
+            let (engine, is_shared) = (&hub.cluster.engine, hub.cluster.is_shared);
+            if is_shared {
+                engine.subscribe(&channel_topic(&self.name)).await?;
+            }
+            if let Some(log) = &self.log {
+                let name = history_log(&self.name);
+                let of = LogOf { name: &name, keep: log.keep() };
+                log.start_opening();
+                engine.follow(&of).await?;
+                let page = engine.read(&of, 0, ReadLimits::NOTHING).await?;
+                if hub.open_log(&self, log, page.head) {
+                    hub.repair(&self);
+                }
+            }
+            Ok(())
+        };
+        self.opened.get_or_try_init(open).await.copied()
+    }
+}
+
+impl Hub {
+    /// What is to be followed of a channel before somebody is subscribed to it; `None` if that is nothing.
+    pub(crate) fn feed(&self, name: &ChannelName) -> Option<Arc<Feed>> {
+        let keep = if self.has_keeps { self.keep(name) } else { None };
+        if keep.is_none() && !self.cluster.is_shared {
+            return None;
+        }
+        let now = Instant::now();
+        let mut shard = self.feeds.shard(name).lock();
+        let feed = shard.entry(name.clone()).or_insert_with(|| {
+            Arc::new(Feed {
+                name: name.clone(),
+                log: keep.map(Log::new),
+                opened: OnceCell::new(),
+                used: Mutex::new(now),
+            })
+        });
+        *feed.used.lock() = now;
+        Some(feed.clone())
+    }
+
+    /// How much is kept of a channel, if anything is.
+    pub(crate) fn keep(&self, name: &ChannelName) -> Option<Arc<Keep>> {
+        let rule = self.rules().rule_of(name)?;
+        self.keeps.get(rule.index())?.clone()
+    }
+
+    /// The last subscriber has gone from a channel: it is followed for a little while yet.
+    pub(crate) fn note_vacated(self: &Arc<Self>, name: &ChannelName) {
+        if !self.has_keeps && !self.cluster.is_shared {
+            return;
+        }
+        self.feeds.vacated.lock().push_back((Instant::now() + LINGER, name.clone()));
+        if self.feeds.is_forgetting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(forget_vacated(Arc::downgrade(self)))),
+            // The runtime has ended, and with it the engine's use of us.
+            Err(_) => self.feeds.is_forgetting.store(false, Ordering::Release),
+        }
+    }
+
+    fn forget(&self, name: &ChannelName) {
+        let mut shard = self.feeds.shard(name).lock();
+        let Some(feed) = shard.get(name) else { return };
+        let is_used = self.table.channel(name).is_some()
+            // Somebody is about to subscribe, or reads what it has missed.
+            || Arc::strong_count(feed) > 1
+            || feed.used.lock().elapsed() < LINGER;
+        if is_used {
+            // Whoever leaves last says so again. Who only looked does not.
+            if self.table.channel(name).is_none() {
+                let again = (Instant::now() + LINGER, name.clone());
+                self.feeds.vacated.lock().push_back(again);
+            }
+            return;
+        }
+        let Some(feed) = shard.remove(name) else { return };
+        // With the lock held: who follows it anew comes to the engine after this.
+        let engine = &self.cluster.engine;
+        if self.cluster.is_shared {
+            engine.unsubscribe(&channel_topic(name));
+        }
+        if let Some(log) = &feed.log {
+            engine.unfollow(&LogOf { name: &history_log(name), keep: log.keep() });
+        }
+    }
+
+    /// The engine is away, or back.
+    pub(crate) fn handle_status(self: &Arc<Self>, status: &Status) {
+        match status {
+            Status::Starting => {}
+            Status::Down(_) => self.feeds.was_away.store(true, Ordering::Release),
+            Status::Up => {
+                if self.feeds.was_away.swap(false, Ordering::AcqRel) && self.cluster.is_shared {
+                    self.tell_all_of_a_gap();
+                }
+                self.send_backlog();
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(look_after(Arc::downgrade(self)));
+                }
+            }
+        }
+    }
+
+    /// What other nodes published in channels without history while the engine was away has been
+    /// missed by everybody here.
+    fn tell_all_of_a_gap(&self) {
+        let mut told = std::collections::HashSet::new();
+        let timestamp = self.wall_ms(Instant::now().into_std());
+        let gap = ServerMessage::Gap { channel: "*", dropped: 0, range: None };
+        let gap = Arc::new(prepare(&gap, timestamp));
+        for feed in self.feeds.all().iter().filter(|feed| feed.log.is_none()) {
+            let Some(channel) = self.table.channel(&feed.name) else { continue };
+            for member in channel.publish().members() {
+                if told.insert(member.id()) {
+                    member.outbox().send_lossy(gap.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Opens what could not be opened, and looks whether anything is missing in what is open.
+async fn look_after(hub: Weak<Hub>) {
+    let Some(shared) = hub.upgrade() else { return };
+    let feeds = shared.feeds.all();
+    stream::iter(feeds)
+        .for_each_concurrent(AT_ONCE, async |feed| {
+            if feed.is_open() {
+                shared.verify(&feed).await;
+            } else if let Err(error) = feed.clone().open(shared.clone()).await {
+                tracing::debug!(channel = %feed.name, %error, "not followed yet");
+            }
+        })
+        .await;
+}
+
+/// Runs while there is something to be forgotten.
+async fn forget_vacated(hub: Weak<Hub>) {
+    loop {
+        let Some(shared) = hub.upgrade() else { return };
+        let next = shared.feeds.vacated.lock().front().map(|(due, _)| *due);
+        let Some(due) = next else {
+            shared.feeds.is_forgetting.store(false, Ordering::Release);
+            // Whoever came in between saw that we were running.
+            let is_needed = !shared.feeds.vacated.lock().is_empty();
+            if is_needed && !shared.feeds.is_forgetting.swap(true, Ordering::AcqRel) {
+                continue;
+            }
+            return;
+        };
+        drop(shared);
+        tokio::time::sleep_until(due).await;
+        let Some(shared) = hub.upgrade() else { return };
+        loop {
+            let now = Instant::now();
+            let mut vacated = shared.feeds.vacated.lock();
+            let due = vacated.pop_front_if(|(due, _)| *due <= now);
+            drop(vacated);
+            let Some((_, name)) = due else { break };
+            shared.forget(&name);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A publication as nodes hand it on and engines keep it.
+//!
+//! ```text
+//!   version  flags  timestamp ms  [len event]  [len from]  [len event id]  data
+//!   u8       u8     u64           u16 …        u16 …       u16 …           the rest, JSON
+//! ```
+//!
+//! What clients read is written by each node on its own, once the offset is known.
+
+use serde_json::value::RawValue;
+use ws_protocol::{ChannelMessage, ServerMessage};
+
+use super::back_end::Publish;
+
+const VERSION: u8 = 1;
+const EVENT: u8 = 1;
+const FROM: u8 = 2;
+const EVENT_ID: u8 = 4;
+const ROOM_MESSAGE: u8 = 8;
+
+/// A publication, borrowed from where it was read or from who publishes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored<'s> {
+    pub(crate) timestamp: u64,
+    /// As it is said in a room.
+    pub(crate) is_room_message: bool,
+    pub(crate) event: Option<&'s str>,
+    pub(crate) from: Option<&'s str>,
+    pub(crate) event_id: Option<&'s str>,
+    pub(crate) data: &'s RawValue,
+}
+
+impl<'s> Stored<'s> {
+    pub(crate) fn of(publish: &Publish<'s>, is_room_message: bool, timestamp: u64) -> Self {
+        let Publish { event, data, event_id, from, .. } = *publish;
+        Self { timestamp, is_room_message, event, from, event_id, data }
+    }
+
+    /// Appends it to `out`. A name that is longer than a name can be is left out: no client can send one.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let names = [(EVENT, self.event), (FROM, self.from), (EVENT_ID, self.event_id)];
+        let names = names.map(|(flag, name)| {
+            (flag, name.and_then(|name| Some((u16::try_from(name.len()).ok()?, name))))
+        });
+        let present = names.iter().filter(|(_, name)| name.is_some());
+        let flags = present.fold(0, |flags, (flag, _)| flags | flag);
+        out.push(VERSION);
+        out.push(if self.is_room_message { flags | ROOM_MESSAGE } else { flags });
+        out.extend_from_slice(&self.timestamp.to_be_bytes());
+        for (len, name) in names.iter().filter_map(|(_, name)| *name) {
+            out.extend_from_slice(&len.to_be_bytes());
+            out.extend_from_slice(name.as_bytes());
+        }
+        out.extend_from_slice(self.data.get().as_bytes());
+    }
+
+    /// Reads it; `None` if it is not one, or of a later version.
+    pub(crate) fn decode(bytes: &'s [u8]) -> Option<Self> {
+        let (&[VERSION, flags], rest) = bytes.split_first_chunk()? else { return None };
+        let (timestamp, mut rest) = rest.split_first_chunk()?;
+        let mut name = |flag| {
+            if flags & flag == 0 {
+                return Some(None);
+            }
+            let (len, behind) = rest.split_first_chunk()?;
+            let (name, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+            rest = behind;
+            Some(Some(str::from_utf8(name).ok()?))
+        };
+        let (event, from, event_id) = (name(EVENT)?, name(FROM)?, name(EVENT_ID)?);
+        Some(Self {
+            timestamp: u64::from_be_bytes(*timestamp),
+            is_room_message: flags & ROOM_MESSAGE != 0,
+            event,
+            from,
+            event_id,
+            // Looked into: what others can write to is not trusted to be JSON.
+            data: serde_json::from_slice(rest).ok()?,
+        })
+    }
+
+    /// What subscribers of `channel` read.
+    pub(crate) fn message(&self, channel: &'s str, offset: Option<u64>) -> ServerMessage<'s> {
+        let Self { event, from, event_id, data, .. } = *self;
+        let room_id = channel.strip_prefix("room:").filter(|_| self.is_room_message);
+        match (room_id, from) {
+            (Some(room_id), Some(from)) => {
+                ServerMessage::RoomMessage { from, room_id, message: data, offset }
+            }
+            _ => ServerMessage::Message(ChannelMessage {
+                channel: Some(channel),
+                event,
+                data,
+                from,
+                offset,
+                event_id,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name() -> impl Strategy<Value = Option<String>> {
+        proptest::option::of(".{0,40}")
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_again(
+            timestamp: u64,
+            is_room_message: bool,
+            event in name(),
+            from in name(),
+            event_id in name(),
+            data in "[a-z]{0,40}",
+        ) {
+            let data = serde_json::value::to_raw_value(&data).unwrap();
+            let (event, from) = (event.as_deref(), from.as_deref());
+            let event_id = event_id.as_deref();
+            let stored =
+                Stored { timestamp, is_room_message, event, from, event_id, data: &data };
+            let mut bytes = Vec::new();
+            stored.encode(&mut bytes);
+            let read = Stored::decode(&bytes).unwrap();
+            prop_assert_eq!(format!("{stored:?}"), format!("{read:?}"));
+        }
+
+        #[test]
+        fn what_is_no_publication_is_not_read_as_one(bytes: Vec<u8>) {
+            let _ = Stored::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_publication_that_is_cut_anywhere_is_none() {
+        let data = serde_json::value::to_raw_value("x").unwrap();
+        let (event, from, event_id) = (Some("e"), Some("ada"), Some("1"));
+        let stored =
+            Stored { timestamp: 1, is_room_message: true, event, from, event_id, data: &data };
+        let mut bytes = Vec::new();
+        stored.encode(&mut bytes);
+        for len in 0..bytes.len() {
+            assert!(Stored::decode(&bytes[..len]).is_none(), "{len} bytes");
+        }
+        bytes[0] = 2;
+        assert!(Stored::decode(&bytes).is_none(), "a later version");
+    }
+}

@@ -1,0 +1,334 @@
+//! Catching up: what a subscriber has missed, page by page, as fast as it takes it.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use ws_broker::{EngineError, Log as LogOf, Page, Position};
+use ws_channels::ChannelName;
+use ws_protocol::{MissedRange, Position as AskedPosition, ServerMessage};
+use ws_transport::Replies;
+
+use super::{GatewaySession, promise::Promise};
+use crate::{
+    application::Application,
+    channels::{
+        Hub, Tally,
+        backlog::code_of,
+        feeds::Feed,
+        history::{Log, PAGE},
+        stored::Stored,
+    },
+    cluster::history_log,
+    gatekeeper::Refusal,
+};
+
+/// Between two looks for what others have and this node has not seen yet.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Where a client left off, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Since {
+    /// None if it is no epoch of ours.
+    epoch: Option<u64>,
+    offset: u64,
+}
+
+/// What is to be done for a subscriber of a channel with a history.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// It did not ask for anything.
+    Live,
+    /// It has seen everything.
+    Current,
+    /// What it has missed is at hand, from here on.
+    Behind { at: Position, page: Option<Page> },
+    /// It cannot be proven that all it has missed is there.
+    Lost,
+}
+
+/// A subscriber that is catching up in one channel.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    feed: Arc<Feed>,
+    /// What it has been sent so far.
+    at: Position,
+    /// The next part, if it is at hand.
+    page: Option<Page>,
+    /// The next part, if it is being read.
+    reading: Option<Promise<Reading>>,
+}
+
+type Reading = Result<Page, EngineError>;
+
+impl Since {
+    pub(super) fn of(asked: &AskedPosition<'_>) -> Self {
+        Self { epoch: asked.epoch.parse().ok(), offset: asked.offset }
+    }
+
+    fn is_at(self, position: Position) -> bool {
+        self.epoch == Some(position.epoch) && self.offset == position.offset
+    }
+}
+
+impl Plan {
+    /// For somebody who left off at `since` and comes when we are at `position`. `page` is what was read
+    /// from there a moment ago, if there was anything to be read.
+    pub(super) fn of(since: Option<Since>, position: Position, page: Option<Page>) -> Self {
+        let Some(since) = since else { return Self::Live };
+        if since.is_at(position) {
+            return Self::Current;
+        }
+        let at = Position { epoch: position.epoch, offset: since.offset };
+        match page {
+            _ if since.epoch != Some(position.epoch) => Self::Lost,
+            // Something was published in between; whether all of it is still there is seen when it is read.
+            None if since.offset < position.offset => Self::Behind { at, page: None },
+            Some(page) if page.head.epoch == position.epoch && page.is_complete => {
+                // Ahead of what there is: nobody has told it that.
+                if since.offset > page.head.offset.max(position.offset) {
+                    return Self::Lost;
+                }
+                Self::Behind { at, page: Some(page) }
+            }
+            None | Some(_) => Self::Lost,
+        }
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        matches!(self, Self::Behind { .. })
+    }
+
+    /// Whether it gets all that it has missed.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::Current | Self::Behind { .. })
+    }
+}
+
+impl Hub {
+    /// Follows a channel, and reads the first part of what somebody has missed in it.
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        feed: Arc<Feed>,
+        since: Option<Since>,
+    ) -> futures_util::future::BoxFuture<'static, Result<Option<Page>, Refusal>> {
+        let hub = self.clone();
+        Box::pin(async move {
+            let refusal = |error: EngineError| Refusal {
+                code: code_of(&error),
+                message: error.to_string().into(),
+            };
+            let opened = feed.clone().open(hub.clone()).await;
+            let Some(log) = &feed.log else {
+                // Those here are served; the engine will be asked again when it is back.
+                return Ok(None);
+            };
+            opened.map_err(refusal)?;
+            let position = log.position();
+            let is_needed =
+                since.filter(|it| it.epoch == Some(position.epoch) && !it.is_at(position));
+            let Some(since) = is_needed else { return Ok(None) };
+            hub.read_log(&feed, log, since.offset).await.map(Some).map_err(refusal)
+        })
+    }
+
+    fn read_log(&self, feed: &Feed, log: &Log, after: u64) -> ws_broker::Answer<Page> {
+        let name = history_log(&feed.name);
+        self.cluster.engine.read(&LogOf { name: &name, keep: log.keep() }, after, PAGE)
+    }
+}
+
+impl<A: Application> GatewaySession<A> {
+    /// Begins to send what was missed, behind what is being sent already.
+    pub(super) fn start_recovery(&mut self, feed: Arc<Feed>, plan: Plan) {
+        // One that asks again begins again.
+        self.rare().recoveries.retain(|recovery| recovery.feed.name != feed.name);
+        if let Plan::Behind { at, page } = plan {
+            let recovery = Recovery { feed, at, page, reading: None };
+            self.rare().recoveries.push_back(recovery);
+            self.read_ahead(None);
+        } else if let Some(log) = &feed.log {
+            log.hold().stop_catching_up(self.client().id());
+        }
+    }
+
+    /// It has left the channel.
+    pub(super) fn stop_recovery(&mut self, name: &ChannelName) {
+        let Some(rare) = &mut self.rare else { return };
+        let Some(index) = rare.recoveries.iter().position(|it| it.feed.name == *name) else {
+            return;
+        };
+        let recovery = rare.recoveries.remove(index);
+        if let Some(log) = recovery.as_ref().and_then(|recovery| recovery.feed.log.as_ref()) {
+            log.hold().stop_catching_up(self.client().id());
+        }
+        self.read_ahead(None);
+    }
+
+    /// It leaves all channels.
+    pub(super) fn stop_recoveries(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
+        let recoveries = std::mem::take(&mut rare.recoveries);
+        for log in recoveries.iter().filter_map(|recovery| recovery.feed.log.as_ref()) {
+            log.hold().stop_catching_up(self.client().id());
+        }
+    }
+
+    /// Whether the next part can be sent.
+    pub(super) fn has_page(&self) -> bool {
+        let front = self.rare.as_ref().and_then(|rare| rare.recoveries.front());
+        front.is_some_and(|recovery| {
+            recovery.page.is_some() || recovery.reading.as_ref().is_some_and(Promise::is_kept)
+        })
+    }
+
+    /// Everything so far has left: sends the next part.
+    pub(super) fn send_page(&mut self, replies: &mut Replies<'_>) {
+        let Some(recovery) = self.front_recovery() else { return };
+        let page = match recovery.page.take() {
+            Some(page) => Ok(page),
+            None => match recovery.reading.take().and_then(|reading| reading.take()) {
+                Some(page) => page,
+                None => return,
+            },
+        };
+        match page {
+            Ok(page) => self.send_entries(&page, replies),
+            Err(error) => self.break_off(&error, replies),
+        }
+    }
+
+    fn front_recovery(&mut self) -> Option<&mut Recovery> {
+        self.rare.as_mut()?.recoveries.front_mut()
+    }
+
+    fn send_entries(&mut self, page: &Page, replies: &mut Replies<'_>) {
+        let Some(recovery) = self.front_recovery() else { return };
+        let (feed, from) = (recovery.feed.clone(), recovery.at);
+        if page.head.epoch != from.epoch {
+            // Another life of the log: what was between cannot be told any more.
+            self.tell_lost(&feed.name, from.epoch, None, replies);
+            recovery_at(self, page.head);
+            return self.finish_recovery(&feed);
+        }
+        let first = page.entries.first().map_or(page.head.offset + 1, |it| it.position.offset);
+        if !page.is_complete && first > from.offset + 1 {
+            let range = Some((from.offset + 1, first - 1));
+            self.tell_lost(&feed.name, from.epoch, range, replies);
+        }
+        let last = page.entries.last().map_or(from.offset, |last| last.position.offset);
+        let offset = if page.entries.is_empty() && !page.is_complete {
+            page.head.offset.max(from.offset)
+        } else {
+            last
+        };
+        recovery_at(self, Position { epoch: from.epoch, offset });
+        if offset < page.head.offset {
+            // While these leave.
+            self.read_ahead(None);
+        }
+        for entry in &page.entries {
+            let offset = entry.position.offset;
+            let Some(stored) = Stored::decode(&entry.payload) else { continue };
+            let message = stored.message(&feed.name, Some(offset));
+            let sent = replies.send_text_with(|out| message.encode(None, stored.timestamp, out));
+            if sent.is_err() {
+                return;
+            }
+        }
+        let count = page.entries.len() as u64;
+        self.shared.hub.counts.add_many(Tally::Replayed as usize, count);
+        if offset >= page.head.offset {
+            self.finish_recovery(&feed);
+        }
+    }
+
+    /// Everything that was read has been sent: what came meanwhile follows, or is read as well.
+    fn finish_recovery(&mut self, feed: &Arc<Feed>) {
+        let Some(recovery) = self.front_recovery() else { return };
+        let at = recovery.at;
+        let Some(log) = &feed.log else { return };
+        let hub = self.shared.hub.clone();
+        if hub.finish_catching_up(log, self.client(), at) {
+            self.rare().recoveries.pop_front();
+            return self.read_ahead(None);
+        }
+        // Others have seen more than this node has: it is about to come.
+        let is_ahead = log.position().offset < at.offset;
+        self.read_ahead(is_ahead.then_some(PATIENCE));
+    }
+
+    /// Reads the next part of what is being sent, unless it is at hand or on its way.
+    fn read_ahead(&mut self, delay: Option<Duration>) {
+        let hub = self.shared.hub.clone();
+        let client = self.client().clone();
+        let Some(recovery) = self.front_recovery() else { return };
+        if recovery.page.is_some() || recovery.reading.is_some() {
+            return;
+        }
+        let feed = recovery.feed.clone();
+        let Some(log) = &feed.log else { return };
+        if delay.is_none() {
+            let mut reading = hub.read_log(&feed, log, recovery.at.offset);
+            match (&mut reading).now_or_never() {
+                Some(Ok(page)) => recovery.page = Some(page),
+                Some(Err(error)) => recovery.reading = Some(Promise::kept(Err(error))),
+                None => {
+                    let kind = hub.cluster.engine.kind();
+                    let otherwise = Err(EngineError::Unknown { kind });
+                    recovery.reading = Some(Promise::of(&client, otherwise, reading));
+                }
+            }
+            return;
+        }
+        let after = recovery.at.offset;
+        let otherwise = Err(EngineError::Unknown { kind: hub.cluster.engine.kind() });
+        let later = async move {
+            tokio::time::sleep(PATIENCE).await;
+            match &feed.log {
+                Some(log) => hub.read_log(&feed, log, after).await,
+                None => Err(EngineError::Unknown { kind: hub.cluster.engine.kind() }),
+            }
+        };
+        recovery.reading = Some(Promise::of(&client, otherwise, later));
+    }
+
+    /// The engine is away: what is missing can be asked for again, and what comes from now on comes.
+    fn break_off(&mut self, error: &EngineError, replies: &mut Replies<'_>) {
+        let Some(recovery) = self.rare().recoveries.pop_front() else { return };
+        let Recovery { feed, at, .. } = recovery;
+        tracing::debug!(channel = %feed.name, %error, "a client does not get what it has missed");
+        if let Some(log) = &feed.log {
+            let mut held = log.hold();
+            held.stop_catching_up(self.client().id());
+            let now = held.position();
+            drop(held);
+            let range = (at.epoch == now.epoch && at.offset < now.offset)
+                .then_some((at.offset + 1, now.offset));
+            self.tell_lost(&feed.name, at.epoch, range, replies);
+        }
+        self.read_ahead(None);
+    }
+
+    fn tell_lost(
+        &self,
+        name: &ChannelName,
+        epoch: u64,
+        range: Option<(u64, u64)>,
+        replies: &mut Replies<'_>,
+    ) {
+        let epoch = epoch.to_string();
+        let dropped = range.map_or(0, |(first, last)| last - first + 1);
+        let range = range.map(|(from_offset, to_offset)| MissedRange {
+            epoch: &epoch,
+            from_offset,
+            to_offset,
+        });
+        self.send(&ServerMessage::Gap { channel: name, dropped, range }, None, replies);
+    }
+}
+
+fn recovery_at<A: Application>(session: &mut GatewaySession<A>, at: Position) {
+    if let Some(recovery) = session.front_recovery() {
+        recovery.at = at;
+    }
+}
