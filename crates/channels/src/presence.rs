@@ -225,35 +225,35 @@ impl Presence {
         self.shard_of(room).rooms.lock().restate(room, holder, part, users, now)
     }
 
-    /// Marks what others have said of `room`, because something may have been missed. They are asked to restate;
-    /// after a while, [`drop_doubted`](Self::drop_doubted) drops what nobody has restated.
-    pub fn doubt(&self, room: &str, mark: u32) {
-        self.shard_of(room).rooms.lock().doubt(room, mark);
+    /// Marks what others have said, of all rooms, because something may have been missed. They are asked to
+    /// restate; after a while, [`drop_doubted`](Self::drop_doubted) drops what nobody has restated.
+    pub fn doubt(&self, mark: u32) {
+        self.shards.iter().for_each(|shard| shard.rooms.lock().doubt(mark));
     }
 
-    /// Drops whom nodes hold in `room` that have not restated since they were last doubted, if that was with this
-    /// mark. They are lost, with the grace period. Answers whether [`poll_timeout`](Self::poll_timeout) may have
-    /// moved nearer.
-    pub fn drop_doubted(&self, room: &ChannelName, mark: u32, now: Instant) -> bool {
-        self.shard_of(room).rooms.lock().drop_doubted(room, mark, now)
+    /// Drops whom nodes hold in rooms in which they have not restated since they were last doubted, if that was
+    /// with this mark. They are lost, with the grace period. Answers whether
+    /// [`poll_timeout`](Self::poll_timeout) may have moved nearer.
+    pub fn drop_doubted(&self, mark: u32, now: Instant) -> bool {
+        let doubted = |shard: &Shard| shard.rooms.lock().doubted(mark);
+        let drop_all = |earlier, shard: &Shard| {
+            let all = doubted(shard).into_iter();
+            all.fold(earlier, |earlier, (room, holder)| {
+                earlier | shard.lose_all(&room, holder, now)
+            })
+        };
+        self.shards.iter().fold(false, drop_all)
     }
 
     /// A node is dead. Those whom it held are lost, with the grace period: their clients are on their way to
     /// other nodes, and who arrives there in time was never away. Answers whether
     /// [`poll_timeout`](Self::poll_timeout) may have moved nearer.
     pub fn drop_holder(&self, holder: Holder, now: Instant) -> bool {
-        let mut earlier = false;
-        for shard in &self.shards {
-            let names = shard.rooms.lock().rooms_of(holder);
-            for room in &names {
-                // The lock is given up in between, so that a large room does not hold up the others.
-                let lose_some = || shard.rooms.lock().lose_some(room, holder, EVENTS_AT_ONCE, now);
-                while let Some(is_nearer) = lose_some() {
-                    earlier |= is_nearer;
-                }
-            }
-        }
-        earlier
+        let drop_all = |earlier, shard: &Shard| {
+            let rooms = shard.rooms.lock().rooms_of(holder);
+            rooms.iter().fold(earlier, |earlier, room| earlier | shard.lose_all(room, holder, now))
+        };
+        self.shards.iter().fold(false, drop_all)
     }
 
     /// Drops what others have said of `room`, and what was still to be told there: for a room in which this node
@@ -323,6 +323,15 @@ impl Presence {
     fn shard_of(&self, room: &str) -> &Shard {
         // The upper bits: the maps within take the lower ones.
         &self.shards[(self.hasher.hash_one(room) >> 32) as usize % SHARDS]
+    }
+}
+
+impl Shard {
+    /// A node has lost all whom it holds in a room. The lock is given up in between, so that a large room does
+    /// not hold up the others.
+    fn lose_all(&self, room: &ChannelName, holder: Holder, now: Instant) -> bool {
+        let lose_some = || self.rooms.lock().lose_some(room, holder, EVENTS_AT_ONCE, now);
+        std::iter::from_fn(lose_some).fold(false, |earlier, is_nearer| earlier | is_nearer)
     }
 }
 

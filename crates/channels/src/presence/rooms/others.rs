@@ -104,26 +104,18 @@ impl Rooms {
         self.lose(name, &lost, now)
     }
 
-    /// Marks all that others have said of a room; [`Rooms::drop_doubted`] with the same mark drops what
-    /// has not been said again.
-    pub(in crate::presence) fn doubt(&mut self, name: &str, mark: u32) {
-        for holding in self.others.get_mut(name).into_iter().flatten() {
+    /// Marks all that others have said.
+    pub(in crate::presence) fn doubt(&mut self, mark: u32) {
+        for holding in self.others.values_mut().flatten() {
             holding.doubt = Some(mark);
         }
     }
 
-    pub(in crate::presence) fn drop_doubted(
-        &mut self,
-        name: &ChannelName,
-        mark: u32,
-        now: Instant,
-    ) -> bool {
-        let is_doubted = |holding: &Holding| holding.doubt == Some(mark);
-        let mut earlier = false;
-        while let Some(users) = self.take(name, is_doubted) {
-            earlier |= self.lose(name, &users, now);
-        }
-        earlier
+    /// Which nodes have not restated since then, and in which rooms.
+    pub(in crate::presence) fn doubted(&self, mark: u32) -> Vec<(ChannelName, Holder)> {
+        let all = self.others.iter().flat_map(|(name, held)| held.iter().map(move |it| (name, it)));
+        let doubted = all.filter(|(_, holding)| holding.doubt == Some(mark));
+        doubted.map(|(name, holding)| (name.clone(), holding.holder)).collect()
     }
 
     /// In which rooms a node holds somebody.

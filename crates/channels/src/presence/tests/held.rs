@@ -162,18 +162,18 @@ fn what_is_doubted_and_not_said_again_is_dropped() {
     let presence = small();
     here(&presence, ONE, "ada", 0);
     here(&presence, OTHER, "bob", 0);
-    presence.doubt(&room(), 1);
+    presence.doubt(1);
     here(&presence, OTHER, "bob", 100);
     restate(&presence, ONE, &["ada"], 200);
-    assert!(presence.drop_doubted(&room(), 1, millis(1000)));
+    assert!(presence.drop_doubted(1, millis(1000)));
     assert_eq!(presence.stats().absent, 1, "a single word is no restatement");
     assert_eq!(events(&presence, 1000 + GRACE), [left("bob")]);
     // Doubted again, it is given time again.
-    presence.doubt(&room(), 2);
-    presence.doubt(&room(), 3);
-    assert!(!presence.drop_doubted(&room(), 2, millis(20_000)));
+    presence.doubt(2);
+    presence.doubt(3);
+    assert!(!presence.drop_doubted(2, millis(20_000)));
     assert_eq!(presence.count(&room()), 1);
-    assert!(presence.drop_doubted(&room(), 3, millis(20_000)));
+    assert!(presence.drop_doubted(3, millis(20_000)));
     assert_eq!(events(&presence, 20_000 + GRACE), [left("ada")]);
     assert_eq!(presence.stats(), PresenceStats::default());
 }
