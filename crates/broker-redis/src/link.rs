@@ -1,0 +1,277 @@
+//! The connection that calls are written to.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use futures_util::{FutureExt, StreamExt, stream::FuturesOrdered};
+use redis::{Pipeline, PushInfo, PushKind, ServerErrorKind, Value, aio::MultiplexedConnection};
+use tokio::{
+    sync::{Notify, mpsc::UnboundedReceiver, watch},
+    time::{Instant, MissedTickBehavior},
+};
+
+use crate::{
+    backoff::Backoff,
+    endpoint::Endpoint,
+    error::{StartError, is_elsewhere, of_call, unavailable},
+    greeting::{Former, Greeting, greet},
+    health::Part,
+    lane::{Lane, Open, Request},
+    scripts,
+    server::Target,
+    shared::Shared,
+};
+
+/// Calls that are written at once.
+const BATCH_MAX: usize = 1_024;
+/// Batches that are written before the first of them is answered. What comes meanwhile makes the next
+/// ones larger.
+const BATCHES_MAX: usize = 32;
+
+/// What one task does for one server.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) part: Part,
+    pub(crate) target: Target,
+    /// The server that calls go to; what is followed is followed there.
+    pub(crate) chosen: watch::Sender<Option<Endpoint>>,
+}
+
+/// A connection that is ready.
+struct Ready {
+    connection: MultiplexedConnection,
+    endpoint: Endpoint,
+    greeting: Greeting,
+    gone: Arc<Notify>,
+}
+
+impl Link {
+    /// Connects, writes what is asked, and connects again.
+    pub(crate) async fn run(self, mut requests: UnboundedReceiver<Request>) {
+        let (shared, mut backoff) = (&self.shared, Backoff::new(&self.shared.config));
+        let mut former = None;
+        for generation in 0.. {
+            let error = match refusing(&mut requests, self.connect(former.as_ref())).await {
+                Ok(ready) => {
+                    backoff.reset();
+                    former.clone_from(&ready.greeting.former);
+                    shared.counters.connects.add(1);
+                    self.drive(ready, generation, &mut requests).await
+                }
+                Err(error) => error,
+            };
+            shared.counters.disconnects.add(1);
+            self.lane.close(error.to_string().into());
+            shared.health.down(self.part, &error);
+            shared.stale.notify_one();
+            refusing(&mut requests, tokio::time::sleep(backoff.pause())).await;
+        }
+    }
+
+    async fn connect(&self, former: Option<&Former>) -> Result<Ready, StartError> {
+        let mut failed = None;
+        for endpoint in self.target.endpoints(&self.shared).await? {
+            match self.connect_to(endpoint, former).await {
+                Ok(ready) => return Ok(ready),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        Err(failed.unwrap_or_else(|| self.target.nobody()))
+    }
+
+    async fn connect_to(
+        &self,
+        endpoint: Endpoint,
+        former: Option<&Former>,
+    ) -> Result<Ready, StartError> {
+        let config = &self.shared.config;
+        let gone = Arc::new(Notify::new());
+        let told = gone.clone();
+        let pushed = move |info: PushInfo| {
+            if info.kind == PushKind::Disconnection {
+                told.notify_one();
+            }
+            Ok::<(), ()>(())
+        };
+        let mut connection = endpoint.connect(config, pushed).await?;
+        let Some(probe) = self.target.probe(&self.shared, self.part) else {
+            return Err(endpoint.unreachable("no slot of the cluster is its"));
+        };
+        let greeting = greet(&mut connection, &endpoint, config, former, &probe).await?;
+        Ok(Ready { connection, endpoint, greeting, gone })
+    }
+
+    /// Until the connection is of no use any more: why.
+    async fn drive(
+        &self,
+        ready: Ready,
+        generation: u64,
+        requests: &mut UnboundedReceiver<Request>,
+    ) -> StartError {
+        let (shared, config) = (&self.shared, &self.shared.config);
+        let Ready { connection, endpoint, greeting, gone } = ready;
+        self.lane.open(Open { generation, life: greeting.life });
+        self.chosen.send_if_modified(|chosen| {
+            let is_other = chosen.as_ref().is_none_or(|chosen| chosen.label != endpoint.label);
+            *chosen = Some(endpoint.clone());
+            is_other
+        });
+        shared.health.up(self.part);
+
+        let mut written = FuturesOrdered::new();
+        let mut since = VecDeque::new();
+        let mut gathered = Vec::new();
+        let mut clock = tokio::time::interval(config.ping_interval.min(config.answer_timeout / 2));
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let why = loop {
+            let batch = tokio::select! {
+                biased;
+                Some(outcome) = written.next(), if !written.is_empty() => {
+                    since.pop_front();
+                    match outcome {
+                        Outcome::Done => continue,
+                        Outcome::Lost => break "the connection was lost",
+                        Outcome::Replica => break "it is a replica now",
+                    }
+                }
+                () = gone.notified() => break "the connection was lost",
+                _ = clock.tick() => match since.front() {
+                    Some(since) if Instant::now() - *since > config.answer_timeout => {
+                        break "it does not answer";
+                    }
+                    Some(_) => continue,
+                    None => Vec::new(),
+                },
+                count = requests.recv_many(&mut gathered, BATCH_MAX), if written.len() < BATCHES_MAX => {
+                    if count == 0 {
+                        break "it is closed";
+                    }
+                    self.current(&mut gathered, generation)
+                }
+            };
+            let mut exchange = Box::pin(exchange(shared.clone(), connection.clone(), batch));
+            // Written in this order, before anything else is asked.
+            match (&mut exchange).now_or_never() {
+                None => {
+                    written.push_back(exchange);
+                    since.push_back(Instant::now());
+                }
+                Some(Outcome::Done) => {}
+                Some(_) => break "the connection was lost",
+            }
+        };
+        endpoint.unreachable(why)
+    }
+
+    /// Those that were asked of this connection.
+    fn current(&self, gathered: &mut Vec<Request>, generation: u64) -> Vec<Request> {
+        let mut batch = Vec::with_capacity(gathered.len());
+        for request in gathered.drain(..) {
+            match request.generation == generation {
+                true => batch.push(request),
+                false => request.answer(Err(unavailable("the connection was lost"))),
+            }
+        }
+        self.shared.counters.batches.add(1);
+        batch
+    }
+}
+
+/// How a batch went.
+enum Outcome {
+    Done,
+    /// Nothing more will come of this connection.
+    Lost,
+    /// It takes no writes any more.
+    Replica,
+}
+
+/// Writes a batch at once, and answers each call. An empty one asks whether the server lives.
+async fn exchange(
+    shared: Arc<Shared>,
+    mut connection: MultiplexedConnection,
+    batch: Vec<Request>,
+) -> Outcome {
+    let mut pipeline = Pipeline::with_capacity(batch.len().max(1));
+    let mut waiting = Vec::with_capacity(batch.len());
+    for Request { command, reply, permit, .. } in batch {
+        pipeline.add_command(command);
+        waiting.push((reply, permit));
+    }
+    if waiting.is_empty() {
+        pipeline.cmd("PING");
+    }
+    let mut forgotten = Pipeline::new();
+    let mut outcome = Outcome::Done;
+    // A second time for those whose scripts the server had forgotten.
+    for is_again in [false, true] {
+        let answers = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await;
+        let Ok(mut answers) = answers else {
+            shared.counters.unknown.add(waiting.len());
+            shared
+                .counters
+                .publishes_lost
+                .add(waiting.iter().filter(|(reply, _)| reply.is_none()).count());
+            return Outcome::Lost;
+        };
+        let commands = pipeline.cmd_iter().skip(answers.len() - waiting.len().min(answers.len()));
+        let first = answers.len() - waiting.len().min(answers.len());
+        let mut again = Vec::new();
+        for ((answer, command), (reply, permit)) in
+            answers.drain(first..).zip(commands).zip(waiting)
+        {
+            let answer = match answer {
+                Value::ServerError(error) => {
+                    match error.kind() {
+                        Some(ServerErrorKind::NoScript) if !is_again => {
+                            forgotten.add_command(command.clone());
+                            again.push((reply, permit));
+                            continue;
+                        }
+                        Some(ServerErrorKind::ReadOnly) => outcome = Outcome::Replica,
+                        _ => {}
+                    }
+                    if is_elsewhere(&error) {
+                        shared.stale.notify_one();
+                    }
+                    Err(of_call(&error))
+                }
+                answer => Ok(answer),
+            };
+            match reply {
+                // Who asked may have gone.
+                Some(reply) => drop(reply.send(answer)),
+                None if answer.is_err() => shared.counters.publishes_lost.add(1),
+                None => {}
+            }
+        }
+        if again.is_empty() {
+            break;
+        }
+        waiting = again;
+        pipeline = Pipeline::new();
+        scripts::load(&mut pipeline);
+        for command in forgotten.cmd_iter() {
+            pipeline.add_command(command.clone());
+        }
+    }
+    outcome
+}
+
+/// While there is no connection, nothing waits for one.
+async fn refusing<T>(
+    requests: &mut UnboundedReceiver<Request>,
+    until: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(until);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut until => return done,
+            Some(request) = requests.recv() => {
+                request.answer(Err(unavailable("the connection was lost")));
+            }
+        }
+    }
+}
