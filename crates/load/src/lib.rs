@@ -17,5 +17,7 @@ mod server_stats;
 mod stamp;
 mod target;
 mod template;
+mod torture;
 
 pub use command::run;
+pub use torture::run as torture;

@@ -14,5 +14,6 @@ mod waiting;
 
 pub use error::ServerError;
 pub use nats::{Nats, NatsCluster, NatsLogin, NatsOptions};
+pub use ports::free as free_ports;
 pub use process::Process;
 pub use redis::{Redis, RedisCluster, RedisOptions};

@@ -10,8 +10,13 @@ use crate::ServerError;
 const RANGE: Range<u16> = 12_000..32_000;
 const TRIES: usize = 1_000;
 
-/// Ports that nobody listens on right now, all different. Whoever is slower than somebody else tries again.
-pub(crate) fn free<const N: usize>() -> Result<[u16; N], ServerError> {
+/// Ports of 127.0.0.1 that nobody listens on right now, all different. Whoever is slower than somebody else
+/// tries again.
+///
+/// # Errors
+///
+/// There are none.
+pub fn free<const N: usize>() -> Result<[u16; N], ServerError> {
     let mut ports = [0; N];
     let mut held = Vec::with_capacity(N);
     for port in &mut ports {

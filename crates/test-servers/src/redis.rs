@@ -85,6 +85,11 @@ impl Redis {
         &mut self.process
     }
 
+    /// What it said last.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Asks it to end (SIGTERM), and waits for that.
     ///
     /// # Errors
