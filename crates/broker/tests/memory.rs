@@ -47,14 +47,6 @@ impl Server for Clusters {
         self.each(MemoryCluster::set_up);
         Box::pin(std::future::ready(()))
     }
-
-    fn can_pause(&self) -> bool {
-        false
-    }
-
-    fn pause(&self) {}
-
-    fn resume(&self) {}
 }
 
 /// Alone, as most gateways run.
@@ -76,7 +68,7 @@ mod cluster {
         Clusters::default()
     }
 
-    ws_broker::conformance_suite!(open);
+    ws_broker::conformance_suite!(no pause, open);
 }
 
 mod alone {

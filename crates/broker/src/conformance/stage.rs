@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{
     Fixture, Server,
-    heard::{DEADLINE, Heard},
+    heard::{DEADLINE, Heard, Notes},
 };
 use crate::{
     Answer, Appended, Conflict, Engine, EngineError, Entry, Keep, Log, Page, ReadLimits, Record,
@@ -22,7 +22,7 @@ use crate::{
 
 /// What [`Keep`] of a case is about something else.
 pub(super) const KEEP: Keep = Keep {
-    entries_max: NonZeroU32::new(10_000).unwrap(),
+    entries_max: entries(10_000),
     ttl: Duration::from_secs(3600),
     when_full: WhenFull::DropOldest,
     event_window: Duration::from_secs(120),
@@ -74,13 +74,22 @@ impl Stage {
         }
     }
 
+    /// A node that may not be up.
+    pub(super) async fn node_at_once(&self) -> Node {
+        self.start(&self.prefix).await
+    }
+
     async fn node_with(&self, prefix: &str) -> Node {
+        let node = self.start(prefix).await;
+        node.until_up().await;
+        node
+    }
+
+    async fn start(&self, prefix: &str) -> Node {
         let engine = self.fixture.node(prefix).await;
         let heard = Heard::new();
         engine.start(heard.clone());
-        let node = Node { engine, heard };
-        node.until_up().await;
-        node
+        Node { engine, heard }
     }
 }
 
@@ -93,11 +102,28 @@ fn fresh_prefix() -> String {
 impl Node {
     /// Waits until the engine says that it is up; it may have been before it was started.
     pub(super) async fn until_up(&self) {
-        if self.engine.status() != Status::Up {
-            let is_up =
-                |_: &super::heard::Record| (self.engine.status() == Status::Up).then_some(());
-            self.heard.until("the engine to be up", is_up).await;
+        let is_up = |_: &Notes| (self.engine.status() == Status::Up).then_some(());
+        self.heard.until("the engine to be up", is_up).await;
+    }
+
+    /// Waits until the engine answers: it may not have noticed yet that the server was not there.
+    pub(super) async fn until_at_work(&self) {
+        let asking = async {
+            while outcome(self.engine.get("is anybody there")).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(2 * DEADLINE, asking).await.is_err() {
+            panic!("the server goes on, and the engine does not: {:?}", self.engine.status());
         }
+    }
+
+    /// Whether it was away, and is up.
+    pub(super) fn is_back(&self) -> bool {
+        self.heard.so_far(|notes| {
+            let was_away = notes.statuses.iter().any(|status| matches!(status, Status::Down(_)));
+            was_away && notes.statuses.last() == Some(&Status::Up)
+        })
     }
 
     pub(super) async fn subscribe(&self, topic: &str) {
@@ -112,6 +138,10 @@ impl Node {
 
     pub(super) async fn follow(&self, name: &str) {
         done(self.engine.follow(&log(name))).await;
+    }
+
+    pub(super) async fn follow_log(&self, log: &Log<'_>) {
+        done(self.engine.follow(log)).await;
     }
 
     pub(super) async fn append(&self, name: &str, payload: impl Into<Bytes>) -> Appended {
@@ -151,7 +181,7 @@ impl Node {
     /// Waits for so many entries of a log.
     pub(super) async fn entries(&self, name: &str, count: usize) -> Vec<Entry> {
         let what = format!("{count} entries of {name:?}");
-        let find = |record: &super::heard::Record| {
+        let find = |record: &Notes| {
             let entries = record.entries_of(name);
             (entries.len() >= count).then_some(entries)
         };
@@ -161,11 +191,19 @@ impl Node {
     /// Waits for so many messages of a topic.
     pub(super) async fn messages(&self, topic: &str, count: usize) -> Vec<Bytes> {
         let what = format!("{count} messages of {topic:?}");
-        let find = |record: &super::heard::Record| {
+        let find = |record: &Notes| {
             let messages = record.messages_of(topic);
             (messages.len() >= count).then_some(messages)
         };
         self.heard.until(&what, find).await
+    }
+}
+
+/// A number of entries.
+pub(super) const fn entries(count: u32) -> NonZeroU32 {
+    match NonZeroU32::new(count) {
+        Some(count) => count,
+        None => panic!("a log keeps something"),
     }
 }
 

@@ -18,6 +18,8 @@ use super::{Memory, MemoryConfig, hub::Hub, stats::MemoryStats};
 pub struct MemoryCluster {
     hub: Arc<Hub>,
     nodes: Mutex<Vec<Weak<Memory>>>,
+    /// Why it is away.
+    down: Mutex<Option<Arc<str>>>,
 }
 
 impl MemoryCluster {
@@ -30,26 +32,31 @@ impl MemoryCluster {
     /// No node yet, with other bounds.
     #[must_use]
     pub fn with_config(config: MemoryConfig) -> Self {
-        Self { hub: Arc::new(Hub::new(config)), nodes: Mutex::default() }
+        Self { hub: Arc::new(Hub::new(config)), nodes: Mutex::default(), down: Mutex::default() }
     }
 
-    /// Another node.
+    /// Another node; down if the engine is.
     #[must_use]
     pub fn node(&self) -> Arc<Memory> {
         let node = Arc::new(Memory::behind(Arc::clone(&self.hub), true));
         let mut nodes = self.nodes.lock();
         nodes.retain(|node| node.strong_count() > 0);
         nodes.push(Arc::downgrade(&node));
+        if let Some(reason) = &*self.down.lock() {
+            node.set_down(reason);
+        }
         node
     }
 
     /// The engine is away for all nodes.
     pub fn set_down(&self, reason: &str) {
+        *self.down.lock() = Some(reason.into());
         self.each(|node| node.set_down(reason));
     }
 
     /// The engine is back, with all that it had.
     pub fn set_up(&self) {
+        *self.down.lock() = None;
         self.each(Memory::set_up);
     }
 
