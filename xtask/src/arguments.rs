@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{budgets, curves, instructions, peers, suite, wave};
+use crate::{budgets, curves, instructions, peers, suite, torture, wave};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -36,6 +36,12 @@ Usage: cargo xtask COMMAND
     --write            write the table to docs/benchmarks.md
     --members N        other sizes, measured once; separate by commas
     --no-build         for any of the four: our programs as they were built last
+  torture [..] kills, pauses and cuts off gateways and engines: nothing may be lost, doubled or reordered
+    --engine ENGINE    only memory, disk, redis or nats
+    --minutes N        for how long
+    --messages N       how many at most
+    --seed S           what happens when; what failed is printed with its seed
+    --no-build         our programs as they were built last
 
 docs/testing.md and docs/benchmarks.md say more.
 ";
@@ -55,6 +61,7 @@ pub(crate) enum Task {
     Budgets(budgets::Options),
     Curves(curves::Options),
     Wave(wave::Options),
+    Torture(torture::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -89,6 +96,7 @@ impl Task {
             Some("peers") => peers::Options::parse(rest).map(Self::Peers).map_err(with_help),
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
+            Some("torture") => torture::Options::parse(rest).map(Self::Torture).map_err(with_help),
             Some("wave") => wave::Options::parse(rest).map(Self::Wave).map_err(with_help),
             Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),
         }

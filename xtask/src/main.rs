@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
-//! `peers`, `budgets`, `curves`, `wave`, `million`, `instructions`.
+//! `peers`, `budgets`, `curves`, `wave`, `torture`, `million`, `instructions`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -30,6 +30,7 @@ mod runner;
 mod suite;
 mod tally;
 mod tidy;
+mod torture;
 mod wave;
 mod workspace;
 
@@ -68,6 +69,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         Task::Peers(options) => return peers::run(&Workspace::here()?, &options),
         Task::Budgets(options) => return budgets::run(&Workspace::here()?, &options),
         Task::Curves(options) => return curves::run(&Workspace::here()?, &options),
+        Task::Torture(options) => return torture::run(&Workspace::here()?, &options),
         Task::Wave(options) => return wave::run(&Workspace::here()?, &options),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
         Task::Instructions(options) => {

@@ -87,6 +87,18 @@ pub(crate) fn valgrind() -> anyhow::Result<OsString> {
     }
 }
 
+/// The servers behind the gateways alone, for a command that needs nothing else.
+pub(crate) fn servers() -> anyhow::Result<Vec<(&'static str, OsString)>> {
+    let mut programs = Programs::default();
+    [(REDIS_SERVER, "redis-server"), (NATS_SERVER, "nats-server")]
+        .into_iter()
+        .map(|(variable, name)| match std::env::var_os(variable) {
+            Some(program) => Ok((variable, program)),
+            None => Ok((variable, programs.find(&[name], name)?.into())),
+        })
+        .collect()
+}
+
 /// `cargo xtask provision`: what a shell can evaluate goes to standard output, all else does not.
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<bool> {
     let provisions = provide(workspace);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::suite::{Action, Step};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{instructions, provision, tidy};
+use crate::{instructions, provision, tidy, torture};
 
 /// How one step went.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ impl Run<'_> {
                 let options = instructions::Options::default();
                 instructions::run(self.workspace, &self.environment, options)
             }
+            Action::Torture => torture::briefly(self.workspace, &self.environment),
             Action::Provision => {
                 let provisions = provision::provide(self.workspace);
                 provisions.print_complaints();

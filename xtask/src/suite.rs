@@ -25,12 +25,13 @@ pub(crate) enum Action {
     Tidy,
     Provision,
     Instructions,
+    Torture,
 }
 
 /// The steps of `cargo xtask lint`.
 pub(crate) const LINT: [&str; 3] = ["fmt", "clippy", "docs"];
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         about: "the sources are formatted",
@@ -87,6 +88,12 @@ const STEPS: [Step; 11] = [
         action: Action::Cargo(|_| {
             vec![Cargo::new("test --workspace --all-features --tests --no-fail-fast")]
         }),
+    },
+    Step {
+        name: "torture",
+        about: "gateways and engines are killed, paused and cut off, and nothing is lost",
+        after: &["provision", "examples"],
+        action: Action::Torture,
     },
     Step {
         name: "doctests",
