@@ -13,10 +13,28 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod engine;
+#[cfg(feature = "cluster")]
+mod inbox;
+#[cfg(feature = "cluster")]
+mod members;
 mod memory;
+mod node_id;
+#[cfg(all(test, feature = "cluster"))]
+mod stage;
+#[cfg(all(test, feature = "cluster"))]
+mod unsteady;
+#[cfg(feature = "cluster")]
+mod users;
 
 pub use engine::{
     Answer, Appended, Conflict, Engine, EngineError, Entry, Keep, Listener, Log, Page, Position,
     ReadLimits, Record, Revision, Status, WhenFull,
 };
+#[cfg(feature = "cluster")]
+pub use inbox::{Inbox, InboxConfig, InboxError, Letter, Mailbox};
+#[cfg(feature = "cluster")]
+pub use members::{Life, Members, MembersConfig, MembersListener};
 pub use memory::{LogStats, Memory, MemoryCluster, MemoryConfig, MemoryStats};
+pub use node_id::{NodeId, NodeIdError};
+#[cfg(feature = "cluster")]
+pub use users::{Entered, OfflineCause, Settled, TooMany, Users, UsersConfig, UsersListener};
