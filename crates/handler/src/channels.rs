@@ -33,6 +33,7 @@ pub(crate) mod stored;
 use backlog::Backlog;
 use events::Events;
 use feeds::{Feeds, keep_of};
+use news::gossip::Gossip;
 use settings::ChannelSettings;
 
 /// What channels keep of a subscriber.
@@ -58,6 +59,8 @@ pub(crate) struct Hub {
     pub(crate) cluster: Arc<Cluster>,
     /// What is followed at the engine.
     pub(crate) feeds: Feeds,
+    /// What is said to other nodes of who is here.
+    pub(crate) gossip: Gossip,
     /// What waits for the engine.
     pub(crate) backlog: Backlog,
     backlog_turn: tokio::sync::Mutex<()>,
@@ -149,6 +152,7 @@ impl Hub {
         Self {
             cluster,
             feeds: Feeds::new(),
+            gossip: Gossip::default(),
             backlog: Backlog::new(settings.backlog_bytes_max),
             backlog_turn: tokio::sync::Mutex::new(()),
             has_keeps: keeps.iter().any(Option::is_some),

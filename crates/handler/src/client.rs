@@ -113,6 +113,8 @@ pub(crate) enum Order {
     Subscribe(ChannelName),
     /// To be in it no more.
     Unsubscribe(ChannelName),
+    /// To look whether something was kept for its user.
+    LookForLetters,
 }
 
 impl Client {
@@ -201,6 +203,11 @@ impl Client {
         if is_public(channel) {
             self.order(Order::Unsubscribe(channel.clone()));
         }
+    }
+
+    /// Looks whether something was kept for its user.
+    pub(crate) fn look_for_letters(&self) {
+        self.order(Order::LookForLetters);
     }
 
     fn order(&self, order: Order) {

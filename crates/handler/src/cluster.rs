@@ -122,7 +122,10 @@ impl<A: Application> Listener for Ear<A> {
             (Some(channel), Kind::Publication) => {
                 shared.hub.handle_publication(channel, &note.body);
             }
-            (Some(_), Kind::Presence | Kind::Typing) => {}
+            (Some(channel), Kind::Presence) => {
+                shared.hub.handle_presence(channel, note.node, &note.body);
+            }
+            (Some(channel), Kind::Typing) => shared.hub.handle_typing(channel, &note.body),
             (None, Kind::Control) => {}
             (Some(_), Kind::Control)
             | (None, Kind::Publication | Kind::Presence | Kind::Typing) => {}

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use ws_auth::Origins;
-use ws_broker::{Engine, Memory};
+use ws_broker::{Engine, InboxConfig, Memory};
 use ws_compression::CompressionManager;
 use ws_connection::ConnectionConfig;
 use ws_frame_validator::FrameSizeValidator;
@@ -92,6 +92,8 @@ pub struct HandlerConfig {
     /// What is between this node and others, and keeps what is to be kept. One handler has one engine to
     /// itself.
     pub engine: Arc<dyn Engine>,
+    /// How much is kept for users who are away; `None`: nothing is.
+    pub inbox: Option<InboxConfig>,
     /// Whether JSON pings go out beside control pings, for clients that cannot see the latter.
     pub json_ping: bool,
     /// What `connected` announces as `heartbeatMs`.
@@ -111,6 +113,7 @@ impl Default for HandlerConfig {
             limits: Limits::default(),
             channels: ChannelSettings::default(),
             engine: Arc::new(Memory::new()),
+            inbox: None,
             json_ping: false,
             heartbeat_ms: 30_000,
         }

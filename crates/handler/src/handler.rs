@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Data, OpCode};
+use ws_broker::Inbox;
 use ws_connection::{Connection, Prepared, encode_header, handshake::encode_response};
 use ws_frame_validator::SizeLimits;
 use ws_transport::{Driver, Meter, SendError};
@@ -21,7 +22,7 @@ use ws_transport::{Driver, Meter, SendError};
 use crate::{
     admission::Admission,
     application::Application,
-    channels::Hub,
+    channels::{Hub, feeds::keep_looking},
     client::{Client, ConnectionId},
     clock::WallClock,
     cluster::{Cluster, Ear},
@@ -60,6 +61,8 @@ pub(crate) struct Shared<A> {
     pub(crate) hub: Arc<Hub>,
     /// The other nodes, and what is kept.
     pub(crate) cluster: Arc<Cluster>,
+    /// What is kept for users who are away.
+    pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) clock: Arc<WallClock>,
     pub(crate) registry: Registry,
     pub(crate) counters: Arc<Counters>,
@@ -108,6 +111,7 @@ impl<A: Application> WebSocketHandler<A> {
         let meter = Arc::new(Meter::new(config.validator.clone()));
         let now = tokio::time::Instant::now().into_std();
         let cluster = Arc::new(Cluster::new(config.engine.clone()));
+        let inbox = config.inbox.clone().map(|inbox| Inbox::new(config.engine.clone(), inbox));
         let channels = config.channels.clone();
         let hub = Arc::new(Hub::new(channels, cluster.clone(), clock.clone(), now));
         let handler = Self {
@@ -115,6 +119,7 @@ impl<A: Application> WebSocketHandler<A> {
                 gatekeeper,
                 hub,
                 cluster,
+                inbox,
                 config,
                 authenticator,
                 application,
@@ -131,6 +136,11 @@ impl<A: Application> WebSocketHandler<A> {
             }),
         };
         let shared = &handler.shared;
+        if shared.cluster.is_shared
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(keep_looking(Arc::downgrade(&shared.hub)));
+        }
         shared.cluster.engine.start(Arc::new(Ear(Arc::downgrade(shared))));
         handler
     }

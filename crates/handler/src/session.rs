@@ -30,6 +30,7 @@ mod appending;
 mod authentication;
 mod ending;
 mod entering;
+mod letters;
 mod promise;
 mod publishing;
 mod recovering;
@@ -38,6 +39,7 @@ mod subscribing;
 mod waiting;
 
 use authentication::Verification;
+use letters::Mail;
 use recovering::Recovery;
 use waiting::Waiting;
 
@@ -81,6 +83,8 @@ struct Rare {
     place: Option<ws_channels::Place<Member>>,
     /// Channels in which it is sent what it has missed, one after the other.
     recoveries: VecDeque<Recovery>,
+    /// What was kept for its user, if anything was.
+    mail: Option<Box<Mail>>,
 }
 
 /// What an admission gives to the session that it begins.
@@ -172,7 +176,7 @@ impl<A: Application> GatewaySession<A> {
                 session.enter_soon();
                 return (session, None);
             }
-            session.start();
+            session.start(None);
         }
         lifecycle::connected(session.client());
         let greeting = session.greeting(now);
@@ -203,10 +207,11 @@ impl<A: Application> GatewaySession<A> {
     }
 
     /// Tells the application, once it is known who is there.
-    fn start(&mut self) {
+    fn start(&mut self, device: Option<&str>) {
         self.is_started = true;
         self.client().note_welcome();
         self.shared.application.handle_connect(self.client());
+        self.look_for_letters(device);
     }
 
     fn greeting(&self, now: Instant) -> Vec<u8> {
@@ -392,7 +397,10 @@ impl<A: Application> Session for GatewaySession<A> {
                 self.go_on(replies);
                 self.handle_orders(replies);
             }
-            Wake::Drained => self.send_page(replies),
+            Wake::Drained => {
+                self.send_letters(replies);
+                self.send_page(replies);
+            }
         }
     }
 
@@ -421,7 +429,9 @@ impl<A: Application> Session for GatewaySession<A> {
     }
 
     fn has_more(&self) -> bool {
-        self.rare.is_some() && self.has_page()
+        self.rare.as_ref().is_some_and(|rare| {
+            self.has_page() || rare.mail.as_ref().is_some_and(|mail| mail.has_letters())
+        })
     }
 
     fn handle_end(&mut self, end: End) {

@@ -63,7 +63,7 @@ pub enum ServerMessage<'a> {
         /// Which channel.
         channel: &'a str,
     },
-    /// `message {channel?, event?, data, from?, offset?, eventId?}`
+    /// `message {channel?, event?, data, from?, offset?, eventId?, messageId?}`
     Message(ChannelMessage<'a>),
     /// `message {channel, subject, data}`: what a broker subject brought into a channel.
     SubjectMessage {
@@ -202,6 +202,8 @@ pub struct ChannelMessage<'a> {
     pub offset: Option<u64>,
     /// The publisher's own name for it.
     pub event_id: Option<&'a str>,
+    /// What the client acks, where it was kept for a user who was away.
+    pub message_id: Option<&'a str>,
 }
 
 /// The messages that a slow client did not get, both ends included.

@@ -87,6 +87,7 @@ fn the_path_of_a_message_allocates_nothing() {
             from: Some("ü"),
             offset: Some(u64::MAX),
             event_id: None,
+            message_id: None,
         }),
         ServerMessage::PresenceChange {
             channel: "room:1",

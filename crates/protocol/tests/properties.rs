@@ -157,6 +157,7 @@ proptest! {
             from: Some(&from),
             offset,
             event_id: None,
+            message_id: None,
         });
         let mut out = Vec::new();
         message.encode(None, timestamp, &mut out);

@@ -287,8 +287,15 @@ impl<A: Application> WebSocketHandler<A> {
 
 /// A message of a back-end that came by no channel.
 fn direct<'m>(event: Option<&'m str>, data: &'m RawValue) -> ServerMessage<'m> {
-    let (from, offset, event_id) = (None, None, None);
-    ServerMessage::Message(ChannelMessage { channel: None, event, data, from, offset, event_id })
+    ServerMessage::Message(ChannelMessage {
+        channel: None,
+        event,
+        data,
+        from: None,
+        offset: None,
+        event_id: None,
+        message_id: None,
+    })
 }
 
 fn now() -> Instant {

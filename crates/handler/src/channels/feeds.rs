@@ -27,6 +27,8 @@ use crate::cluster::{channel_topic, history_log};
 
 /// Who leaves and comes back, as a page that is loaded again does, finds the channel as it was.
 const LINGER: Duration = Duration::from_secs(10);
+/// Between two looks whether something was lost that nothing has come after.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// So many channels are looked after at once when the engine is back.
 const AT_ONCE: usize = 64;
 const SHARDS: usize = 32;
@@ -109,6 +111,7 @@ impl Feed {
             let (engine, is_shared) = (&hub.cluster.engine, hub.cluster.is_shared);
             if is_shared {
                 engine.subscribe(&channel_topic(&self.name)).await?;
+                hub.ask_who_is_there(&self.name);
             }
             if let Some(log) = &self.log {
                 let name = history_log(&self.name);
@@ -193,6 +196,8 @@ impl Hub {
         if let Some(log) = &feed.log {
             engine.unfollow(&LogOf { name: &history_log(name), keep: log.keep() });
         }
+        drop(shard);
+        self.forget_who_is_elsewhere(name);
     }
 
     /// The engine is away, or back.
@@ -204,6 +209,7 @@ impl Hub {
                 if self.feeds.was_away.swap(false, Ordering::AcqRel) && self.cluster.is_shared {
                     self.tell_all_of_a_gap();
                 }
+                self.restate_all();
                 self.send_backlog();
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     runtime.spawn(look_after(Arc::downgrade(self)));
@@ -227,6 +233,18 @@ impl Hub {
                 }
             }
         }
+    }
+}
+
+/// Looks after everything now and then, while there is somebody to look for: what an engine loses on the
+/// way, and nothing follows, is noticed by nobody else.
+pub(crate) async fn keep_looking(hub: Weak<Hub>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if hub.strong_count() == 0 {
+            return;
+        }
+        look_after(hub.clone()).await;
     }
 }
 

@@ -7,14 +7,22 @@ use std::{
 
 use tokio::runtime::Handle;
 use ws_channels::{
-    Announcement, Change, ChannelName, Departure, Difference, PresenceEvent, SlowConsumer,
+    Announcement, Change, ChannelName, Departure, Difference, Holder, PresenceEvent, Progress,
+    SlowConsumer, Statement,
 };
 use ws_protocol::ServerMessage;
 
 use super::{
     Hub, Subscriber,
     delivery::{Parcel, prepare},
+    is_public,
 };
+use crate::cluster::{Kind, channel_topic};
+
+pub(crate) mod gossip;
+mod note;
+
+use note::{Note, Said};
 
 impl Hub {
     /// A connection of `user` is in a channel with presence; the others are told if it is the first.
@@ -29,6 +37,9 @@ impl Hub {
         let _turn = self.presence.turn(name);
         let change = self.presence.join(name, user, now);
         self.follow_up(&change);
+        if change.concerns_nodes && self.cluster.is_shared {
+            self.say(name, user, Said::Here);
+        }
         if change.announcement == Announcement::Now {
             self.tell(name, &[user], &[], Some(subscriber), now);
         }
@@ -46,8 +57,96 @@ impl Hub {
         let _turn = self.presence.turn(name);
         let change = self.presence.leave(name, user, departure, now);
         self.follow_up(&change);
+        if change.concerns_nodes && self.cluster.is_shared {
+            self.say(name, user, Said::gone(departure));
+        }
         if change.announcement == Announcement::Now {
             self.tell(name, &[], &[user], None, now);
+        }
+    }
+
+    /// Another node says who is in a channel.
+    pub(crate) fn handle_presence(self: &Arc<Self>, channel: &str, node: Holder, body: &[u8]) {
+        // Something may still come of what is not followed any more, and would stay for ever.
+        if self.feeds.get(channel).is_none() {
+            return;
+        }
+        let Ok(name) = ChannelName::new(channel) else { return };
+        if !self.has_news(&name) {
+            return;
+        }
+        let now = tokio::time::Instant::now().into_std();
+        match Note::read(body) {
+            Some(Note::Statements { are_many, rest }) if self.is_believed(node, false) => {
+                if are_many {
+                    let earlier = self.presence.hear_many(&name, node, rest.statements(), now);
+                    return self.keep_time_from(earlier);
+                }
+                rest.statements().for_each(|it| self.hear(&name, node, it, now));
+            }
+            Some(Note::Part { part, asks, users }) if self.is_believed(node, part.index == 0) => {
+                let restated = self.presence.restate(&name, node, part, users, now);
+                self.keep_time_from(restated.earlier);
+                if restated.progress == Progress::Broken {
+                    self.ask_again(&name);
+                }
+                if asks {
+                    self.answer_who_is_here(&name);
+                }
+            }
+            Some(_) => {}
+            None => tracing::debug!(channel, "a note on who is there cannot be read"),
+        }
+    }
+
+    /// What one user does at another node is told here as if it was done here.
+    fn hear(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        node: Holder,
+        statement: Statement<'_>,
+        now: Instant,
+    ) {
+        let _turn = self.presence.turn(name);
+        let change = self.presence.hear(name, node, statement, now);
+        self.follow_up(&change);
+        if change.announcement == Announcement::Now {
+            match statement {
+                Statement::Here(user) => self.tell(name, &[user], &[], None, now),
+                Statement::Gone(user, _) => self.tell(name, &[], &[user], None, now),
+            }
+        }
+    }
+
+    /// Whether nodes tell each other who is in a channel.
+    fn has_news(&self, name: &ChannelName) -> bool {
+        is_public(name) && self.has_presence(name)
+    }
+
+    /// Somebody here types: the other nodes are told, once, if the engine has nothing better to do.
+    pub(crate) fn tell_nodes_of_typing(&self, name: &ChannelName, user: &str) {
+        if !self.cluster.is_shared {
+            return;
+        }
+        let topic = channel_topic(name);
+        let told = self.cluster.tell(&topic, Kind::Typing, |out| out.extend(user.as_bytes()));
+        if let Err(error) = told {
+            tracing::trace!(channel = %name, %error, "that somebody types is not told to other nodes");
+        }
+    }
+
+    /// Somebody at another node types.
+    pub(crate) fn handle_typing(&self, channel: &str, user: &[u8]) {
+        let Some(channel) = self.table.channel(channel) else { return };
+        let (Some(room_id), Ok(user_id)) = (channel.name().room_id(), std::str::from_utf8(user))
+        else {
+            return;
+        };
+        let now = tokio::time::Instant::now().into_std();
+        let message = ServerMessage::Typing { user_id, room_id };
+        let message = Arc::new(prepare(&message, self.wall_ms(now)));
+        for member in channel.publish().members() {
+            member.outbox().send_lossy(message.clone());
         }
     }
 
@@ -132,7 +231,11 @@ impl Hub {
     }
 
     fn follow_up(self: &Arc<Self>, change: &Change) {
-        if !change.earlier {
+        self.keep_time_from(change.earlier);
+    }
+
+    fn keep_time_from(self: &Arc<Self>, earlier: bool) {
+        if !earlier {
             return;
         }
         if self.timer_runs.swap(true, Ordering::AcqRel) {

@@ -94,6 +94,7 @@ impl<'s> Stored<'s> {
                 from,
                 offset,
                 event_id,
+                message_id: None,
             }),
         }
     }

@@ -243,6 +243,11 @@ fn grants_of(identity: &Identity, client: &Client) -> Option<Grants> {
 }
 
 impl Asked {
+    /// The session that the client says it goes on with.
+    pub(super) fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
+    }
+
     pub(super) fn id(&self) -> Option<Id<'_>> {
         self.id.as_deref().and_then(Id::new)
     }

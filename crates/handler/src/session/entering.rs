@@ -116,7 +116,7 @@ impl<A: Application> GatewaySession<A> {
             }
         }
         if !self.is_started {
-            self.start();
+            self.start(asked.and_then(Asked::session_id));
         }
         if let Some(rare) = &mut self.rare {
             let channels = std::mem::take(&mut rare.path_channels).into_iter();

@@ -133,6 +133,8 @@ impl<A: Application> GatewaySession<A> {
         for member in publication.members_except(&self.subscriber) {
             member.outbox().send_lossy(message.clone());
         }
+        drop(publication);
+        self.shared.hub.tell_nodes_of_typing(channel.name(), &user);
     }
 
     /// To every connection of a user.

@@ -116,8 +116,7 @@ impl<A: Application> GatewaySession<A> {
             ClientMessage::Chat { to, message } => self.handle_chat(to, message, id, replies),
             ClientMessage::Presence { channel } => self.handle_presence(channel, id, replies),
             ClientMessage::Custom(custom) => self.handle_custom(custom, replies),
-            // Nothing is kept that would have to be forgotten now.
-            ClientMessage::Ack { .. } => {}
+            ClientMessage::Ack { message_id } => self.handle_ack(message_id),
             ClientMessage::Ping
             | ClientMessage::Pong
             | ClientMessage::Heartbeat

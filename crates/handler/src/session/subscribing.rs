@@ -411,6 +411,7 @@ impl<A: Application> GatewaySession<A> {
                     // Nobody is asked, so that there is nobody to wait for.
                     self.subscribe(Wish { name, way: Way::Order, since: None, id: None }, replies);
                 }
+                Order::LookForLetters => self.look_for_letters(None),
                 Order::Unsubscribe(name) => {
                     if self.subscriber.channel(&name).is_some() {
                         self.leave(&name, replies);

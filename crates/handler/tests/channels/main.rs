@@ -17,6 +17,7 @@ mod join_wave;
 mod large_rooms;
 mod limits;
 mod model;
+mod nodes;
 mod presence;
 mod publishing;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]

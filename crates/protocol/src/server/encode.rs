@@ -114,13 +114,14 @@ fn write_session(session: &Session<'_>, object: &mut ObjectWriter<'_>) {
 }
 
 fn write_channel_message(message: &ChannelMessage<'_>, object: &mut ObjectWriter<'_>) {
-    let ChannelMessage { channel, event, data, from, offset, event_id } = message;
+    let ChannelMessage { channel, event, data, from, offset, event_id, message_id } = message;
     object.optional("channel", *channel);
     object.optional("event", *event);
     object.field("data", data);
     object.optional("from", *from);
     object.optional("offset", *offset);
     object.optional("eventId", *event_id);
+    object.optional("messageId", *message_id);
 }
 
 fn write_error(code: ErrorCode, message: &str, object: &mut ObjectWriter<'_>) {

@@ -119,6 +119,7 @@ fn message_row_from_a_publisher_and_from_a_broker_subject() {
         from: None,
         offset: None,
         event_id: None,
+        message_id: None,
     };
     let full = ChannelMessage {
         event: Some("created"),

@@ -1,0 +1,421 @@
+//! What waits to be said to other nodes of who is in channels, and when it is said.
+//!
+//! One task says it all, so that what is said of a room comes in the order in which it happened, however
+//! it is put into words: single statements, many at once, or the whole of a room in parts. It runs while there is
+//! something to say. No lock is held while an engine is called.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+use ws_broker::Status;
+use ws_channels::{ChannelName, Holder};
+
+use super::{
+    super::Hub,
+    note::{Said, write_part, write_statements},
+};
+use crate::cluster::{Kind, channel_topic};
+
+/// What happens in a large room is collected for so long before other nodes are told.
+const COLLECTED: Duration = Duration::from_millis(200);
+/// Who is asked waits for so long: others may ask as well, and one answer is for all.
+const BEFORE_ANSWER: Duration = Duration::from_millis(20);
+/// Restatements go out at a pace, [`PARTS_AT_ONCE`] in each of these.
+const TICK: Duration = Duration::from_millis(10);
+const PARTS_AT_ONCE: usize = 128;
+/// Rooms of which something is said before others get their turn at the processor.
+const ROOMS_AT_ONCE: usize = 256;
+/// What could not be said, because too much was under way, is said after this.
+const BEFORE_RETRY: Duration = Duration::from_secs(1);
+/// Who was asked to restate and has not after this time does not hold anybody any more. Ten seconds are enough
+/// for 100,000 rooms at the pace above.
+const BEFORE_SWEEP: Duration = Duration::from_secs(30);
+/// What was said of a channel that is not followed any more may have been lost when the engine is found to be
+/// away within this time.
+const IS_RECENT: Duration = Duration::from_secs(30);
+/// So many channels are remembered for the one and for the other. Beyond, nodes that were away as well find
+/// out by themselves.
+const REMEMBERED_MAX: usize = 100_000;
+/// So many dead nodes are remembered, of which something may yet be on its way.
+const DEAD_MAX: usize = 64;
+
+/// What this node has to say.
+#[derive(Default)]
+pub(crate) struct Gossip {
+    queue: Mutex<Queue>,
+    dead: Mutex<VecDeque<Holder>>,
+    is_running: AtomicBool,
+    wake: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// What is to be said of single users.
+    said: HashMap<ChannelName, Saying, ahash::RandomState>,
+    /// Those of `said` that are due at once.
+    now: VecDeque<ChannelName>,
+    /// Those that are collected, in the order in which they become due.
+    collected: VecDeque<(Instant, ChannelName)>,
+    /// Rooms that are to be restated, each once.
+    wishes: VecDeque<(Instant, ChannelName)>,
+    wished: HashMap<ChannelName, Wish, ahash::RandomState>,
+    under_way: Option<Restatement>,
+    /// How many rooms were restated.
+    restatements: u32,
+    /// When to drop what was doubted with which mark.
+    sweeps: VecDeque<(Instant, u32)>,
+    marks: u32,
+    /// Rooms of which something could not be said.
+    owed: HashSet<ChannelName, ahash::RandomState>,
+    retry_at: Option<Instant>,
+    /// Rooms that are not followed any more.
+    recent: VecDeque<(Instant, ChannelName)>,
+}
+
+/// What is to be said of the users of one room.
+struct Saying {
+    statements: Vec<(Arc<str>, Said)>,
+    are_many: bool,
+}
+
+/// Why a room is to be restated.
+#[derive(Clone, Copy, Default)]
+struct Wish {
+    /// The others are to restate it as well.
+    asks: bool,
+    /// Also if nobody is here.
+    even_if_empty: bool,
+}
+
+/// A room of which everybody is being named.
+struct Restatement {
+    room: ChannelName,
+    asks: bool,
+    number: u32,
+    index: u32,
+    users: Vec<Arc<str>>,
+}
+
+/// When there is something to say again.
+enum Next {
+    Now,
+    At(Instant),
+    Never,
+}
+
+impl Hub {
+    /// The first connection of a user has come into a room, or the last has gone. Called with the turn of the room
+    /// held, so that it is said in the order in which it happened.
+    pub(super) fn say(self: &Arc<Self>, room: &ChannelName, user: &Arc<str>, said: Said) {
+        let is_large = self.presence.count(room) > self.settings.presence.batch_above;
+        let mut queue = self.gossip.queue.lock();
+        if let Some(saying) = queue.said.get_mut(room) {
+            saying.statements.push((user.clone(), said));
+            return;
+        }
+        let saying = Saying { statements: vec![(user.clone(), said)], are_many: is_large };
+        queue.said.insert(room.clone(), saying);
+        if is_large {
+            queue.collected.push_back((Instant::now() + COLLECTED, room.clone()));
+        } else {
+            queue.now.push_back(room.clone());
+        }
+        drop(queue);
+        self.wake_gossip();
+    }
+
+    /// The engine brings what is said in a channel from now on: who is there already?
+    pub(crate) fn ask_who_is_there(self: &Arc<Self>, room: &ChannelName) {
+        if self.cluster.is_shared && self.has_news(room) {
+            let wish = Wish { asks: true, even_if_empty: true };
+            self.wish(room, wish, Duration::ZERO);
+        }
+    }
+
+    /// Somebody asks who is in a channel, or nobody knows whether all have heard it.
+    pub(super) fn answer_who_is_here(self: &Arc<Self>, room: &ChannelName) {
+        self.wish(room, Wish::default(), BEFORE_ANSWER);
+    }
+
+    /// A part of what a node said is missing.
+    pub(super) fn ask_again(self: &Arc<Self>, room: &ChannelName) {
+        self.wish(room, Wish { asks: true, even_if_empty: true }, BEFORE_ANSWER);
+    }
+
+    /// Nothing more comes of a channel: nobody here is subscribed to it.
+    pub(crate) fn forget_who_is_elsewhere(&self, room: &ChannelName) {
+        if !self.cluster.is_shared || !self.has_news(room) {
+            return;
+        }
+        self.presence.forget_others(room);
+        let now = Instant::now();
+        let mut queue = self.gossip.queue.lock();
+        let is_up = self.cluster.engine.status() == Status::Up;
+        let recent = &mut queue.recent;
+        while recent.len() >= REMEMBERED_MAX
+            || is_up && recent.front().is_some_and(|(at, _)| *at + IS_RECENT < now)
+        {
+            recent.pop_front();
+        }
+        recent.push_back((now, room.clone()));
+    }
+
+    /// The engine is back, or something may have been missed, or others took this node for dead: everything is said
+    /// again, and asked.
+    pub(crate) fn restate_all(self: &Arc<Self>) {
+        if !self.cluster.is_shared {
+            return;
+        }
+        let rooms = self.presence.rooms();
+        let now = Instant::now();
+        let mut queue = self.gossip.queue.lock();
+        queue.marks = queue.marks.wrapping_add(1);
+        let mark = queue.marks;
+        queue.sweeps.push_back((now + BEFORE_SWEEP, mark));
+        let recent = std::mem::take(&mut queue.recent).into_iter().map(|(_, room)| room);
+        let owed = std::mem::take(&mut queue.owed).into_iter();
+        for room in recent.chain(owed) {
+            queue.wish(room, Wish { asks: false, even_if_empty: true }, now);
+        }
+        for room in rooms {
+            queue.wish(room, Wish { asks: true, even_if_empty: true }, now);
+        }
+        drop(queue);
+        self.presence.doubt(mark);
+        self.wake_gossip();
+    }
+
+    /// A node is dead: its users are gone, unless they come back elsewhere in time.
+    pub(crate) fn forget_node(self: &Arc<Self>, node: Holder) {
+        let mut dead = self.gossip.dead.lock();
+        if !dead.contains(&node) {
+            if dead.len() >= DEAD_MAX {
+                dead.pop_front();
+            }
+            dead.push_back(node);
+        }
+        drop(dead);
+        let earlier = self.presence.drop_holder(node, Instant::now().into_std());
+        self.keep_time_from(earlier);
+    }
+
+    /// Whether what a node says is to be believed: a dead one says nothing, and what it had said is gone. One that
+    /// restates lives after all.
+    pub(super) fn is_believed(&self, node: Holder, restates: bool) -> bool {
+        let mut dead = self.gossip.dead.lock();
+        if restates {
+            dead.retain(|it| *it != node);
+        }
+        !dead.contains(&node)
+    }
+
+    fn wish(self: &Arc<Self>, room: &ChannelName, wish: Wish, wait: Duration) {
+        self.gossip.queue.lock().wish(room.clone(), wish, Instant::now() + wait);
+        self.wake_gossip();
+    }
+
+    fn wake_gossip(self: &Arc<Self>) {
+        if self.gossip.is_running.swap(true, Ordering::AcqRel) {
+            self.gossip.wake.notify_one();
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(talk(Arc::downgrade(self)));
+        } else {
+            // The runtime has ended, and with it the engine's use of us.
+            self.gossip.is_running.store(false, Ordering::Release);
+        }
+    }
+
+    /// Says what is due.
+    fn say_what_is_due(self: &Arc<Self>, now: Instant) -> Next {
+        for _ in 0..ROOMS_AT_ONCE {
+            let Some((room, saying)) = self.gossip.queue.lock().take_due(now) else { break };
+            self.say_of(&room, &saying);
+        }
+        for _ in 0..PARTS_AT_ONCE {
+            if !self.say_next_part(now) {
+                break;
+            }
+        }
+        loop {
+            let Some(mark) = self.gossip.queue.lock().take_sweep(now) else { break };
+            let earlier = self.presence.drop_doubted(mark, now.into_std());
+            self.keep_time_from(earlier);
+        }
+        self.gossip.queue.lock().next(now)
+    }
+
+    fn say_of(&self, room: &ChannelName, saying: &Saying) {
+        let mut statements = last_of_each(&saying.statements);
+        let topic = channel_topic(room);
+        while !statements.is_empty() {
+            let mut written = 0;
+            let told = self.cluster.tell(&topic, Kind::Presence, |out| {
+                written = write_statements(&statements, saying.are_many, out);
+            });
+            if told.is_err() {
+                return self.owe(room.clone());
+            }
+            statements.drain(..written);
+        }
+    }
+
+    /// Says one part of a restatement; `false` if there is none to be said.
+    fn say_next_part(&self, now: Instant) -> bool {
+        let under_way = self.gossip.queue.lock().under_way.take();
+        let Some(mut it) = under_way.or_else(|| self.next_restatement(now)) else { return false };
+        let mut is_last = false;
+        let told = self.cluster.tell(&channel_topic(&it.room), Kind::Presence, |out| {
+            let is_here = |user: &str| self.presence.is_own(&it.room, user);
+            let part = (it.number, it.index);
+            let asks = it.asks && it.index == 0;
+            is_last = write_part(part, asks, &mut it.users, is_here, out).is_last;
+        });
+        if told.is_err() {
+            self.owe(it.room);
+        } else if !is_last {
+            it.index += 1;
+            self.gossip.queue.lock().under_way = Some(it);
+        }
+        true
+    }
+
+    /// The next room that is to be restated now, and what is to be said of it.
+    fn next_restatement(&self, now: Instant) -> Option<Restatement> {
+        loop {
+            let (room, wish, number, saying) = self.gossip.queue.lock().take_wish(now)?;
+            // Nothing that was said before is taken for something that happened after.
+            if let Some(saying) = saying {
+                self.say_of(&room, &saying);
+            }
+            let users = self.presence.own_users(&room);
+            if !users.is_empty() || wish.even_if_empty {
+                return Some(Restatement { room, asks: wish.asks, number, index: 0, users });
+            }
+        }
+    }
+
+    /// Something could not be said of a room: it is restated when the engine is back. What a full engine
+    /// did not take is tried again.
+    fn owe(&self, room: ChannelName) {
+        let mut queue = self.gossip.queue.lock();
+        if queue.owed.len() < REMEMBERED_MAX {
+            queue.owed.insert(room);
+        }
+        // Behind the insertion: who is up from now on is told all that is owed.
+        if self.cluster.engine.status() == Status::Up && queue.retry_at.is_none() {
+            queue.retry_at = Some(Instant::now() + BEFORE_RETRY);
+        }
+    }
+}
+
+impl Queue {
+    fn wish(&mut self, room: ChannelName, wish: Wish, due: Instant) {
+        match self.wished.entry(room) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.asks |= wish.asks;
+                known.even_if_empty |= wish.even_if_empty;
+            }
+            Entry::Vacant(new) => {
+                self.wishes.push_back((due, new.key().clone()));
+                new.insert(wish);
+            }
+        }
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<(ChannelName, Saying)> {
+        loop {
+            let room = match self.now.pop_front() {
+                Some(room) => room,
+                None => self.collected.pop_front_if(|(due, _)| *due <= now)?.1,
+            };
+            // What was said before a restatement is not here any more.
+            if let Some(saying) = self.said.remove(&room) {
+                return Some((room, saying));
+            }
+        }
+    }
+
+    fn take_wish(&mut self, now: Instant) -> Option<(ChannelName, Wish, u32, Option<Saying>)> {
+        if self.retry_at.take_if(|at| *at <= now).is_some() {
+            for room in std::mem::take(&mut self.owed) {
+                self.wish(room, Wish { asks: false, even_if_empty: true }, now);
+            }
+        }
+        let (_, room) = self.wishes.pop_front_if(|(due, _)| *due <= now)?;
+        let wish = self.wished.remove(&room).unwrap_or_default();
+        self.restatements = self.restatements.wrapping_add(1);
+        let saying = self.said.remove(&room);
+        Some((room, wish, self.restatements, saying))
+    }
+
+    fn take_sweep(&mut self, now: Instant) -> Option<u32> {
+        self.sweeps.pop_front_if(|(due, _)| *due <= now).map(|(_, mark)| mark)
+    }
+
+    fn next(&self, now: Instant) -> Next {
+        if !self.now.is_empty() {
+            return Next::Now;
+        }
+        let after_a_tick = |due: Instant| due.max(now + TICK);
+        let front = |queue: &VecDeque<(Instant, ChannelName)>| Some(queue.front()?.0);
+        let all = [
+            self.under_way.as_ref().map(|_| now + TICK),
+            front(&self.wishes).map(after_a_tick),
+            front(&self.collected),
+            self.sweeps.front().map(|(due, _)| *due),
+            self.retry_at,
+        ];
+        all.into_iter().flatten().min().map_or(Next::Never, Next::At)
+    }
+}
+
+/// The last that was said of each user, in the order in which it was said.
+fn last_of_each(statements: &[(Arc<str>, Said)]) -> Vec<(Arc<str>, Said)> {
+    let mut seen = HashSet::<&str, ahash::RandomState>::default();
+    let last = statements.iter().rev().filter(|(user, _)| seen.insert(user));
+    let mut last: Vec<_> = last.cloned().collect();
+    last.reverse();
+    last
+}
+
+/// Runs while there is something to say.
+async fn talk(hub: Weak<Hub>) {
+    loop {
+        let Some(shared) = hub.upgrade() else { return };
+        let gossip = &shared.gossip;
+        let deadline = match shared.say_what_is_due(Instant::now()) {
+            Next::Now => {
+                drop(shared);
+                tokio::task::yield_now().await;
+                continue;
+            }
+            Next::At(deadline) => deadline,
+            Next::Never => {
+                // No mere store: what happened before a swap that saw us running is to be seen below.
+                gossip.is_running.swap(false, Ordering::AcqRel);
+                let is_needed = !matches!(gossip.queue.lock().next(Instant::now()), Next::Never);
+                if is_needed && !gossip.is_running.swap(true, Ordering::AcqRel) {
+                    continue;
+                }
+                return;
+            }
+        };
+        let wake = gossip.wake.clone();
+        // What there is to say keeps no handler alive that is not used any more.
+        drop(shared);
+        let _ = timeout_at(deadline, wake.notified()).await;
+    }
+}
