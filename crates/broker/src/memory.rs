@@ -24,6 +24,8 @@ mod log;
 mod records;
 mod shard;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 const KIND: &str = "memory";
 
