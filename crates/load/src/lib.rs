@@ -11,6 +11,7 @@ mod engine;
 mod plan;
 mod record;
 mod report;
+mod scale;
 mod scenario;
 mod schedule;
 mod server_stats;
@@ -20,4 +21,5 @@ mod template;
 mod torture;
 
 pub use command::run;
+pub use scale::run as scale;
 pub use torture::run as torture;

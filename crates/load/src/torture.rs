@@ -17,9 +17,9 @@ use self::{
     tally::Tally,
 };
 
-mod arguments;
-mod client;
-mod course;
+pub(crate) mod arguments;
+pub(crate) mod client;
+pub(crate) mod course;
 mod drive;
 mod fault;
 mod house;
@@ -27,8 +27,9 @@ mod ledger;
 mod proxy;
 mod publisher;
 mod report;
+pub(crate) mod site;
 mod subscriber;
-mod tally;
+pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -105,7 +106,7 @@ fn channel_name(index: usize) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "threads that wait for the world outside")]
-fn pause(duration: Duration) {
+pub(crate) fn pause(duration: Duration) {
     if !duration.is_zero() {
         std::thread::sleep(duration);
     }
