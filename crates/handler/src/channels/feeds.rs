@@ -158,7 +158,9 @@ impl Hub {
 
     /// The last subscriber has gone from a channel: it is followed for a little while yet.
     pub(crate) fn note_vacated(self: &Arc<Self>, name: &ChannelName) {
-        if !self.has_keeps && !self.cluster.is_shared {
+        let is_followed = (self.has_keeps || self.cluster.is_shared)
+            && self.feeds.shard(name).lock().contains_key(name);
+        if !is_followed {
             return;
         }
         self.feeds.vacated.lock().push_back((Instant::now() + LINGER, name.clone()));

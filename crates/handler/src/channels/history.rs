@@ -17,7 +17,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
-use ws_broker::{Entry, Keep, Log as LogOf, Page, Position, ReadLimits};
+use ws_broker::{Entry, Keep, Log as LogOf, Page, Position, ReadLimits, Status};
 use ws_channels::{ChannelName, SlowConsumer};
 use ws_connection::Origin;
 use ws_protocol::{MissedRange, ServerMessage};
@@ -38,7 +38,7 @@ const ASIDE_MAX: usize = 256;
 const TAIL_MAX: usize = 1024;
 const TAIL_BYTES_MAX: usize = 256 * 1024;
 /// Between attempts to read what is missing.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// One log, as it is seen from here.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub(crate) struct State {
     cursor: Position,
     /// What cannot be delivered yet.
     aside: Vec<Entry>,
+    /// The last that the engine has handed over, delivered or not.
+    seen: Position,
     /// Who is subscribed and catches up.
     catching_up: Vec<ConnectionId>,
     /// The last messages that were delivered, while anybody catches up.
@@ -79,6 +81,16 @@ struct Recent {
     parcel: Parcel,
 }
 
+/// What came of reading what is missing.
+enum Reading {
+    /// Nothing is missing any more, as far as is known.
+    All,
+    /// There is more.
+    Part,
+    /// It could not be read, or not yet.
+    Nothing,
+}
+
 /// How an entry follows what was delivered.
 #[derive(Debug, PartialEq, Eq)]
 enum Continuity {
@@ -95,6 +107,7 @@ impl Log {
                 phase: Phase::Opening,
                 cursor: Position { epoch: 0, offset: 0 },
                 aside: Vec::new(),
+                seen: Position { epoch: 0, offset: 0 },
                 catching_up: Vec::new(),
                 tail: VecDeque::new(),
                 tail_bytes: 0,
@@ -119,6 +132,7 @@ impl Log {
         let mut state = self.state.lock();
         state.phase = Phase::Opening;
         state.aside.clear();
+        state.seen = Position { epoch: 0, offset: 0 };
     }
 }
 
@@ -155,6 +169,7 @@ impl State {
 
     fn set_aside(&mut self, entry: Entry) {
         // What does not fit is missing then, and is read as anything else that is.
+        self.seen = self.seen.max(entry.position);
         if self.aside.len() < ASIDE_MAX {
             self.aside.push(entry);
         }
@@ -177,7 +192,7 @@ impl Hub {
         state.cursor = head;
         state.phase = Phase::Open;
         let mut walk = Walk::default();
-        let is_behind = self.take_aside(feed, &mut state, &mut walk);
+        let is_behind = self.take_aside(feed, &mut state, &mut walk) || state.cursor < state.seen;
         if is_behind {
             state.phase = Phase::Repairing;
         }
@@ -217,9 +232,11 @@ impl Hub {
             loop {
                 let (Some(hub), Some(feed)) = (hub.upgrade(), feed.upgrade()) else { return };
                 match hub.read_on(&feed).await {
-                    Some(true) => return,
-                    Some(false) => {}
-                    None => {
+                    Reading::All => return,
+                    Reading::Part => {}
+                    // All channels are looked after when the engine is back.
+                    Reading::Nothing if hub.cluster.engine.status() != Status::Up => return,
+                    Reading::Nothing => {
                         drop((hub, feed));
                         tokio::time::sleep(PATIENCE).await;
                     }
@@ -229,22 +246,31 @@ impl Hub {
     }
 
     /// Looks whether anything is missing that nothing has come after.
-    pub(crate) async fn verify(&self, feed: &Feed) {
-        while self.read_on(feed).await == Some(false) {}
+    pub(crate) async fn verify(self: &Arc<Self>, feed: &Arc<Feed>) {
+        loop {
+            match self.read_on(feed).await {
+                Reading::All => return,
+                Reading::Part => {}
+                // Others may be looked after meanwhile.
+                Reading::Nothing => return self.repair(feed),
+            }
+        }
     }
 
-    /// Reads a page from where we are, and delivers it. Answers whether that was all, or nothing if it could
-    /// not be read.
-    async fn read_on(&self, feed: &Feed) -> Option<bool> {
-        let log = feed.log.as_ref()?;
+    /// Reads a page from where we are, and delivers it.
+    async fn read_on(&self, feed: &Feed) -> Reading {
+        let Some(log) = &feed.log else { return Reading::All };
         let after = log.position();
         let name = history_log(&feed.name);
         let of = LogOf { name: &name, keep: log.keep() };
         match self.cluster.engine.read(&of, after.offset, PAGE).await {
-            Ok(page) => Some(self.take_page(feed, log, &page)),
+            Ok(page) if self.take_page(feed, log, &page) => Reading::All,
+            Ok(_) if log.position() != after => Reading::Part,
+            // Who is asked knows less than who told us.
+            Ok(_) => Reading::Nothing,
             Err(error) => {
                 tracing::debug!(channel = %feed.name, %error, "what is missing cannot be read yet");
-                None
+                Reading::Nothing
             }
         }
     }
@@ -265,6 +291,8 @@ impl Hub {
             true
         };
         let is_all = is_all && !self.take_aside(feed, &mut state, &mut walk);
+        // There was no room for all that came.
+        let is_all = is_all && state.cursor >= state.seen;
         if is_all {
             state.phase = Phase::Open;
         }
