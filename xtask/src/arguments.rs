@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{budgets, curves, instructions, peers, suite, torture, wave};
+use crate::{budgets, curves, instructions, peers, scale, suite, torture, wave};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -36,6 +36,11 @@ Usage: cargo xtask COMMAND
     --write            write the table to docs/benchmarks.md
     --members N        other sizes, measured once; separate by commas
     --no-build         for any of the four: our programs as they were built last
+  scale [..]   two gateways on one engine beside one alone, and a million messages given again
+    --write            write the tables to docs/scaling.md
+    --only CASE        only fan-out, latency, channels or replay; repeat
+    --rounds N         how often each
+    --no-build         our programs as they were built last
   torture [..] kills, pauses and cuts off gateways and engines: nothing may be lost, doubled or reordered
     --engine ENGINE    only memory, disk, redis or nats
     --minutes N        for how long
@@ -62,6 +67,7 @@ pub(crate) enum Task {
     Curves(curves::Options),
     Wave(wave::Options),
     Torture(torture::Options),
+    Scale(scale::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -96,6 +102,7 @@ impl Task {
             Some("peers") => peers::Options::parse(rest).map(Self::Peers).map_err(with_help),
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
+            Some("scale") => Ok(Self::Scale(scale::Options::parse(rest))),
             Some("torture") => torture::Options::parse(rest).map(Self::Torture).map_err(with_help),
             Some("wave") => wave::Options::parse(rest).map(Self::Wave).map_err(with_help),
             Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),

@@ -1,5 +1,6 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
-//! `peers`, `budgets`, `curves`, `wave`, `torture`, `million`, `instructions`.
+//! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `million`,
+//! `instructions`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -27,6 +28,7 @@ mod million;
 mod peers;
 mod provision;
 mod runner;
+mod scale;
 mod suite;
 mod tally;
 mod tidy;
@@ -70,6 +72,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         Task::Budgets(options) => return budgets::run(&Workspace::here()?, &options),
         Task::Curves(options) => return curves::run(&Workspace::here()?, &options),
         Task::Torture(options) => return torture::run(&Workspace::here()?, &options),
+        Task::Scale(options) => return scale::run(&Workspace::here()?, &options),
         Task::Wave(options) => return wave::run(&Workspace::here()?, &options),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
         Task::Instructions(options) => {
