@@ -7,8 +7,8 @@ use std::{
 
 use tokio::runtime::Handle;
 use ws_channels::{
-    Announcement, Change, ChannelName, Departure, Difference, Holder, PresenceEvent, Progress,
-    SlowConsumer, Statement,
+    Announcement, Change, ChannelName, Departure, Difference, Holder, Part, PresenceEvent,
+    Progress, SlowConsumer, Statement,
 };
 use ws_protocol::ServerMessage;
 
@@ -75,16 +75,23 @@ impl Hub {
         if !self.has_news(&name) {
             return;
         }
+        let note = Note::read(body);
+        // A node that says all that there is to say is not dead.
+        if matches!(note, Some(Note::Part { part: Part { index: 0, .. }, .. })) {
+            self.believe_node(node);
+        } else if !self.is_believed(node) {
+            return;
+        }
         let now = tokio::time::Instant::now().into_std();
-        match Note::read(body) {
-            Some(Note::Statements { are_many, rest }) if self.is_believed(node, false) => {
+        match note {
+            Some(Note::Statements { are_many, rest }) => {
                 if are_many {
                     let earlier = self.presence.hear_many(&name, node, rest.statements(), now);
                     return self.keep_time_from(earlier);
                 }
                 rest.statements().for_each(|it| self.hear(&name, node, it, now));
             }
-            Some(Note::Part { part, asks, users }) if self.is_believed(node, part.index == 0) => {
+            Some(Note::Part { part, asks, users }) => {
                 let restated = self.presence.restate(&name, node, part, users, now);
                 self.keep_time_from(restated.earlier);
                 if restated.progress == Progress::Broken {
@@ -94,7 +101,6 @@ impl Hub {
                     self.answer_who_is_here(&name);
                 }
             }
-            Some(_) => {}
             None => tracing::debug!(channel, "a note on who is there cannot be read"),
         }
     }

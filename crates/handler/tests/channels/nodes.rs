@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod outages;
+mod threads;
 mod waves;
 
 /// Longer than it takes until nodes have told each other everything, and shorter than anything is collected.

@@ -161,8 +161,8 @@ impl Hub {
         }
         self.presence.forget_others(room);
         let now = Instant::now();
-        let mut queue = self.gossip.queue.lock();
         let is_up = self.cluster.engine.status() == Status::Up;
+        let mut queue = self.gossip.queue.lock();
         let recent = &mut queue.recent;
         while recent.len() >= REMEMBERED_MAX
             || is_up && recent.front().is_some_and(|(at, _)| *at + IS_RECENT < now)
@@ -211,14 +211,14 @@ impl Hub {
         self.keep_time_from(earlier);
     }
 
-    /// Whether what a node says is to be believed: a dead one says nothing, and what it had said is gone. One that
-    /// restates lives after all.
-    pub(super) fn is_believed(&self, node: Holder, restates: bool) -> bool {
-        let mut dead = self.gossip.dead.lock();
-        if restates {
-            dead.retain(|it| *it != node);
-        }
-        !dead.contains(&node)
+    /// A node lives after all, or again, and restates.
+    pub(crate) fn believe_node(&self, node: Holder) {
+        self.gossip.dead.lock().retain(|it| *it != node);
+    }
+
+    /// Whether what a node says is to be believed: of a dead one something may yet have been on its way.
+    pub(super) fn is_believed(&self, node: Holder) -> bool {
+        !self.gossip.dead.lock().contains(&node)
     }
 
     fn wish(self: &Arc<Self>, room: &ChannelName, wish: Wish, wait: Duration) {
@@ -313,9 +313,11 @@ impl Hub {
         if queue.owed.len() < REMEMBERED_MAX {
             queue.owed.insert(room);
         }
-        // Behind the insertion: who is up from now on is told all that is owed.
-        if self.cluster.engine.status() == Status::Up && queue.retry_at.is_none() {
-            queue.retry_at = Some(Instant::now() + BEFORE_RETRY);
+        drop(queue);
+        // Behind the insertion: an engine that is up from now on asks for all that is owed.
+        if self.cluster.engine.status() == Status::Up {
+            let mut queue = self.gossip.queue.lock();
+            queue.retry_at.get_or_insert(Instant::now() + BEFORE_RETRY);
         }
     }
 }
