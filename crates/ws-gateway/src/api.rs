@@ -68,7 +68,8 @@ pub(crate) fn routes<A: Application>(
 
 async fn count<A: Application>(State(api): Shared<A>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    api.outcomes.add_api(ApiOutcome::of(response.status()));
+    let said = response.extensions().get().copied();
+    api.outcomes.add_api(said.unwrap_or_else(|| ApiOutcome::of(response.status())));
     response
 }
 

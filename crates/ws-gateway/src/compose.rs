@@ -26,8 +26,11 @@ use crate::{
     upstream::Upstream,
 };
 
+mod engine;
 #[cfg(test)]
 mod tests;
+
+pub use engine::{engine, engine_is_there, inbox};
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +190,7 @@ pub fn channels(config: &Config) -> Result<ChannelSettings, ComposeError> {
             .event_window
             .map(|window| PublishedEventsConfig { window, ..PublishedEventsConfig::default() }),
         event_cache: NonZeroU16::new(settings.event_cache_size),
+        backlog_bytes_max: config.broker.queue_bytes_max,
         types: Arc::new(types),
     })
 }
@@ -241,6 +245,10 @@ pub fn upstream(config: &Config) -> Result<Upstream, ComposeError> {
     match &settings.target {
         UpstreamTarget::Unset => Ok(Upstream::unset()),
         UpstreamTarget::Echo => Ok(Upstream::echo()),
+        UpstreamTarget::Nats { .. } => Err(ComposeError {
+            component: "UPSTREAM",
+            reason: "requests by NATS are not available in this version".to_owned(),
+        }),
         UpstreamTarget::Http(url) => {
             let concurrency_max = settings.concurrency_max as usize;
             let answer_bytes_max = config.frames.bytes_max as usize;

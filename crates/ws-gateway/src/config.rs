@@ -52,10 +52,11 @@ pub use self::fault::{EXIT_BAD_CONFIGURATION, Fault, Faults, LoadError};
 pub use self::loaded::{Effective, Loaded};
 pub use self::origin::Origin;
 pub use self::resolved::{
-    AdminSettings, ApiSettings, AuthMode, AuthSettings, ChannelSettings, CloseSettings,
-    CompressionSettings, Config, FrameSettings, HeartbeatSettings, HookFailure, HookSettings,
-    LimitSettings, LogFormat, LogLevel, LogSettings, ServerSettings, Supabase, Tier,
-    UpstreamSettings, UpstreamTarget,
+    AdminSettings, ApiSettings, AuthMode, AuthSettings, BridgeSpec, BrokerSettings,
+    ChannelSettings, CloseSettings, CompressionSettings, Config, Direction, EngineKind,
+    FrameSettings, HeartbeatSettings, HookFailure, HookSettings, InboxSettings, LimitSettings,
+    LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage, RedisSettings, ServerAddress,
+    ServerSettings, StartMode, Supabase, Tier, UpstreamSettings, UpstreamTarget,
 };
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};

@@ -3,14 +3,16 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ws_auth::{Authenticator, Secret, TokenRequest};
+use ws_broker::{Engine, Status};
 use ws_close_manager::CloseReport;
 use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
 
 use crate::{
     compose::{self, ComposeError},
-    config::{self, AuthMode, Config},
+    config::{self, AuthMode, Config, StartMode},
     hooks::Hooks,
     http::Http,
+    metered::{EngineCounts, Metered},
     metrics::Metrics,
     server::Server,
     upstream::Upstream,
@@ -18,6 +20,10 @@ use crate::{
 
 /// How often limiters forget who has recovered, and the wall clock is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// How long the engine may take before the log says that it is not there, and how often it says so again.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
+const ENGINE_PACE: Duration = Duration::from_secs(30);
 
 /// A gateway that is bound to its port and not yet running. Tests start it in-process on port 0.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ pub struct Gateway {
     server: Server<Upstream>,
     authenticator: Authenticator,
     dev_secret: Option<Secret>,
+    engine_counts: Arc<EngineCounts>,
 }
 
 /// The gateway could not start.
@@ -46,8 +53,25 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Composes the components and opens the port. Must be called within a tokio runtime.
+    /// As [`Gateway::start`], and waits for the engine before where that is set: without it there is no
+    /// gateway then.
+    pub async fn open(config: Config) -> Result<Self, StartError> {
+        let engine = compose::engine(&config)?;
+        if config.broker.start == StartMode::Fail {
+            compose::engine_is_there(&*engine, config.broker.start_timeout).await?;
+        }
+        Self::start_with_engine(config, engine)
+    }
+
+    /// Composes the components and opens the port; the engine is not waited for. Must be called within a
+    /// tokio runtime.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        let engine = compose::engine(&config)?;
+        Self::start_with_engine(config, engine)
+    }
+
+    /// As [`Gateway::start`], with an engine of the caller's, which no other handler has.
+    pub fn start_with_engine(config: Config, engine: Arc<dyn Engine>) -> Result<Self, StartError> {
         // Where nobody has to say who it is, no key is needed; an authenticator wants one all the
         // same, and one that nobody knows lets nobody in.
         let is_lenient = config.dev || config.auth.mode == AuthMode::None;
@@ -64,8 +88,13 @@ impl Gateway {
         let hooks = compose::hooks(&config, clock.clone(), outcomes.clone())?;
         let upstream = upstream.with_hooks(hooks.clone());
 
+        let engine = Metered::new(engine);
+        let engine_counts = engine.counts();
+
         // Create the handler that composes them.
         let composed = HandlerConfig {
+            engine: Arc::new(engine),
+            inbox: compose::inbox(&config),
             connection,
             compression,
             validator,
@@ -88,15 +117,17 @@ impl Gateway {
 
         // Serve upgrades, and HTTP beside them.
         let key = config.admin.key.as_ref().map(config::Secret::expose);
-        let metrics = Metrics::new(handler.clone(), outcomes.clone());
-        let mut http = Http::new(handler.clone(), metrics, &config.server.path, key);
+        let metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone());
+        let ready_needs_engine = config.broker.ready_needs_engine;
+        let mut http =
+            Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine);
         if let Some(key) = &config.api.key {
             http = http.with_api(key.expose(), config.frames.bytes_max as usize, outcomes);
         }
         let address = config.server.address;
         let server = Server::bind(address, compose::server(&config), handler.clone(), http)
             .map_err(|error| StartError::Bind { address, error })?;
-        Ok(Self { config, handler, server, authenticator, dev_secret })
+        Ok(Self { config, handler, server, authenticator, dev_secret, engine_counts })
     }
 
     /// Where it listens.
@@ -107,6 +138,11 @@ impl Gateway {
     /// The handler, to look at connections and to end them.
     pub fn handler(&self) -> &WebSocketHandler<Upstream> {
         &self.handler
+    }
+
+    /// What the engine did so far.
+    pub fn engine_counts(&self) -> Arc<EngineCounts> {
+        self.engine_counts.clone()
     }
 
     /// The address for whoever tries `--dev` out, with a token that is good for a day. None without
@@ -130,6 +166,7 @@ impl Gateway {
         let Self { config, handler, server, authenticator, .. } = self;
         let serving = tokio::spawn(server.run());
         let housekeeping = tokio::spawn(keep_house(handler.clone(), authenticator));
+        let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
         stop.await;
         // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
         let report = handler.drain(&compose::close(&config, rand::random())).await;
@@ -137,6 +174,7 @@ impl Gateway {
             hooks.settle().await;
         }
         housekeeping.abort();
+        watching.abort();
         serving.abort();
         report
     }
@@ -156,6 +194,28 @@ async fn keep_house(handler: WebSocketHandler<Upstream>, authenticator: Authenti
         }
     };
     tokio::join!(keys, tidying);
+}
+
+/// Says that the engine is not there, now and then as long as that is so: who looks at the log hours later
+/// is to see it.
+async fn watch_engine(engine: Arc<dyn Engine>) {
+    // What comes up at once is not worth a line.
+    tokio::time::sleep(ENGINE_PATIENCE).await;
+    loop {
+        match engine.status() {
+            Status::Up => {}
+            Status::Starting => {
+                tracing::warn!(
+                    engine = engine.kind(),
+                    "the engine was not reached so far; it is being tried"
+                );
+            }
+            Status::Down(reason) => {
+                tracing::warn!(engine = engine.kind(), %reason, "the engine is away; it is being tried");
+            }
+        }
+        tokio::time::sleep(ENGINE_PACE).await;
+    }
 }
 
 fn wall_clock() -> Arc<WallClock> {

@@ -19,6 +19,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tower_service::Service;
+use ws_broker::Status;
 use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
@@ -63,21 +64,30 @@ struct Shared<A> {
     /// What statistics and metrics demand, if anything.
     key: Option<Key>,
     path: Arc<str>,
+    /// Whether there is no readiness without the engine.
+    ready_needs_engine: bool,
 }
 
 impl<A: Application> Http<A> {
     /// The routes of a gateway whose upgrades are at `path`. With a key, statistics and metrics are
-    /// for whoever sends it as `Authorization: Bearer`.
+    /// for whoever sends it as `Authorization: Bearer`. The last says whether the gateway is ready while its
+    /// engine is away.
     pub fn new(
         handler: WebSocketHandler<A>,
         metrics: Metrics<A>,
         path: &str,
         key: Option<&str>,
+        ready_needs_engine: bool,
     ) -> Self {
         let path: Arc<str> = path.into();
         let key = key.map(Key::new);
-        let shared =
-            Arc::new(Shared { handler: handler.clone(), metrics, key, path: path.clone() });
+        let shared = Arc::new(Shared {
+            handler: handler.clone(),
+            metrics,
+            key,
+            path: path.clone(),
+            ready_needs_engine,
+        });
         let router = Router::new()
             .route("/health", get(health))
             .route("/ready", get(ready))
@@ -195,6 +205,9 @@ async fn ready<A: Application>(State(shared): State<Arc<Shared<A>>>) -> Response
     if shared.handler.is_draining() {
         return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }));
     }
+    if shared.ready_needs_engine && shared.handler.config().engine.status() != Status::Up {
+        return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "engine_away" }));
+    }
     json_response(StatusCode::OK, &json!({ "status": "ready" }))
 }
 
@@ -205,7 +218,7 @@ async fn stats<A: Application>(
     if !shared.admits(&headers) {
         return key_required("The admin key is required");
     }
-    json_response(StatusCode::OK, &report::stats(&shared.handler))
+    json_response(StatusCode::OK, &report::stats(&shared.handler, shared.metrics.engine()))
 }
 
 async fn metrics_text<A: Application>(

@@ -59,7 +59,7 @@ fn serve(loaded: Loaded) -> ExitCode {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
         };
-        let gateway = match Gateway::start(config) {
+        let gateway = match Gateway::open(config).await {
             Ok(gateway) => gateway,
             Err(error) => return fail(&error.to_string()),
         };

@@ -12,13 +12,18 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
+use ws_broker::Status;
 use ws_handler::{Application, Histogram, WebSocketHandler};
 
-use crate::outcomes::Outcomes;
+use crate::{
+    metered::{Call, EngineCounts},
+    outcomes::Outcomes,
+};
 
 /// The metrics of one gateway.
 pub struct Metrics<A> {
     registry: Registry,
+    engine: Arc<EngineCounts>,
     marker: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -29,11 +34,24 @@ impl<A> fmt::Debug for Metrics<A> {
 }
 
 impl<A: Application> Metrics<A> {
-    /// Metrics over what the handler and its upstream count.
-    pub fn new(handler: WebSocketHandler<A>, outcomes: Arc<Outcomes>) -> Self {
+    /// Metrics over what the handler, its upstream and its engine count.
+    pub fn new(
+        handler: WebSocketHandler<A>,
+        outcomes: Arc<Outcomes>,
+        engine: Arc<EngineCounts>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("ws");
-        registry.register_collector(Box::new(Snapshots { handler, outcomes }));
-        Self { registry, marker: std::marker::PhantomData }
+        registry.register_collector(Box::new(Snapshots {
+            handler,
+            outcomes,
+            engine: engine.clone(),
+        }));
+        Self { registry, engine, marker: std::marker::PhantomData }
+    }
+
+    /// What the engine did.
+    pub(crate) fn engine(&self) -> &EngineCounts {
+        &self.engine
     }
 
     /// The text that Prometheus scrapes.
@@ -48,6 +66,7 @@ impl<A: Application> Metrics<A> {
 struct Snapshots<A> {
     handler: WebSocketHandler<A>,
     outcomes: Arc<Outcomes>,
+    engine: Arc<EngineCounts>,
 }
 
 impl<A> fmt::Debug for Snapshots<A> {
@@ -65,6 +84,7 @@ impl<A: Application> Collector for Snapshots<A> {
         self.limits(&mut page)?;
         self.auth(&mut page)?;
         self.channels(&mut page)?;
+        self.engine(&mut page)?;
         let outcomes: Vec<_> = self.outcomes.totals().collect();
         page.counters(
             "upstream_requests",
@@ -186,6 +206,30 @@ impl<A: Application> Snapshots<A> {
         let typed = "Connections at the path of a connection type with a limit";
         page.gauge("channel_typed_connections", typed, stats.typed_connections)?;
         page.counters("channel_events", "What happened in channels", "event", &stats.counts)
+    }
+}
+
+impl<A: Application> Snapshots<A> {
+    fn engine(&self, page: &mut Page<'_>) -> fmt::Result {
+        let engine = &self.handler.config().engine;
+        let up = [(engine.kind(), u64::from(engine.status() == Status::Up))];
+        page.gauges("broker_up", "1 while the engine is reached", "engine", &up)?;
+        let counts = &self.engine;
+        let publishes = "Messages to other nodes, by what became of them";
+        page.counters("broker_publishes", publishes, "outcome", &counts.outcomes(Call::Publish))?;
+        let appends = "Messages to be kept, by what became of them";
+        page.counters("broker_appends", appends, "outcome", &counts.outcomes(Call::Append))?;
+        page.counters("broker_reads", "Reads of logs", "outcome", &counts.outcomes(Call::Read))?;
+        let records = "Reads and changes of records, by what became of them";
+        page.counters("broker_records", records, "outcome", &counts.outcomes(Call::Record))?;
+        let follows = "Topics and logs that were to be followed, by what became of it";
+        page.counters("broker_follows", follows, "outcome", &counts.outcomes(Call::Follow))?;
+        page.counters("broker_errors", "Failed calls of the engine", "kind", &counts.failures())?;
+        let received = "What came from the engine: messages of topics, entries of logs";
+        page.counters("broker_received", received, "kind", &counts.received())?;
+        page.gauge("broker_pending", "Calls whose answers are awaited", counts.pending())?;
+        let reconnects = "How often the engine was back after it had been away";
+        page.counter("broker_reconnects", reconnects, counts.reconnects())
     }
 }
 

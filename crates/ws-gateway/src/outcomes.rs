@@ -32,6 +32,8 @@ pub(crate) enum ApiOutcome {
     Faulty,
     /// The gateway is on its way out.
     Draining,
+    /// The engine is away, or has too much to do.
+    Unavailable,
     Failed,
 }
 
@@ -66,7 +68,8 @@ impl Outcome {
 }
 
 impl ApiOutcome {
-    const LABELS: [&'static str; 5] = ["answered", "unauthorized", "faulty", "draining", "failed"];
+    const LABELS: [&'static str; 6] =
+        ["answered", "unauthorized", "faulty", "draining", "unavailable", "failed"];
 
     pub(crate) fn of(status: StatusCode) -> Self {
         match status {

@@ -1,17 +1,26 @@
 //! What `/health` and `/stats` say.
 
 use serde_json::{Map, Value, json};
+use ws_broker::Status;
 use ws_handler::{Application, ChannelStats, WebSocketHandler};
+
+use crate::metered::{Call, EngineCounts};
 
 /// The health of the gateway and its connections.
 pub(crate) fn health<A: Application>(handler: &WebSocketHandler<A>) -> Value {
     let health = handler.recent_health();
+    let engine = &handler.config().engine;
+    // Who runs a server looks for it by its name; what is within the process needs none.
+    let name = match engine.kind() {
+        name @ ("redis" | "nats") => name,
+        _ => "broker",
+    };
+    let state = if engine.status() == Status::Up { "ok" } else { "down" };
     json!({
         "status": if handler.is_draining() { "draining" } else { "ok" },
         "connections": health.active_connections,
         "online_users": health.online_users,
-        // The engine within the process is there as long as the process is.
-        "broker": "ok",
+        name: state,
         "healthyConnections": health.healthy_connections,
         "unhealthyConnections": health.unhealthy_connections,
         "averageLatency": health.average_latency.map(milliseconds),
@@ -19,7 +28,7 @@ pub(crate) fn health<A: Application>(handler: &WebSocketHandler<A>) -> Value {
 }
 
 /// The statistics of every component.
-pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
+pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &EngineCounts) -> Value {
     let stats = handler.stats();
     let compression = handler.config().compression.stats();
     let sizes = handler.config().validator.stats();
@@ -61,6 +70,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>) -> Value {
             }),
         },
         "channels": channels_block(&channels),
+        "broker": broker_block(handler, engine),
         "compression": {
             "compressed_messages": compression.compressed_messages,
             "bytes_before": compression.compressed_bytes_before,
@@ -100,6 +110,26 @@ fn channels_block(stats: &ChannelStats) -> Value {
         "remembered_events": stats.remembered_events,
         "typed_connections": stats.typed_connections,
         "events": pairs(&stats.counts),
+    })
+}
+
+fn broker_block<A: Application>(handler: &WebSocketHandler<A>, counts: &EngineCounts) -> Value {
+    let engine = &handler.config().engine;
+    let (status, reason) = match engine.status() {
+        Status::Starting => ("starting", None),
+        Status::Up => ("up", None),
+        Status::Down(reason) => ("down", Some(reason)),
+    };
+    json!({
+        "engine": engine.kind(),
+        "status": status,
+        "reason": reason.as_deref(),
+        "publishes": pairs(&counts.outcomes(Call::Publish)),
+        "appends": pairs(&counts.outcomes(Call::Append)),
+        "errors": pairs(&counts.failures()),
+        "received": pairs(&counts.received()),
+        "pending": counts.pending(),
+        "reconnects": counts.reconnects(),
     })
 }
 

@@ -7,9 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
+use ws_broker::EngineError;
 use ws_protocol::ErrorCode;
 
-use crate::http::json_response;
+use crate::{http::json_response, outcomes::ApiOutcome};
 
 /// A status, a code for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) struct Fault {
     status: StatusCode,
     code: &'static str,
     sentence: Cow<'static, str>,
+    /// Counted apart from what is the gateway's own.
+    is_of_engine: bool,
 }
 
 impl Fault {
@@ -24,49 +27,70 @@ impl Fault {
         status: StatusCode::METHOD_NOT_ALLOWED,
         code: "method_not_allowed",
         sentence: Cow::Borrowed("Another method is expected here; Allow says which"),
+        is_of_engine: false,
     };
     pub(super) const MEDIA_TYPE: Self = Self {
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         code: "unsupported_media_type",
         sentence: Cow::Borrowed("The body must be application/json"),
+        is_of_engine: false,
     };
     pub(super) const TOO_LARGE: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         code: ErrorCode::TooLarge.name(),
         sentence: Cow::Borrowed("The body is larger than MAX_FRAME_SIZE"),
+        is_of_engine: false,
     };
     pub(super) const DRAINING: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: ErrorCode::ShuttingDown.name(),
         sentence: Cow::Borrowed(ErrorCode::ShuttingDown.sentence()),
+        is_of_engine: false,
     };
     pub(super) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         code: ErrorCode::Internal.name(),
         sentence: Cow::Borrowed(ErrorCode::Internal.sentence()),
+        is_of_engine: false,
     };
 
+    /// What an engine did not do. Its sentence names the engine and the reason, which a back-end may know.
+    pub(super) fn of_engine(error: &EngineError) -> Self {
+        let (status, code) = match error {
+            EngineError::Unavailable { .. } | EngineError::Unknown { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::BrokerUnavailable)
+            }
+            EngineError::Overloaded { .. } | EngineError::Full => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Overloaded)
+            }
+            EngineError::Refused { .. } => (StatusCode::BAD_GATEWAY, ErrorCode::BrokerUnavailable),
+        };
+        let (code, sentence) = (code.name(), error.to_string().into());
+        Self { status, code, sentence, is_of_engine: true }
+    }
+
     pub(super) fn not_found(sentence: &'static str) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code: "not_found", sentence: sentence.into() }
+        Self::new(StatusCode::NOT_FOUND, "not_found", sentence)
     }
 
     pub(super) fn bad_json(sentence: impl Into<Cow<'static, str>>) -> Self {
-        let code = ErrorCode::BadJson.name();
-        Self { status: StatusCode::BAD_REQUEST, code, sentence: sentence.into() }
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadJson.name(), sentence)
     }
 
     /// A field that is not there, and what it would have to be.
     pub(super) fn missing(field: &str, expected: &str) -> Self {
-        let sentence = format!("{field} is missing: {expected}").into();
-        let code = ErrorCode::MissingField.name();
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code, sentence }
+        let sentence = format!("{field} is missing: {expected}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::MissingField.name(), sentence)
     }
 
     /// A field, a parameter or a part of the path, and what is wrong with it.
     pub(super) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
-        let sentence = format!("{field}: {why}").into();
-        let code = ErrorCode::InvalidField.name();
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code, sentence }
+        let sentence = format!("{field}: {why}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidField.name(), sentence)
+    }
+
+    fn new(status: StatusCode, code: &'static str, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, sentence: sentence.into(), is_of_engine: false }
     }
 }
 
@@ -76,6 +100,9 @@ impl IntoResponse for Fault {
         let mut response = json_response(self.status, &body);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.is_of_engine {
+            response.extensions_mut().insert(ApiOutcome::Unavailable);
         }
         response
     }

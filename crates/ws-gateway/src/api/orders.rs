@@ -5,6 +5,7 @@ use axum::{
     response::Response,
 };
 use serde_json::json;
+use ws_broker::Position;
 use ws_channels::{ChannelKind, ChannelName};
 use ws_close_manager::{Role, SendableCode};
 use ws_handler::{Application, Publish};
@@ -27,15 +28,24 @@ pub(super) async fn publish<A: Application>(
     let channel = channel_name("channel", &fields.string("channel")?)?;
     let event = fields.optional_string("event")?;
     let event_id = fields.optional_string("eventId")?;
-    let published = api.handler.publish(&Publish {
+    let published = api.handler.publish_confirmed(&Publish {
         channel: &channel,
         event: event.as_deref(),
         data: fields.anything("data")?,
         event_id: event_id.as_deref(),
         from: None,
     });
-    let (receivers, duplicate) = (published.receivers, published.duplicate);
-    Ok(answer(&json!({ "receivers": receivers, "duplicate": duplicate })))
+    let published = published.await.map_err(|error| Fault::of_engine(&error))?;
+    let mut body = json!({ "duplicate": published.duplicate });
+    match published.position {
+        // Who hears of it is known when it comes out of the log, which is not waited for.
+        Some(Position { epoch, offset }) => {
+            body["epoch"] = epoch.to_string().into();
+            body["offset"] = offset.into();
+        }
+        None => body["receivers"] = published.receivers.into(),
+    }
+    Ok(answer(&body))
 }
 
 pub(super) async fn broadcast<A: Application>(

@@ -15,8 +15,11 @@ use super::sources::Raw;
 use super::sources::command_line::Asked;
 
 mod channels;
+mod engine;
 #[cfg(test)]
 mod tests;
+
+pub(super) use self::engine::asking;
 
 /// Secrets that stand in documents for everybody to read.
 const PUBLISHED_SECRETS: [&str; 2] = ["your-secret-key-change-in-production", "your-secret-key"];
@@ -50,6 +53,7 @@ impl<'a> Checks<'a> {
         self.check_api(config);
         self.check_hooks(config);
         self.check_channels(config);
+        self.check_engine(config);
     }
 
     pub(super) fn into_findings(self) -> (Vec<Fault>, Vec<String>) {

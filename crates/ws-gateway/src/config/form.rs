@@ -10,6 +10,13 @@ use ipnet::IpNet;
 
 use super::resolved::{Config, Supabase, UpstreamTarget};
 
+mod servers;
+
+pub(super) use servers::{
+    broker_prefix, data_dir, file, is_subject, nats_upstream, nats_url, redis_host, redis_url,
+    word_of_server,
+};
+
 pub(super) fn host(config: &mut Config, text: &str) -> bool {
     let address = match text {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -171,7 +178,7 @@ pub(super) fn upstream(config: &mut Config, text: &str) -> bool {
     let target = match text {
         "" => Some(UpstreamTarget::Unset),
         "echo" => Some(UpstreamTarget::Echo),
-        _ => web_address(text).map(UpstreamTarget::Http),
+        _ => nats_upstream(text).or_else(|| web_address(text).map(UpstreamTarget::Http)),
     };
     target.map(|target| config.upstream.target = target).is_some()
 }

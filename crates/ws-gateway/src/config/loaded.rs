@@ -21,6 +21,8 @@ pub struct Loaded {
     pub rule_origins: Vec<Origin>,
     /// Where each connection type was written; empty when there are those of the default table.
     pub type_origins: Vec<Origin>,
+    /// Where each bridge was written.
+    pub bridge_origins: Vec<Origin>,
 }
 
 /// One setting with the value that counts.

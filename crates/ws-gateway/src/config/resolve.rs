@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use super::consistency::Checks;
+use super::consistency::{Checks, asking};
 use super::fault::{Fault, Faults};
 use super::loaded::{Effective, Loaded};
 use super::origin::{Origin, Written};
 use super::quantity::show_size;
-use super::resolved::Config;
+use super::resolved::{Config, ServerAddress};
+use super::secret::Secret;
 use super::setting::{Kind, Setting};
 use super::settings::{COMPRESSION_PROFILES, DEV_DEFAULTS, SETTINGS, setting};
 use super::shown::{hint, shown};
@@ -16,6 +17,7 @@ use super::sources::Raw;
 use super::sources::command_line::Asked;
 
 const PROFILE: &str = "COMPRESSION_PROFILE";
+const REDIS_PORT: &str = "REDIS_PORT";
 
 /// Checks everything and says all that is wrong at once.
 pub(super) fn resolve(
@@ -30,6 +32,7 @@ pub(super) fn resolve(
             derive(&mut raw, env, value, Origin::DevDefault);
         }
     }
+    derive_engine(&mut raw);
     let mut config = Config { dev, ..Config::default() };
     for setting in SETTINGS {
         if let Some(written) = raw.written.get(setting.env)
@@ -45,11 +48,15 @@ pub(super) fn resolve(
     if let Some(types) = raw.types.take() {
         (config.channels.types, type_origins) = types.into_iter().unzip();
     }
+    let (bridges, bridge_origins) = std::mem::take(&mut raw.bridges).into_iter().unzip();
+    config.nats.bridges = bridges;
     derive_warn_threshold(&mut raw, &mut config);
     finish(&mut config);
+    finish_servers(&raw, &mut config);
 
     let mut checks = Checks::new(&raw, asked);
-    checks.read_public_key(&mut config, read_file);
+    checks.read_public_key(&mut config, &read_file);
+    checks.read_files_of_servers(&mut config, &read_file);
     checks.run(&config);
     let (faults, warnings) = checks.into_findings();
     raw.faults.extend(faults);
@@ -58,7 +65,8 @@ pub(super) fn resolve(
         return Err(Faults(raw.faults));
     }
     let provenance = SETTINGS.iter().copied().map(|setting| effective(setting, &raw)).collect();
-    Ok(Loaded { config, warnings: raw.warnings, provenance, rule_origins, type_origins })
+    let Raw { warnings, .. } = raw;
+    Ok(Loaded { config, warnings, provenance, rule_origins, type_origins, bridge_origins })
 }
 
 /// A default that follows from something else: it counts where nothing is written.
@@ -77,6 +85,19 @@ fn derive_profile(raw: &mut Raw) {
     let (_, changes) = COMPRESSION_PROFILES.iter().find(is_meant).unwrap_or(&("", &[]));
     for (env, value) in *changes {
         derive(raw, env, value, Origin::Derived(PROFILE));
+    }
+}
+
+/// The engine is the one for which something is written, where that is one.
+fn derive_engine(raw: &mut Raw) {
+    // Kubernetes sets this in every pod beside a service named redis.
+    let is_of_a_service =
+        raw.written.get(REDIS_PORT).is_some_and(|written| written.text.starts_with("tcp://"));
+    if is_of_a_service && !raw.written.contains_key("REDIS_HOST") {
+        raw.written.remove(REDIS_PORT);
+    }
+    if let [(env, engine)] = asking(raw)[..] {
+        derive(raw, "BROKER", engine.name(), Origin::Derived(env));
     }
 }
 
@@ -105,6 +126,41 @@ fn finish(config: &mut Config) {
             let domain = project.domain.trim_end_matches('/');
             let scheme = if domain.contains("://") { "" } else { "https://" };
             project.issuer = format!("{scheme}{domain}/auth/v1");
+        }
+    }
+}
+
+/// Where servers are is said in several ways, and means one thing.
+fn finish_servers(raw: &Raw, config: &mut Config) {
+    let redis = &mut config.redis;
+    if let Some(host) = redis.host.clone().filter(|_| redis.servers.is_empty()) {
+        let (port, tls, user, password, path) = (redis.port, false, None, None, String::new());
+        redis.servers.push(ServerAddress { host, port, tls, user, password, path });
+    }
+    // What is written by itself wins over an address.
+    redis.tls |= redis.servers.iter().any(|server| server.tls);
+    if let Some(first) = redis.servers.first() {
+        if !raw.written.contains_key("REDIS_DB")
+            && let Ok(db) = first.path.parse()
+        {
+            redis.db = db;
+        }
+        redis.user = redis.user.take().or_else(|| first.user.clone());
+        redis.password = redis.password.take().or_else(|| first.password.clone());
+    }
+    let nats = &mut config.nats;
+    nats.tls |= nats.servers.iter().any(|server| server.tls);
+    if let Some(first) = nats.servers.first() {
+        match (&first.user, &first.password) {
+            // An address with one word in front of the host says a token.
+            (Some(token), None) => {
+                let token = || Some(Secret::new(token.as_str()));
+                nats.token = nats.token.take().or_else(token);
+            }
+            (user, password) => {
+                nats.user = nats.user.take().or_else(|| user.clone());
+                nats.password = nats.password.take().or_else(|| password.clone());
+            }
         }
     }
 }

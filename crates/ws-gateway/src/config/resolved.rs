@@ -5,6 +5,7 @@
 
 mod access;
 mod channels;
+mod engine;
 mod traffic;
 
 pub use access::{
@@ -12,6 +13,10 @@ pub use access::{
     UpstreamTarget,
 };
 pub use channels::{ApiSettings, ChannelSettings, HookFailure, HookSettings};
+pub use engine::{
+    BridgeSpec, BrokerSettings, Direction, EngineKind, InboxSettings, NatsSettings, NatsStorage,
+    RedisSettings, ServerAddress, StartMode,
+};
 pub use traffic::{
     CloseSettings, CompressionSettings, FrameSettings, HeartbeatSettings, LogFormat, LogLevel,
     LogSettings, ServerSettings,
@@ -38,6 +43,14 @@ pub struct Config {
     pub limits: LimitSettings,
     /// Who may use which channel.
     pub channels: ChannelSettings,
+    /// Which engine is between nodes and behind them.
+    pub broker: BrokerSettings,
+    /// The Redis server or servers.
+    pub redis: RedisSettings,
+    /// The NATS server or servers, and what passes between them and channels.
+    pub nats: NatsSettings,
+    /// What is kept for users who are away.
+    pub inbox: InboxSettings,
     /// Who answers requests.
     pub upstream: UpstreamSettings,
     /// Who is asked about clients, or told of them.

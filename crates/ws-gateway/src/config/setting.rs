@@ -42,6 +42,14 @@ pub enum Section {
     Limits,
     /// How much of channels.
     Subscriptions,
+    /// Which engine is between nodes and behind them.
+    Broker,
+    /// The Redis engine.
+    Redis,
+    /// The NATS engine.
+    Nats,
+    /// What is kept for users who are away.
+    Inbox,
     /// Who answers requests.
     Upstream,
     /// Who is asked about clients, or told of them.
@@ -179,7 +187,7 @@ fn parse_switch(text: &str) -> Option<bool> {
 
 impl Section {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Server,
         Self::Heartbeat,
         Self::Compression,
@@ -188,6 +196,10 @@ impl Section {
         Self::Auth,
         Self::Limits,
         Self::Subscriptions,
+        Self::Broker,
+        Self::Redis,
+        Self::Nats,
+        Self::Inbox,
         Self::Upstream,
         Self::Hooks,
         Self::Api,
@@ -207,6 +219,10 @@ impl Section {
             Self::Auth => "auth",
             Self::Limits => "limits",
             Self::Subscriptions => "subscriptions",
+            Self::Broker => "broker",
+            Self::Redis => "redis",
+            Self::Nats => "nats",
+            Self::Inbox => "inbox",
             Self::Upstream => "upstream",
             Self::Hooks => "hooks",
             Self::Api => "api",
@@ -221,6 +237,10 @@ impl Section {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Hooks => "HOOK_",
+            Self::Broker => "BROKER_",
+            Self::Redis => "REDIS_",
+            Self::Nats => "NATS_",
+            Self::Inbox => "INBOX_",
             _ => "",
         }
     }
@@ -237,6 +257,10 @@ impl Section {
             Self::Auth => "Authentication",
             Self::Limits => "Limits",
             Self::Subscriptions => "Subscriptions",
+            Self::Broker => "Engine",
+            Self::Redis => "Redis",
+            Self::Nats => "NATS",
+            Self::Inbox => "Inbox",
             Self::Upstream => "Upstream",
             Self::Hooks => "Hooks",
             Self::Api => "API for back-ends",

@@ -5,19 +5,19 @@ mod access;
 mod back_ends;
 mod channels;
 mod defaults;
-mod not_available;
+mod engine;
 mod operation;
 mod traffic;
 
 use super::setting::Setting;
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
-pub(super) use self::not_available::{NOT_AVAILABLE, SECTIONS_NOT_AVAILABLE};
 
-const PARTS: [&[Setting]; 5] = [
+const PARTS: [&[Setting]; 6] = [
     traffic::SETTINGS,
     access::SETTINGS,
     channels::SETTINGS,
+    engine::SETTINGS,
     back_ends::SETTINGS,
     operation::SETTINGS,
 ];

@@ -10,7 +10,7 @@ use ws_channels::{ConnectionTypeSpec, RuleSpec};
 
 use super::fault::Fault;
 use super::origin::{Origin, Written};
-use super::resolved::Tier;
+use super::resolved::{BridgeSpec, Tier};
 use super::setting::Setting;
 
 /// What one source says, or all of them laid over each other.
@@ -23,6 +23,7 @@ pub(super) struct Raw {
     pub(super) rules: Vec<(RuleSpec, Origin)>,
     /// `None` where not a word is said about them.
     pub(super) types: Option<Vec<(ConnectionTypeSpec, Origin)>>,
+    pub(super) bridges: Vec<(BridgeSpec, Origin)>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<String>,
     /// Whether a source could not be read at all, so that what seems to be missing may be there.
@@ -40,6 +41,7 @@ impl Raw {
         self.tiers.extend(above.tiers);
         self.rules.extend(above.rules);
         self.types = above.types.or(self.types.take());
+        self.bridges.extend(above.bridges);
         self.faults.extend(above.faults);
         self.warnings.extend(above.warnings);
         self.is_incomplete |= above.is_incomplete;

@@ -5,6 +5,7 @@ mod channels;
 mod command_line;
 mod defaults;
 mod docs;
+mod engine;
 mod precedence;
 mod refusals;
 mod secrecy;

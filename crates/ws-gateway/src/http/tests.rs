@@ -20,7 +20,8 @@ fn http() -> Arc<Http<Upstream>> {
     let upstream = Upstream::echo();
     let outcomes = upstream.outcomes();
     let handler = WebSocketHandler::new(HandlerConfig::default(), authenticator, clock, upstream);
-    Arc::new(Http::new(handler.clone(), Metrics::new(handler, outcomes), "/ws", None))
+    let metrics = Metrics::new(handler.clone(), outcomes, Arc::default());
+    Arc::new(Http::new(handler, metrics, "/ws", None, false))
 }
 
 /// A client whose socket holds `room` bytes in either direction.

@@ -109,7 +109,8 @@ async fn every_metric_that_a_page_names_is_there() {
     let Ok(config::Command::Serve(loaded)) = command else { panic!("no command means to serve") };
     let gateway = Gateway::start(loaded.config).unwrap();
     let outcomes = gateway.handler().application().outcomes();
-    let metrics = Metrics::new(gateway.handler().clone(), outcomes).encode();
+    let (handler, engine) = (gateway.handler().clone(), gateway.engine_counts());
+    let metrics = Metrics::new(handler, outcomes, engine).encode();
     for (page, text) in [
         ("README.md", README),
         ("docs/architecture.md", ARCHITECTURE),

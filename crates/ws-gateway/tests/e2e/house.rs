@@ -1,9 +1,10 @@
 //! A gateway on port 0, composed from variables.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 use ws_auth::{Secret, TokenMinter, TokenRequest};
+use ws_broker::Engine;
 use ws_close_manager::CloseReport;
 use ws_gateway::{
     Gateway, Upstream,
@@ -49,7 +50,20 @@ impl House {
     }
 
     pub(crate) fn open_with_file(variables: &[(&str, &str)], file: &str) -> Self {
-        let gateway = Gateway::start(configured(variables, file)).expect("a free port");
+        Self::of(Gateway::start(configured(variables, file)).expect("a free port"))
+    }
+
+    /// One of several, which have an engine between them.
+    pub(crate) fn open_beside(
+        engine: Arc<dyn Engine>,
+        variables: &[(&str, &str)],
+        file: &str,
+    ) -> Self {
+        let config = configured(variables, file);
+        Self::of(Gateway::start_with_engine(config, engine).expect("a free port"))
+    }
+
+    pub(crate) fn of(gateway: Gateway) -> Self {
         let (address, handler) = (gateway.address(), gateway.handler().clone());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(gateway.run_until(async {

@@ -16,6 +16,7 @@ mod issuer;
 mod limits;
 mod looks;
 mod metrics;
+mod nodes;
 mod oracle;
 mod orders;
 mod page;

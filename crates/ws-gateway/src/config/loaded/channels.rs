@@ -1,4 +1,5 @@
-//! `[[channels]]` and `[[connection_types]]` as `ws-gateway config` prints them: a line for each.
+//! `[[channels]]`, `[[connection_types]]` and `[[bridges]]` as `ws-gateway config` prints them: a line for
+//! each.
 
 use std::fmt;
 
@@ -7,6 +8,7 @@ use ws_channels::{ChannelRules, ConnectionTypeSpec, OnOutage, RuleSpec};
 use super::Loaded;
 use crate::config::origin::Origin;
 use crate::config::quantity::show_duration;
+use crate::config::resolved::BridgeSpec;
 
 /// Rules in the order in which they are asked, then types as they were written.
 pub(super) fn print(loaded: &Loaded, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,10 +20,22 @@ pub(super) fn print(loaded: &Loaded, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         print_table(f, &rules(&channels.rules, &loaded.rule_origins))?;
     }
     if channels.types.is_empty() {
-        return writeln!(f, "[[connection_types]]: none\n");
+        writeln!(f, "[[connection_types]]: none\n")?;
+    } else {
+        writeln!(f, "[[connection_types]]")?;
+        print_table(f, &types(&channels.types, &loaded.type_origins))?;
     }
-    writeln!(f, "[[connection_types]]")?;
-    print_table(f, &types(&channels.types, &loaded.type_origins))
+    let bridges = &loaded.config.nats.bridges;
+    if bridges.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "[[bridges]]")?;
+    let row = |(index, bridge): (usize, &BridgeSpec)| {
+        let BridgeSpec { subject, channel, direction } = bridge;
+        let origin = shown(loaded.bridge_origins.get(index));
+        vec![subject.clone(), channel.clone(), direction.name().to_owned(), origin]
+    };
+    print_table(f, &bridges.iter().enumerate().map(row).collect::<Vec<_>>())
 }
 
 fn rules(specs: &[RuleSpec], origins: &[Origin]) -> Vec<Vec<String>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::ServerAddress;
 use crate::config::Secret;
 
 /// Who may come in.
@@ -185,6 +186,13 @@ pub enum UpstreamTarget {
     Echo,
     /// To a back-end, by POST.
     Http(Uri),
+    /// To whoever answers at a subject of NATS.
+    Nats {
+        /// The server, which says nothing of who signs in.
+        server: ServerAddress,
+        /// Without wildcards.
+        subject: String,
+    },
 }
 
 /// Who may look inside.

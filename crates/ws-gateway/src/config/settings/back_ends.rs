@@ -11,7 +11,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "UPSTREAM",
         section: Section::Upstream,
-        kind: Kind::Text("echo, or an http or https address without user and password", upstream),
+        kind: Kind::Text(
+            "echo, an http or https address, or nats://host/subject, without user and password",
+            upstream,
+        ),
         default: "",
         doc: "Who answers requests",
     },

@@ -7,12 +7,12 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::Raw;
-use super::environment::{CONFIG_FILE, not_available, read_text};
+use super::environment::{CONFIG_FILE, read_text};
 use crate::config::fault::Fault;
 use crate::config::origin::{Origin, Written};
 use crate::config::quantity::{DAY, SECOND, parse_duration};
 use crate::config::setting::{Kind, Setting};
-use crate::config::settings::{NOT_AVAILABLE, SETTINGS};
+use crate::config::settings::SETTINGS;
 use crate::config::shown::shown;
 
 /// What is asked for.
@@ -90,10 +90,6 @@ fn settings(matches: &ArgMatches) -> Raw {
             }
         }
     }
-    for (env, what) in NOT_AVAILABLE.iter().filter(|(env, _)| matches.contains_id(env)) {
-        let flag = Origin::Flag(format!("--{}", dashed(env)));
-        raw.faults.push(not_available(env, what, flag));
-    }
     raw
 }
 
@@ -137,10 +133,6 @@ pub fn command() -> clap::Command {
                 .help(format!("A configuration file in TOML [env: {CONFIG_FILE}]")),
         )
         .args(SETTINGS.iter().copied().map(flag))
-        .args(NOT_AVAILABLE.iter().map(|(env, _)| {
-            let flag = Arg::new(*env).long(dashed(env)).global(true).hide(true);
-            flag.value_parser(value_parser!(OsString))
-        }))
 }
 
 fn token_command() -> clap::Command {
@@ -197,8 +189,4 @@ fn placeholder(kind: &Kind) -> &'static str {
         Kind::Text(..) => "TEXT",
         Kind::List(..) => "LIST",
     }
-}
-
-fn dashed(env: &str) -> String {
-    env.to_ascii_lowercase().replace('_', "-")
 }

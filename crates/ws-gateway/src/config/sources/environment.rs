@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Raw;
 use crate::config::fault::Fault;
 use crate::config::origin::{Origin, Written};
-use crate::config::settings::{NOT_AVAILABLE, SETTINGS, setting};
+use crate::config::settings::{SETTINGS, setting};
 use crate::config::shown::shown;
 use crate::config::suggestion::nearest;
 
@@ -37,8 +37,6 @@ pub(in crate::config) fn read(
                     raw.faults.push(Fault { name, value, source: origin(), accepted });
                 }
             }
-        } else if let Some((_, what)) = NOT_AVAILABLE.iter().find(|(known, _)| *known == name) {
-            raw.faults.push(not_available(name, what, origin()));
         } else if let Some(meant) = meant(name) {
             raw.warnings.push(format!("variable {name} is not known; did you mean {meant}?"));
         }
@@ -49,13 +47,6 @@ pub(in crate::config) fn read(
 /// The value of a variable or a flag.
 pub(super) fn read_text(value: &OsStr) -> Result<String, String> {
     value.to_str().map(str::to_owned).ok_or_else(|| "a text in UTF-8".to_owned())
-}
-
-/// The value is not shown: it may be a key.
-pub(super) fn not_available(name: &str, what: &str, source: Origin) -> Fault {
-    let accepted =
-        format!("not available in this version, which does not have {what}; leave it out");
-    Fault { name: name.to_owned(), value: None, source, accepted }
 }
 
 /// Which of our variables somebody meant by a name that is none.
@@ -99,7 +90,9 @@ mod tests {
             ("LANG", None),
             ("LOG", None),
             ("TERM", None),
-            ("REDIS_PORT", None),
+            ("REDIS_SERVICE_HOST", None),
+            ("NATS_PORT", None),
+            ("BROKER_PORT_9092_TCP", None),
             ("RUST_LOG", None),
             ("AUTH", None),
         ] {

@@ -1,5 +1,6 @@
 //! The configuration file: TOML, read with the line of everything in it.
 
+mod bridges;
 mod channels;
 mod connection_types;
 mod entry;
@@ -11,15 +12,15 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use self::bridges::BRIDGES;
 use self::channels::CHANNELS;
 use self::connection_types::CONNECTION_TYPES;
 use super::Raw;
-use super::environment::not_available;
 use crate::config::fault::Fault;
 use crate::config::origin::{Origin, Written};
 use crate::config::resolved::Tier;
 use crate::config::setting::{Kind, Section, Setting};
-use crate::config::settings::{NOT_AVAILABLE, SECTIONS_NOT_AVAILABLE, SETTINGS};
+use crate::config::settings::SETTINGS;
 use crate::config::shown::shown;
 use crate::config::suggestion::nearest;
 
@@ -27,7 +28,7 @@ use crate::config::suggestion::nearest;
 mod tests;
 
 const TIERS: &str = "tiers";
-const ARRAYS: [&str; 2] = [CHANNELS, CONNECTION_TYPES];
+const ARRAYS: [&str; 3] = [CHANNELS, CONNECTION_TYPES, BRIDGES];
 const TIER_KEYS: [&str; 2] = ["messages_per_minute", "burst"];
 
 /// Reads the text of the file at `path`.
@@ -68,11 +69,8 @@ impl Reader<'_> {
                 channels::read(self, key.span(), value);
             } else if name == CONNECTION_TYPES {
                 connection_types::read(self, key.span(), value);
-            } else if let Some((_, what)) =
-                SECTIONS_NOT_AVAILABLE.iter().find(|(known, _)| *known == name)
-            {
-                let source = self.origin(&key.span());
-                self.raw.faults.push(not_available(&format!("[{name}]"), what, source));
+            } else if name == BRIDGES {
+                bridges::read(self, key.span(), value);
             } else {
                 self.unknown_key(None, name, key.span());
             }
@@ -114,11 +112,6 @@ impl Reader<'_> {
             Some(section) => format!("{}.{name}", section.name()),
             None => name.to_owned(),
         };
-        let later = NOT_AVAILABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        if let Some((_, what)) = later {
-            let source = self.origin(&span);
-            return self.raw.faults.push(not_available(&full_name, what, source));
-        }
         let accepted = match suggestion(section, name) {
             Some(meant) => format!("not a setting; did you mean {meant}?"),
             None => match section {

@@ -26,6 +26,12 @@ fn each_setting_goes_to_a_place_of_its_own() {
             "JWKS_URL" | "UPSTREAM" | "HOOK_CONNECT" | "HOOK_SUBSCRIBE" | "HOOK_PUBLISH"
             | "HOOK_DISCONNECTED" => "https://other.example/x",
             "HOOK_FAILURE" => "allow",
+            "BROKER" => "disk",
+            "BROKER_START" => "fail",
+            "REDIS_URL" => "redis://other",
+            "NATS_URL" => "nats://other",
+            "NATS_STORAGE" => "memory",
+            "NATS_REPLICAS" => "3",
             "JWT_ALGORITHMS" => "ES256",
             "AUTH_MODE" => "upgrade",
             "LOG_LEVEL" => "debug",
@@ -41,10 +47,12 @@ fn each_setting_goes_to_a_place_of_its_own() {
     let mut seen = BTreeSet::new();
     for setting in SETTINGS.iter().filter(|setting| setting.env != "COMPRESSION_PROFILE") {
         let mut config = Config::default();
-        let text = if setting.env == "OUTBOX_BYTES_MAX" || setting.env == "MAX_HEADER_BYTES" {
-            "7KiB"
-        } else {
-            other(setting)
+        let text = match setting.env {
+            "OUTBOX_BYTES_MAX" | "MAX_HEADER_BYTES" | "INBOX_BYTES" | "BROKER_QUEUE_BYTES" => {
+                "7KiB"
+            }
+            "INBOX_TTL" => "7s",
+            _ => other(setting),
         };
         assert!(setting.apply(&mut config, text), "{} = {text}", setting.env);
         assert_ne!(config, Config::default(), "{} changes nothing", setting.env);
@@ -76,6 +84,9 @@ fn the_defaults_are_those_that_the_documents_promise() {
     assert_eq!(config.channels.rules, []);
     assert_eq!(config.channels.types, ws_channels::ConnectionTypeSpec::default_table());
     assert_eq!(config.channels.event_window, Some(Duration::from_secs(120)));
+    assert_eq!(config.broker.engine, EngineKind::Memory);
+    assert_eq!((config.broker.start, config.broker.ready_needs_engine), (StartMode::Retry, false));
+    assert_eq!(config.inbox, InboxSettings::default());
     assert_eq!(config.api.key, None);
     assert_eq!(config.hooks.addresses().count(), 0);
     assert_eq!(config.hooks.failure, HookFailure::Refuse);

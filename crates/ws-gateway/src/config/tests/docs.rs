@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::config::settings::{NOT_AVAILABLE, SECTIONS_NOT_AVAILABLE};
 
 const DOCS: &str = include_str!("../../../../../docs/configuration.md");
 
@@ -95,13 +94,17 @@ fn each_file_of_the_document_loads_without_a_warning() {
     let variables = &[("JWT_SECRET_KEY", SECRET), ("UPSTREAM", "echo")];
     let mut count = 0;
     for file in files {
-        let files = &[("gateway.toml", file)];
+        let files = &[
+            ("gateway.toml", file),
+            ("/run/secrets/redis", "word"),
+            ("/run/secrets/gateway.creds", "-----BEGIN USER NKEY SEED-----"),
+        ];
         let loaded = Given { flags: &["--config=gateway.toml"], variables, files }.loaded();
         let warnings = loaded.warnings.iter().filter(|line| !line.starts_with("no [[channels]]"));
         assert_eq!(warnings.collect::<Vec<_>>(), Vec::<&String>::new(), "{file}");
         count += 1;
     }
-    assert_eq!(count, 4);
+    assert_eq!(count, 7);
 }
 
 #[test]
@@ -123,10 +126,11 @@ fn the_connection_types_of_the_document_are_the_default_table() {
 }
 
 #[test]
-fn each_key_of_a_rule_and_of_a_type_has_its_row() {
+fn each_key_of_a_rule_of_a_type_and_of_a_bridge_has_its_row() {
     for (heading, text) in [
         ("## Channel rules", "[[channels]]\npattern = \"a\"\nx = 1"),
         ("## Connection types", "[[connection_types]]\npath = \"/a\"\nx = 1"),
+        ("## Bridges", "[[bridges]]\nsubject = \"a\"\nchannel = \"a\"\nx = 1"),
     ] {
         let files = &[("f", text)];
         let faults = Given { flags: &["--dev", "--config=f"], files, ..Given::default() }.faults();
@@ -137,18 +141,6 @@ fn each_key_of_a_rule_and_of_a_type_has_its_row() {
         let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
         let keys: Vec<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
         assert_eq!(keys.join(", "), known);
-    }
-}
-
-#[test]
-fn what_is_refused_as_not_available_is_named() {
-    let (_, after) = DOCS.split_once("**What later versions will know**").unwrap();
-    let paragraph = after.split("\n\n").next().unwrap();
-    for (name, _) in NOT_AVAILABLE {
-        assert!(paragraph.contains(&format!("`{name}`")), "{name}");
-    }
-    for (name, _) in SECTIONS_NOT_AVAILABLE {
-        assert!(paragraph.contains(&format!("[{name}]")), "{name}");
     }
 }
 
@@ -207,6 +199,8 @@ fn the_variables_of_the_source_documents_are_all_known() {
         ("MESSAGE_RATE_LIMIT", "100"),
         ("CONNECTION_RATE_LIMIT", "10"),
         ("ALLOWED_ORIGINS", "http://localhost:3000,https://yourdomain.com"),
+        ("REDIS_HOST", "localhost"),
+        ("REDIS_PORT", "6379"),
     ];
     let loaded = with_variables(&given);
     for (env, value) in given {

@@ -46,8 +46,21 @@ fn each_kind_of_value_is_refused_with_what_would_be_accepted() {
         ("JWT_ALGORITHMS", "hs256", "HS256, HS384"),
         ("TIER_CLAIM", "a b", "the name of a claim"),
         ("SUPABASE_AUTH_DOMAIN", "abc supabase", "a host such as"),
-        ("UPSTREAM", "ftp://backend/", "echo, or an http or https address"),
-        ("UPSTREAM", "backend:8080", "echo, or an http or https address"),
+        ("UPSTREAM", "ftp://backend/", "echo, an http or https address, or nats://"),
+        ("UPSTREAM", "backend:8080", "echo, an http or https address, or nats://"),
+        ("UPSTREAM", "nats://backend", "or nats://host/subject"),
+        ("UPSTREAM", "nats://backend/rpc.*", "or nats://host/subject"),
+        ("UPSTREAM", "nats://me:word@backend/rpc", "without user and password"),
+        ("BROKER", "kafka", "one of memory, disk, redis, nats"),
+        ("BROKER_PREFIX", "a.b", "1 to 32 letters, digits, - and _"),
+        ("BROKER_START", "wait", "one of retry, fail"),
+        ("BROKER_QUEUE_BYTES", "0", "1KiB to 64GiB"),
+        ("REDIS_URL", "http://cache", "addresses such as redis://host:6379"),
+        ("REDIS_URL", "redis://cache/first", "addresses such as redis://host:6379"),
+        ("REDIS_HOST", "ca che", "a host name or an address"),
+        ("NATS_URL", "nats://bus/subject", "addresses such as nats://host:4222"),
+        ("INBOX_COUNT", "0", "from 1 to 100000"),
+        ("INBOX_TTL", "1ms", "1s to 365d"),
         ("DEFAULT_TIER", "pro", "[tiers.NAME]"),
         ("MAX_CHANNELS_PER_CONNECTION", "0", "from 1 to 1000000"),
         ("EVENT_CACHE_SIZE", "65536", "from 0 to 65535"),
@@ -95,6 +108,11 @@ fn values_at_the_edges_are_accepted() {
         ("JWKS_URL", "https://issuer.example/keys?v=1"),
         ("JWT_ALGORITHMS", "HS512"),
         ("UPSTREAM", "http://backend:8080/rpc"),
+        ("UPSTREAM", "nats://backend:4222/rpc.echo"),
+        ("REDIS_URL", "rediss://me:p%40ss@cache:6380/3"),
+        ("REDIS_HOST", "::1"),
+        ("NATS_URL", "nats://a:4222, nats://b:4222"),
+        ("DATA_DIR", "/var/lib/gateway"),
         ("EVENT_CACHE_SIZE", "65535"),
         ("PRESENCE_GRACE", "0"),
         ("HOOK_CONNECT", "http://backend:8080/connect?v=1"),
@@ -109,7 +127,11 @@ fn values_at_the_edges_are_accepted() {
 fn all_faults_of_all_sources_are_told_at_once() {
     let given = Given {
         flags: &["--config=gateway.toml", "--close-timeout=never"],
-        variables: &[("PONG_TIMEOUT", "late"), ("AUTH_COOKIE", "session"), ("REDIS_HOST", "redis")],
+        variables: &[
+            ("PONG_TIMEOUT", "late"),
+            ("AUTH_COOKIE", "session"),
+            ("REDIS_HOST", "a redis"),
+        ],
         files: &[(
             "gateway.toml",
             "[heartbeat]\nping_intervall = 1\n[frames]\nmax_frame_size = 1024\n\
@@ -120,9 +142,9 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let starts = [
         "heartbeat.ping_intervall (gateway.toml:2): not a setting; did you mean ping_interval?",
         "MAX_FRAGMENTS = \"\\\"many\\\"\" (gateway.toml:6): a number without quotes",
-        "REDIS_HOST (variable REDIS_HOST): not available in this version",
         "PONG_TIMEOUT = \"late\" (variable PONG_TIMEOUT): 1ms to 1h",
         "CLOSE_TIMEOUT = \"never\" (flag --close-timeout): 1ms to 1h",
+        "REDIS_HOST = \"a redis\" (variable REDIS_HOST): a host name or an address",
         "FRAME_WARN_THRESHOLD = \"2KiB\" (gateway.toml:5): at most MAX_FRAME_SIZE, which is 1024",
         "AUTH_COOKIE = \"session\" (variable AUTH_COOKIE): only with ALLOWED_ORIGINS",
         "JWT_SECRET_KEY is not set: nobody could be let in; set JWT_SECRET_KEY",
@@ -158,29 +180,6 @@ fn a_file_that_cannot_be_read_is_one_fault_and_hides_no_other() {
             .starts_with("WS_GATEWAY_CONFIG = \"missing.toml\" (flag --config): a file that can"),
         "{faults:?}"
     );
-}
-
-#[test]
-fn what_is_not_built_yet_is_refused_wherever_it_is_asked_for() {
-    for env in ["REDIS_HOST", "NATS_URL", "BROKER", "DATA_DIR"] {
-        let faults = faults_of(&[(env, "hunter2")]);
-        assert_eq!(faults.len(), 1, "{faults:?}");
-        assert!(
-            faults[0].starts_with(&format!("{env} (variable {env}): not available")),
-            "{faults:?}"
-        );
-        assert!(!faults[0].contains("hunter2"));
-    }
-    let flags = &["--jwt-secret-key", SECRET, "--redis-host=x", "--data-dir=y"];
-    let faults = Given { flags, ..Given::default() }.faults();
-    assert_eq!(faults.len(), 2, "{faults:?}");
-    assert!(faults[0].starts_with("DATA_DIR (flag --data-dir): not available"), "{faults:?}");
-}
-
-#[test]
-fn the_port_of_an_engine_alone_asks_for_nothing() {
-    // Kubernetes sets REDIS_PORT in every pod beside a service named redis.
-    assert_eq!(faults_of(&[("REDIS_PORT", "tcp://10.0.0.1:6379")]), Vec::<String>::new());
 }
 
 #[cfg(unix)]

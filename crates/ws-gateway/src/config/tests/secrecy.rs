@@ -4,6 +4,8 @@ use super::*;
 
 const HUNTER: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
 
+const BRIDGED: &str = "[[bridges]]\nsubject = \"orders.*\"\nchannel = \"orders\"";
+
 #[track_caller]
 fn check_silent(what: &str, printed: &str) {
     assert!(!printed.contains("hunter2"), "{what}: {printed}");
@@ -12,13 +14,21 @@ fn check_silent(what: &str, printed: &str) {
 #[test]
 fn a_good_configuration_prints_no_secret() {
     let given = Given {
-        flags: &["--admin-key", HUNTER, "--api-key", HUNTER],
-        variables: &[("JWT_SECRET_KEY", HUNTER)],
-        ..Given::default()
+        flags: &["--admin-key", HUNTER, "--api-key", HUNTER, "--config=f"],
+        variables: &[
+            ("JWT_SECRET_KEY", HUNTER),
+            ("REDIS_URL", "rediss://me:hunter2@cache"),
+            ("NATS_URL", "nats://localhost"),
+            ("NATS_CREDENTIALS_FILE", "nats.creds"),
+            ("BROKER", "redis"),
+        ],
+        files: &[("f", BRIDGED), ("nats.creds", "-----BEGIN USER NKEY SEED-----\nhunter2\n")],
     };
     let loaded = given.loaded();
     assert_eq!(loaded.config.auth.secret.as_ref().unwrap().expose(), HUNTER);
     assert_eq!(loaded.config.admin.key.as_ref().unwrap().expose(), HUNTER);
+    assert_eq!(loaded.config.redis.password.as_ref().unwrap().expose(), "hunter2");
+    assert!(loaded.config.nats.credentials.as_ref().unwrap().expose().contains("hunter2"));
     assert_eq!(loaded.config.api.key.as_ref().unwrap().expose(), HUNTER);
     check_silent("config", &loaded.to_string());
     check_silent("debug", &format!("{loaded:?} {loaded:#?}"));
@@ -42,7 +52,9 @@ fn no_fault_prints_a_secret() {
         ("too short for the API", &[], "[api]\napi_key = \"hunter2\""),
         ("in no header", &[("API_KEY", "hunter2 hunter2 hunter2")], ""),
         ("in a section of another", &[], "[server]\napi_key = \"hunter2\""),
-        ("under a name of later", &[], "[nats]\npassword = \"hunter2\""),
+        ("of nobody", &[], "[nats]\npassword = \"hunter2\""),
+        ("in the address of a server", &[("REDIS_URL", "redis://:hunter2@host/x")], ""),
+        ("in one of several", &[("NATS_URL", "nats://me:hunter2@a,tls://me:hunter2@b")], ""),
         ("a password in a hook", &[("HOOK_CONNECT", "https://me:hunter2@host/")], ""),
         ("under an unknown key of a rule", &[], "[[channels]]\npassword = \"hunter2\""),
         ("in a line that is no TOML", &[], "[auth]\njwt_secret_key = \"hunter2"),

@@ -3,6 +3,7 @@
 mod channels;
 
 use super::*;
+use crate::config::resolved::{BridgeSpec, Direction};
 
 fn read_text(text: &str) -> Raw {
     read(Path::new("f"), text)
@@ -139,13 +140,58 @@ fn a_value_of_the_wrong_type_is_a_fault_with_its_line() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_named() {
+fn a_bridge_is_read_and_what_is_wrong_with_one_is_told_with_its_line() {
+    let raw = read_text(
+        "[[bridges]]\nsubject = \"orders.*\"\nchannel = \"orders\"\n\n[[bridges]]\n\
+         subject = \"chat.eu\"\nchannel = \"chat:eu\"\ndirection = \"both\"\n",
+    );
+    assert_eq!(raw.faults, []);
+    let bridge = |subject: &str, channel: &str, direction| BridgeSpec {
+        subject: subject.to_owned(),
+        channel: channel.to_owned(),
+        direction,
+    };
+    let read: Vec<BridgeSpec> = raw.bridges.into_iter().map(|(bridge, _)| bridge).collect();
+    assert_eq!(
+        read,
+        [
+            bridge("orders.*", "orders", Direction::In),
+            bridge("chat.eu", "chat:eu", Direction::Both)
+        ]
+    );
     for (text, expect) in [
-        ("[[bridges]]\nsubject = \"orders.*\"", "[bridges] (f:1): not available in this version"),
-        ("\n[nats]\nurl = \"x\"", "[nats] (f:2): not available in this version"),
-        ("[server]\nredis_host = \"x\"", "server.redis_host (f:2): not available in this version"),
+        ("channel = \"a\"", "bridges[1].subject (f:1): missing: a subject such as orders.new"),
+        ("subject = \"a\"", "bridges[1].channel (f:1): missing: one channel, such as orders"),
+        (
+            "subject = \"a b\"\nchannel = \"a\"",
+            "bridges[1].subject = \"a b\" (f:2): a subject such",
+        ),
+        (
+            "subject = \"a\"\nchannel = \"a*\"",
+            "bridges[1].channel = \"a*\" (f:3): one channel, such",
+        ),
+        (
+            "subject = \"a\"\nchannel = \"$a\"",
+            "bridges[1].channel = \"$a\" (f:3): what begins with",
+        ),
+        (
+            "subject = \"a.*\"\nchannel = \"a\"\ndirection = \"out\"",
+            "bridges[1].subject = \"a.*\" (f:2): one subject, without * and >",
+        ),
+        (
+            "subject = \"a\"\nchannel = \"a\"\ndirection = \"inout\"",
+            "bridges[1].direction = \"inout\" (f:4): one of in, out, both",
+        ),
+        (
+            "subject = \"a\"\nchannel = \"a\"\nsubjects = 1",
+            "bridges[1].subjects (f:4): not a setting; did you mean subject?",
+        ),
+        (
+            "subject = \"a\"\nchannel = \"a\"\n[[bridges]]\nsubject = \"a\"\nchannel = \"a\"",
+            "bridges[2].subject = \"a\" (f:5): a subject and a channel that are not together in f:1",
+        ),
     ] {
-        check_fault(text, expect);
+        check_fault(&format!("[[bridges]]\n{text}\n"), expect);
     }
 }
 
