@@ -24,6 +24,9 @@ use crate::{
 
 /// Between two looks for what others have and this node has not seen yet.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// Between two attempts to read while the engine is away. Nothing is published in the channel meanwhile, so
+/// that nobody falls behind by waiting.
+const OUTAGE: Duration = Duration::from_millis(500);
 
 /// Where a client left off, as it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +196,11 @@ impl<A: Application> GatewaySession<A> {
         };
         match page {
             Ok(page) => self.send_entries(&page, replies),
+            Err(
+                EngineError::Unavailable { .. }
+                | EngineError::Unknown { .. }
+                | EngineError::Overloaded { .. },
+            ) => self.read_ahead(Some(OUTAGE)),
             Err(error) => self.break_off(&error, replies),
         }
     }
@@ -267,7 +275,7 @@ impl<A: Application> GatewaySession<A> {
         }
         let feed = recovery.feed.clone();
         let Some(log) = &feed.log else { return };
-        if delay.is_none() {
+        let Some(delay) = delay else {
             let mut reading = hub.read_log(&feed, log, recovery.at.offset);
             match (&mut reading).now_or_never() {
                 Some(Ok(page)) => recovery.page = Some(page),
@@ -279,11 +287,11 @@ impl<A: Application> GatewaySession<A> {
                 }
             }
             return;
-        }
+        };
         let after = recovery.at.offset;
         let otherwise = Err(EngineError::Unknown { kind: hub.cluster.engine.kind() });
         let later = async move {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(delay).await;
             match &feed.log {
                 Some(log) => hub.read_log(&feed, log, after).await,
                 None => Err(EngineError::Unknown { kind: hub.cluster.engine.kind() }),
@@ -292,7 +300,7 @@ impl<A: Application> GatewaySession<A> {
         recovery.reading = Some(Promise::of(&client, otherwise, later));
     }
 
-    /// The engine is away: what is missing can be asked for again, and what comes from now on comes.
+    /// The engine will not do it: what is missing cannot be had, and what comes from now on comes.
     fn break_off(&mut self, error: &EngineError, replies: &mut Replies<'_>) {
         let Some(recovery) = self.rare().recoveries.pop_front() else { return };
         let Recovery { feed, at, .. } = recovery;

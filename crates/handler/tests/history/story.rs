@@ -12,6 +12,8 @@ use crate::{
 };
 
 pub(crate) const SIZE: u32 = 100;
+/// Topics that a node follows for itself.
+pub(crate) const OWN_TOPICS: usize = 0;
 
 /// Keeps what is published in `pattern`.
 pub(crate) fn keeping(pattern: &str, size: u32) -> RuleSpec {
