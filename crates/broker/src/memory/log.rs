@@ -15,6 +15,9 @@ use crate::{Appended, Entry, Keep, Page, Position, ReadLimits, WhenFull};
 #[cfg(test)]
 mod tests;
 
+/// What a payload takes beside its bytes: its owner, and what the allocator adds.
+const PAYLOAD_OVERHEAD: usize = 24;
+
 /// Offsets are contiguous: the entry before is always the one with the offset before.
 #[derive(Debug)]
 pub(super) struct KeptLog {
@@ -213,6 +216,7 @@ impl KeptLog {
         let events = self.events.as_ref().map_or(0, |events| events.bytes());
         size_of::<Self>()
             + self.entries.capacity() * size_of::<Stored>()
+            + self.entries.len() * PAYLOAD_OVERHEAD
             + self.payload_bytes
             + events
     }
@@ -234,8 +238,9 @@ impl Stored {
 }
 
 impl Events {
-    /// A name takes its bytes, the two counters before them, a slot in the table and one in the order.
-    const OVERHEAD: usize = 16 + 2 * 24 + 24;
+    /// A name takes its bytes, the counters before them and what the allocator adds, a slot in the table,
+    /// and one in the order; both have room to grow.
+    const OVERHEAD: usize = 24 + 40 + 36;
 
     fn insert(&mut self, event: &str, offset: u64, now_ms: u64) {
         let name: Arc<str> = event.into();

@@ -73,9 +73,10 @@ impl Shard {
             self.stats.overloaded += 1;
             return Err(EngineError::Overloaded { kind: super::KIND });
         }
-        let is_new = !self.logs.contains(log.name);
         let (heads, epoch) = (&mut self.heads, moment.epoch);
+        let mut is_new = false;
         let kept = self.logs.get_or_insert_mut_ref(log.name, || {
+            is_new = true;
             heads.pop(log.name).unwrap_or_else(|| KeptLog::new(epoch, log.keep))
         });
         let bytes_before = if is_new { 0 } else { bytes_of(log.name, kept) };
