@@ -64,11 +64,40 @@ async fn more_than_finds_room_while_something_is_missing_is_read_and_not_lost() 
     memory.set_losing(false);
     for n in 2..=2000 {
         there.bulletin("kept:a", n);
-        if n == 1000 {
+        if n == 2 {
+            // It is noticed now, and the rest comes before the answer.
             tokio::time::sleep(10 * MS).await;
         }
     }
+    let began = tokio::time::Instant::now();
     for n in 1..=2000 {
+        assert_eq!(ada.next().await["data"], n);
+    }
+    assert!(began.elapsed() < 1000 * MS, "not by the look of every half minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_is_remembered_for_those_who_catch_up_is_read() {
+    let cluster = MemoryCluster::new();
+    let (_, here) = distant(&cluster);
+    let there = house_on(Some(cluster.node()), 1_000_000);
+    let mut ada = here.visit("ada").await;
+    let mut eve = here.visit("eve").await;
+    eve.send(subscribe("kept:a")).await;
+    let place = crate::story::place_of(&eve.next().await);
+    for n in 1..=600 {
+        there.bulletin("kept:a", n);
+        eve.next().await;
+    }
+    ada.send(since("kept:a", &place)).await;
+    // The second and last page is on its way.
+    tokio::time::sleep(30 * MS).await;
+    for n in 601..=2100 {
+        there.bulletin("kept:a", n);
+        assert_eq!(eve.next().await["data"], n);
+    }
+    assert_eq!(ada.next().await["recovered"], true);
+    for n in 1..=2100 {
         assert_eq!(ada.next().await["data"], n);
     }
 }
