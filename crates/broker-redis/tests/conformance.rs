@@ -1,8 +1,6 @@
 //! Every engine's suite, on one server.
 
-#![cfg(feature = "counterparts")]
-
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use ws_broker::{
@@ -12,12 +10,26 @@ use ws_broker::{
 use ws_broker_redis::{Redis, RedisConfig};
 use ws_test_servers::RedisOptions;
 
-struct Own(Mutex<ws_test_servers::Redis>);
+/// Of all cases that leave it alone.
+static SHARED: LazyLock<Arc<Single>> = LazyLock::new(Single::start);
 
-impl Fixture for Own {
+struct Single(Mutex<ws_test_servers::Redis>);
+
+struct OnOne(Arc<Single>);
+
+impl Single {
+    fn start() -> Arc<Self> {
+        match ws_test_servers::Redis::start(&RedisOptions::durable()) {
+            Ok(server) => Arc::new(Self(Mutex::new(server))),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Fixture for OnOne {
     fn node<'a>(&'a self, prefix: &'a str) -> Wait<'a, Arc<dyn Engine>> {
         let config = RedisConfig {
-            servers: vec![self.0.lock().url()],
+            servers: vec![self.0.0.lock().url()],
             prefix: prefix.to_owned(),
             ..RedisConfig::default()
         };
@@ -25,11 +37,11 @@ impl Fixture for Own {
     }
 
     fn server(&self) -> Option<&dyn Server> {
-        Some(self)
+        Some(&*self.0)
     }
 }
 
-impl Server for Own {
+impl Server for Single {
     fn stop(&self) -> Wait<'_, ()> {
         Box::pin(async { self.0.lock().kill().unwrap() })
     }
@@ -47,9 +59,11 @@ impl Server for Own {
     }
 }
 
-async fn open(_: Needs) -> Own {
-    let server = ws_test_servers::Redis::start(&RedisOptions::durable());
-    Own(Mutex::new(server.unwrap_or_else(|error| panic!("{error}"))))
+async fn open(needs: Needs) -> OnOne {
+    OnOne(match needs {
+        Needs::Nothing => SHARED.clone(),
+        Needs::OwnServer => Single::start(),
+    })
 }
 
 ws_broker::conformance_suite!(open);

@@ -1,0 +1,10 @@
+//! What is of Redis alone: servers that restart with and without their data, pause, refuse, move slots.
+#![expect(clippy::panic, reason = "a test says what went wrong by panicking")]
+
+mod batches;
+mod cluster;
+mod connections;
+mod fakes;
+mod lives;
+mod refusals;
+mod scene;
