@@ -1,0 +1,244 @@
+//! The streams that keep logs: one for each [`Keep`], made when it is needed first.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use ws_broker::{EngineError, Keep, WhenFull};
+
+use crate::{
+    Storage,
+    api::{ApiFailure, Republish, StreamConfig, StreamInfo},
+    clock::{micros_of, nanos},
+    error::{overloaded, unavailable},
+    link::Link,
+    names::StreamNames,
+};
+
+/// JetStream takes nothing shorter.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    known: Mutex<HashMap<Keep, Arc<LogStream>>>,
+}
+
+/// The stream of one [`Keep`].
+#[derive(Debug)]
+pub(crate) struct LogStream {
+    pub(crate) names: StreamNames,
+    pub(crate) keep: Keep,
+    /// When it was made, in µs; 0 while that is not known.
+    epoch: AtomicU64,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nobody asked for it since the connection was made.
+    Unknown,
+    /// It is being asked for, and these wait.
+    Asking(Vec<Waiting>),
+    /// It is there.
+    Ready,
+}
+
+type Waiting = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
+
+impl Streams {
+    /// The stream of a keep, whether or not it is there.
+    pub(crate) fn of(&self, link: &Link, keep: &Keep) -> Arc<LogStream> {
+        let mut known = self.known.lock();
+        if let Some(stream) = known.get(keep) {
+            return Arc::clone(stream);
+        }
+        let stream = Arc::new(LogStream {
+            names: StreamNames::new(&link.names, keep),
+            keep: keep.clone(),
+            epoch: AtomicU64::new(0),
+            state: Mutex::new(State::Unknown),
+        });
+        known.insert(keep.clone(), Arc::clone(&stream));
+        stream
+    }
+
+    /// The connection broke: it may be another server that is found next, or one without its files.
+    pub(crate) fn handle_break(&self) {
+        let known: Vec<_> = self.known.lock().values().cloned().collect();
+        for stream in known {
+            stream.forget();
+        }
+    }
+
+    /// Looks for all that are known.
+    pub(crate) async fn look_after(&self, link: &Link) -> Result<(), ApiFailure> {
+        let known: Vec<_> = self.known.lock().values().cloned().collect();
+        for stream in known {
+            stream.look(link).await?;
+        }
+        Ok(())
+    }
+}
+
+impl LogStream {
+    /// The epoch of its logs.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Does something at once if it is there; otherwise asks for it, and does it then. What is to be
+    /// done is done in the order in which it came.
+    pub(crate) fn when_there(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        act: impl FnOnce(Result<(), EngineError>) + Send + 'static,
+    ) {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Ready => act(Ok(())),
+            State::Asking(waiting) if waiting.len() < link.config.pending_max => {
+                waiting.push(Box::new(act));
+            }
+            State::Asking(_) => act(Err(overloaded())),
+            State::Unknown => {
+                *state = State::Asking(vec![Box::new(act)]);
+                let (stream, link) = (Arc::clone(self), Arc::clone(link));
+                let runtime = link.runtime.clone();
+                runtime.spawn(async move {
+                    let found = stream.look(&link).await;
+                    if let Err(failure) = found {
+                        tracing::warn!(reason = failure.clone().reason(), "no stream of a log");
+                        stream.give_up(&match failure.into_engine_error() {
+                            refused @ EngineError::Refused { .. } => refused,
+                            // What waits was not sent.
+                            other => unavailable(other.to_string()),
+                        });
+                    }
+                });
+            }
+        }
+    }
+
+    /// Returns when it is there.
+    pub(crate) async fn there(self: &Arc<Self>, link: &Arc<Link>) -> Result<(), EngineError> {
+        let (sender, receiver) = oneshot::channel();
+        self.when_there(link, move |found| {
+            let _ = sender.send(found);
+        });
+        receiver.await.unwrap_or_else(|_| Err(unavailable("the connection broke")))
+    }
+
+    /// Somebody found that it is not where it was.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state.lock();
+        if let State::Ready = *state {
+            *state = State::Unknown;
+        }
+    }
+
+    /// Finds it or makes it, and lets those go on who wait.
+    async fn look(&self, link: &Link) -> Result<(), ApiFailure> {
+        let wanted = self.config(link);
+        let info = found_or_made(link, &wanted).await?;
+        let created = micros_of(&info.created)
+            .ok_or_else(|| ApiFailure::Odd(format!("a stream made at {}", info.created)))?;
+        self.epoch.store(created, Ordering::Release);
+        // Those who come now wait for the lock, so that they come behind those who waited.
+        let mut state = self.state.lock();
+        if let State::Asking(waiting) = mem::replace(&mut *state, State::Ready) {
+            waiting.into_iter().for_each(|act| act(Ok(())));
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, error: &EngineError) {
+        let mut state = self.state.lock();
+        if let State::Asking(waiting) = mem::replace(&mut *state, State::Unknown) {
+            waiting.into_iter().for_each(|act| act(Err(error.clone())));
+        }
+    }
+
+    fn config(&self, link: &Link) -> StreamConfig {
+        let keep = &self.keep;
+        let max_age = keep.ttl.saturating_add(link.config.keep_beyond_ttl);
+        let window = keep.event_window.max(SHORTEST);
+        let (discard, discard_new_per_subject) = match keep.when_full {
+            WhenFull::DropOldest => ("old", false),
+            WhenFull::Refuse => ("new", true),
+        };
+        StreamConfig {
+            name: self.names.stream.clone(),
+            subjects: vec![format!("{}>", self.names.entries), format!("{}>", self.names.marks)],
+            max_age: nanos(max_age.max(window)),
+            max_msgs_per_subject: i64::from(keep.entries_max.get()),
+            discard: discard.to_owned(),
+            discard_new_per_subject,
+            duplicate_window: nanos(window),
+            republish: Some(Republish {
+                src: format!("{}>", self.names.entries),
+                dest: format!("{}>", self.names.feed),
+            }),
+            ..basic_config(link)
+        }
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "Unknown",
+            Self::Asking(_) => "Asking",
+            Self::Ready => "Ready",
+        })
+    }
+}
+
+/// What all streams of ours have in common.
+pub(crate) fn basic_config(link: &Link) -> StreamConfig {
+    let storage = match link.config.storage {
+        Storage::File => "file",
+        Storage::Memory => "memory",
+    };
+    StreamConfig {
+        retention: "limits".to_owned(),
+        max_consumers: -1,
+        max_msgs: -1,
+        max_bytes: -1,
+        storage: storage.to_owned(),
+        num_replicas: link.config.replicas,
+        ..StreamConfig::default()
+    }
+}
+
+/// The stream as it is wanted, or as another node wanted it if it cannot be changed.
+pub(crate) async fn found_or_made(
+    link: &Link,
+    wanted: &StreamConfig,
+) -> Result<StreamInfo, ApiFailure> {
+    let found = match link.stream_info(&wanted.name).await {
+        Err(failure) if failure.is_no_stream() => match link.create_stream(wanted).await {
+            // Another node was faster, and has other settings.
+            Err(failure) if failure.is_stream_in_use() => link.stream_info(&wanted.name).await?,
+            made => return made,
+        },
+        found => found?,
+    };
+    if found.config == *wanted {
+        return Ok(found);
+    }
+    match link.update_stream(wanted).await {
+        Ok(updated) => Ok(updated),
+        Err(failure) => {
+            let (stream, reason) = (&wanted.name, failure.reason());
+            tracing::warn!(stream, reason, "a stream stays as it was made");
+            Ok(found)
+        }
+    }
+}
