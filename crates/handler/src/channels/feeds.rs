@@ -131,23 +131,43 @@ impl Feed {
 
 impl Hub {
     /// What is to be followed of a channel before somebody is subscribed to it; `None` if that is nothing.
-    pub(crate) fn feed(&self, name: &ChannelName) -> Option<Arc<Feed>> {
+    pub(crate) fn feed(self: &Arc<Self>, name: &ChannelName) -> Option<Arc<Feed>> {
         let keep = if self.has_keeps { self.keep(name) } else { None };
         if keep.is_none() && !self.cluster.is_shared {
             return None;
         }
         let now = Instant::now();
         let mut shard = self.feeds.shard(name).lock();
-        let feed = shard.entry(name.clone()).or_insert_with(|| {
-            Arc::new(Feed {
-                name: name.clone(),
-                log: keep.map(Log::new),
-                opened: OnceCell::new(),
-                used: Mutex::new(now),
-            })
+        if let Some(feed) = shard.get(name) {
+            *feed.used.lock() = now;
+            return Some(feed.clone());
+        }
+        let feed = Arc::new(Feed {
+            name: name.clone(),
+            log: keep.map(Log::new),
+            opened: OnceCell::new(),
+            used: Mutex::new(now),
         });
-        *feed.used.lock() = now;
-        Some(feed.clone())
+        shard.insert(name.clone(), feed.clone());
+        drop(shard);
+        // Perhaps nobody is subscribed in the end.
+        self.look_later(name);
+        Some(feed)
+    }
+
+    /// Follows channels before somebody asks for one after the other.
+    pub(crate) fn open_ahead(self: &Arc<Self>, names: impl Iterator<Item = ChannelName>) {
+        let feeds: Vec<_> = names.filter_map(|name| self.feed(&name)).collect();
+        let feeds: Vec<_> = feeds.into_iter().filter(|feed| !feed.is_open()).collect();
+        if feeds.len() < 2 {
+            return;
+        }
+        let hub = self.clone();
+        tokio::spawn(async move {
+            let opening = stream::iter(feeds).map(|feed| feed.open(hub.clone()));
+            // Whoever asks for one that could not be opened is told why.
+            opening.buffer_unordered(AT_ONCE).for_each(async |_| {}).await;
+        });
     }
 
     /// How much is kept of a channel, if anything is.
@@ -160,9 +180,13 @@ impl Hub {
     pub(crate) fn note_vacated(self: &Arc<Self>, name: &ChannelName) {
         let is_followed = (self.has_keeps || self.cluster.is_shared)
             && self.feeds.shard(name).lock().contains_key(name);
-        if !is_followed {
-            return;
+        if is_followed {
+            self.look_later(name);
         }
+    }
+
+    /// Looks after a while whether anybody is subscribed to a channel that is followed.
+    fn look_later(self: &Arc<Self>, name: &ChannelName) {
         self.feeds.vacated.lock().push_back((Instant::now() + LINGER, name.clone()));
         if self.feeds.is_forgetting.swap(true, Ordering::AcqRel) {
             return;

@@ -73,6 +73,16 @@ impl<A: Application> GatewaySession<A> {
         }
     }
 
+    /// Lets the node follow at once what the client is about to enter one after the other.
+    pub(super) fn open_ahead(&self, wishes: &VecDeque<Wish>) {
+        if wishes.len() > 1 && self.shared.cluster.is_shared {
+            let (hub, bearer) = (&self.shared.hub, self.bearer());
+            let is_open =
+                |wish: &&Wish| hub.judge(&wish.name, Action::Subscribe, &bearer).is_ok();
+            hub.open_ahead(wishes.iter().filter(is_open).map(|wish| wish.name.clone()));
+        }
+    }
+
     /// One after the other, for each may have to wait.
     pub(super) fn subscribe_all(&mut self, mut wishes: VecDeque<Wish>, replies: &mut Replies<'_>) {
         while let Some(wish) = wishes.pop_front() {

@@ -158,6 +158,24 @@ async fn a_subscription_is_answered_when_other_nodes_reach_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_channels_in_one_auth_take_the_time_of_a_few() {
+    let cluster = MemoryCluster::new();
+    let (_, here) = distant(&cluster);
+    let began = tokio::time::Instant::now();
+    let mut ada = here.connect(crate::house::PATH, &[]).await;
+    let channels: Vec<_> = (0..500).map(|n| format!("live:{n}")).collect();
+    ada.send(json!({ "token": here.token("ada"), "channels": channels })).await;
+    for _ in 0..501 {
+        ada.next().await;
+    }
+    assert!(began.elapsed() < 1000 * MS, "{:?}", began.elapsed());
+    // What nobody entered in the end is not followed for ever.
+    drop(ada);
+    tokio::time::sleep(60_000 * MS).await;
+    assert_eq!(cluster.stats().topics, crate::story::OWN_TOPICS);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_leaves_while_its_subscription_is_on_its_way_leaves_nothing_behind() {
     let cluster = MemoryCluster::new();
     let (_, here) = distant(&cluster);
