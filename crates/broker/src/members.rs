@@ -44,6 +44,11 @@ impl Default for MembersConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Life(pub u64);
 
+impl Life {
+    /// As a node begins.
+    pub const FIRST: Self = Self(1);
+}
+
 /// Who is told what becomes of nodes. Called from [`Members::run`]; must not block.
 pub trait MembersListener: Send + Sync + 'static {
     /// This node is one of them, in this life; said again when the engine was away. Another life than before:

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
+use ws_broker::OfflineCause;
 use ws_connection::{End, Prepared};
 use ws_protocol::{Custom, ErrorCode, Id, ServerMessage};
 use ws_transport::Replies;
@@ -43,6 +44,14 @@ pub trait Application: Send + Sync + 'static {
     /// A client that [`Application::handle_connect`] was told of is gone.
     fn handle_disconnect(&self, client: &Arc<Client>, end: &End) {
         let _ = (client, end);
+    }
+
+    /// The last connection of a user is gone, on all nodes. Told of by one node, once: by that which had it, or
+    /// where that one is dead by the one that settles what it left behind. It may be told late, when the engine between
+    /// the nodes was away; and while a user goes from one node to another, the two may tell in either order that
+    /// it has gone and has come. Called in no connection's task.
+    fn handle_user_offline(&self, user_id: &str, cause: OfflineCause) {
+        let _ = (user_id, cause);
     }
 }
 

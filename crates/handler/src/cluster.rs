@@ -6,9 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use ws_broker::{Engine, EngineError, Entry, Listener, Status};
+use ws_broker::{Engine, EngineError, Entry, Listener, NodeId, Status};
 
 use crate::{application::Application, handler::Shared};
+
+mod control;
+pub(crate) mod counting;
+pub(crate) mod direct;
+pub(crate) mod everywhere;
+pub(crate) mod peers;
+mod questions;
 
 /// What an engine calls a channel: the topic of what is said in it and not kept.
 const CHANNEL: &str = "ch:";
@@ -69,7 +76,7 @@ impl Note {
 impl Cluster {
     pub(crate) fn new(engine: Arc<dyn Engine>) -> Self {
         let is_shared = engine.is_shared();
-        Self { engine, node: rand::random(), is_shared }
+        Self { engine, node: NodeId::from_random(rand::random()).bits(), is_shared }
     }
 
     /// Tells the other nodes that follow a topic; nobody is told, and nothing written, where there are none.
@@ -126,7 +133,7 @@ impl<A: Application> Listener for Ear<A> {
                 shared.hub.handle_presence(channel, note.node, &note.body);
             }
             (Some(channel), Kind::Typing) => shared.hub.handle_typing(channel, &note.body),
-            (None, Kind::Control) => {}
+            (None, Kind::Control) => shared.take_note(note),
             (Some(_), Kind::Control)
             | (None, Kind::Publication | Kind::Presence | Kind::Typing) => {}
         }
@@ -141,6 +148,7 @@ impl<A: Application> Listener for Ear<A> {
 
     fn handle_status(&self, status: &Status) {
         let Some(shared) = self.0.upgrade() else { return };
+        shared.handle_engine_status(status);
         shared.hub.handle_status(status);
     }
 }

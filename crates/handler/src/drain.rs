@@ -42,7 +42,7 @@ impl Closable for Reachable {
 
 impl<A: Application> WebSocketHandler<A> {
     /// Grants no upgrade from now on and closes every connection: told at the pace of `options`,
-    /// forced at its deadline. Answers how it went.
+    /// forced at its deadline. The other nodes are told that this one goes. Answers how it went.
     pub async fn drain(&self, options: &CloseOptions) -> CloseReport {
         self.start_drain();
         let (sender, mut closed) = unbounded_channel();
@@ -52,6 +52,7 @@ impl<A: Application> WebSocketHandler<A> {
         let reachable = connections.into_iter().map(|client| (client.id(), Reachable(client)));
         let report = close_all(reachable, options, &mut closed).await;
         *self.shared.drain.0.lock() = None;
+        self.shared.part().await;
         report
     }
 }

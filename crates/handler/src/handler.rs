@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -25,7 +25,7 @@ use crate::{
     channels::{Hub, feeds::keep_looking},
     client::{Client, ConnectionId},
     clock::WallClock,
-    cluster::{Cluster, Ear},
+    cluster::{Cluster, Ear, peers::Peers},
     config::HandlerConfig,
     drain::Drain,
     gatekeeper::Gatekeeper,
@@ -61,6 +61,8 @@ pub(crate) struct Shared<A> {
     pub(crate) hub: Arc<Hub>,
     /// The other nodes, and what is kept.
     pub(crate) cluster: Arc<Cluster>,
+    /// The other nodes' users and questions; none where there are no other nodes.
+    pub(crate) peers: OnceLock<Peers>,
     /// What is kept for users who are away.
     pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) clock: Arc<WallClock>,
@@ -119,6 +121,7 @@ impl<A: Application> WebSocketHandler<A> {
                 gatekeeper,
                 hub,
                 cluster,
+                peers: OnceLock::new(),
                 inbox,
                 config,
                 authenticator,
@@ -142,6 +145,7 @@ impl<A: Application> WebSocketHandler<A> {
             runtime.spawn(keep_looking(Arc::downgrade(&shared.hub)));
         }
         shared.cluster.engine.start(Arc::new(Ear(Arc::downgrade(shared))));
+        shared.join();
         handler
     }
 

@@ -30,6 +30,10 @@ pub use channels::back_end::{ChannelInfo, ChannelStats, PresenceInfo, Publish, P
 pub use channels::settings::ChannelSettings;
 pub use client::{Client, ConnectionId, ConnectionIdError};
 pub use clock::WallClock;
+pub use cluster::{
+    direct::{Kept, Sent},
+    everywhere::Reached,
+};
 pub use config::{AuthMode, HandlerConfig, Limits};
 pub use counts::Counts;
 pub use gatekeeper::{Gatekeeper, Judgement, Refusal, Verdict};
@@ -39,3 +43,4 @@ pub use identification::{Authenticate, Identification, LateIdentification};
 pub use rejection::Rejection;
 pub use session::GatewaySession;
 pub use stats::{HandlerStats, Histogram};
+pub use ws_broker::OfflineCause;

@@ -119,22 +119,28 @@ impl Registry {
         Ok(())
     }
 
-    pub(crate) fn remove_user(&self, user_id: &str, id: ConnectionId) {
+    /// Whether it was the last of those that have been let in.
+    pub(crate) fn remove_user(&self, user_id: &str, id: ConnectionId) -> bool {
         let hash = self.hasher.hash_one(user_id);
         let mut shard = self.users[shard_of(hash)].lock();
-        let Ok(mut entry) = shard.find_entry(hash, |user| user.is(user_id)) else { return };
+        let Ok(mut entry) = shard.find_entry(hash, |user| user.is(user_id)) else {
+            return true;
+        };
         match entry.get_mut() {
-            User::One(client) if client.id() != id => {}
+            User::One(client) if client.id() != id => !client.is_welcome(),
             User::One(_) => {
                 entry.remove();
                 self.user_count.fetch_sub(1, Ordering::Relaxed);
                 give_room_back(&mut shard, |user| user.hash(&self.hasher));
+                true
             }
             User::Many(clients) => {
                 clients.retain(|client| client.id() != id);
+                let is_last = !clients.iter().any(|client| client.is_welcome());
                 if let [last] = &clients[..] {
                     *entry.get_mut() = User::One(last.clone());
                 }
+                is_last
             }
         }
     }

@@ -28,6 +28,7 @@ use crate::{
 
 mod appending;
 mod authentication;
+mod directing;
 mod ending;
 mod entering;
 mod letters;
@@ -60,6 +61,8 @@ pub struct GatewaySession<A: Application> {
     tier: TierId,
     /// The application knows of the connection, and wants to know of its end.
     is_started: bool,
+    /// Its user's connections are counted on all nodes, and it is one of them.
+    is_counted: bool,
     /// The end has been told to whoever wants to know of it.
     is_over: bool,
     _place: Place,
@@ -154,6 +157,7 @@ impl<A: Application> GatewaySession<A> {
             limit_key,
             tier,
             is_started: false,
+            is_counted: false,
             is_over: false,
             _place: place,
         };
@@ -171,7 +175,10 @@ impl<A: Application> GatewaySession<A> {
             return (session, None);
         }
         if matches!(session.state, State::Active { .. }) {
-            if session.shared.gatekeeper.is_some() || session.rare.is_some() {
+            if session.shared.gatekeeper.is_some()
+                || session.rare.is_some()
+                || session.is_to_be_counted()
+            {
                 // There is more to ask and to tell than fits into a greeting.
                 session.enter_soon();
                 return (session, None);

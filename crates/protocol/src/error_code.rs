@@ -67,6 +67,8 @@ error_codes! {
     UserOffline = "user_offline": "The user is not connected",
     /// What is between the nodes, or keeps what was published, cannot be reached.
     BrokerUnavailable = "broker_unavailable": "The broker cannot be reached",
+    /// The user that a message is for has no connection, and the inbox takes no more.
+    InboxFull = "inbox_full": "The user is not connected, and the inbox is full",
     /// The back-end that decides about this cannot be asked.
     HookUnavailable = "hook_unavailable": "The decision cannot be had now",
     /// The application behind the gateway took too long.

@@ -8,7 +8,6 @@ use ws_broker::{EngineError, Position};
 use ws_channels::{ChannelName, ChannelRule, OnOutage};
 use ws_close_manager::SendableCode;
 use ws_protocol::{ChannelMessage, ServerMessage};
-use ws_transport::SendError;
 
 use super::{
     Hub, Tally, backlog::Job, delivery::prepare, events::EventName, is_public, stored::Stored,
@@ -184,34 +183,21 @@ impl<A: Application> WebSocketHandler<A> {
         }
     }
 
-    /// Sends something to every connection that has been let in; answers to how many.
+    /// Sends something to every connection of this node that has been let in; answers to how many.
     pub fn broadcast(&self, event: Option<&str>, data: &RawValue) -> usize {
-        let message = Arc::new(prepare(&direct(event, data), self.shared.clock.wall_ms(now())));
-        let (mut sent, mut slow) = (0, Vec::new());
-        self.shared.registry.for_each(|client| {
-            if client.is_welcome() {
-                match client.send(message.clone()) {
-                    Ok(()) => sent += 1,
-                    Err(SendError::Full(_)) => slow.push(client.clone()),
-                    Err(SendError::Closed(_)) => {}
-                }
-            }
-        });
-        slow.iter().for_each(|client| self.shared.hub.close_slow(client));
-        sent
+        let message = prepare(&direct(event, data, None), self.shared.clock.wall_ms(now()));
+        self.shared.broadcast_here(message)
     }
 
-    /// Sends something to every connection of a user; answers to how many.
+    /// Sends something to every connection of a user to this node; answers to how many.
     pub fn send_to_user(&self, user_id: &str, event: Option<&str>, data: &RawValue) -> usize {
-        let message = prepare(&direct(event, data), self.shared.clock.wall_ms(now()));
+        let message = prepare(&direct(event, data, None), self.shared.clock.wall_ms(now()));
         self.shared.send_to_user(user_id, message)
     }
 
-    /// Starts to close every connection of a user; answers how many.
+    /// Starts to close every connection of a user to this node; answers how many.
     pub fn disconnect_user(&self, user_id: &str, code: SendableCode, reason: &str) -> usize {
-        let clients = self.shared.registry.of_user(user_id);
-        clients.iter().for_each(|client| client.close(code, reason));
-        clients.len()
+        self.shared.disconnect_here(user_id, code, reason)
     }
 
     /// At most `max` channels whose names begin with `prefix` and that somebody is subscribed to, in
@@ -286,7 +272,11 @@ impl<A: Application> WebSocketHandler<A> {
 }
 
 /// A message of a back-end that came by no channel.
-fn direct<'m>(event: Option<&'m str>, data: &'m RawValue) -> ServerMessage<'m> {
+pub(crate) fn direct<'m>(
+    event: Option<&'m str>,
+    data: &'m RawValue,
+    message_id: Option<&'m str>,
+) -> ServerMessage<'m> {
     ServerMessage::Message(ChannelMessage {
         channel: None,
         event,
@@ -294,7 +284,7 @@ fn direct<'m>(event: Option<&'m str>, data: &'m RawValue) -> ServerMessage<'m> {
         from: None,
         offset: None,
         event_id: None,
-        message_id: None,
+        message_id,
     })
 }
 

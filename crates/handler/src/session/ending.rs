@@ -1,5 +1,6 @@
 //! The end of a session, however it comes about.
 
+use ws_broker::OfflineCause;
 use ws_connection::{Cause, End};
 
 use super::{GatewaySession, State};
@@ -21,9 +22,10 @@ impl<A: Application> GatewaySession<A> {
         }
         let (shared, client) = (&self.shared, self.client());
         shared.registry.remove(client.id());
-        if let Some(user_id) = client.user_id() {
-            shared.registry.remove_user(&user_id, client.id());
-        }
+        let user_id = client.user_id();
+        let is_last = user_id
+            .as_ref()
+            .is_some_and(|user_id| shared.registry.remove_user(user_id, client.id()));
         shared.counters.ends.add(end_index(&end.cause));
         let lived_ms = shared.clock.wall_ms(now).saturating_sub(client.connected_at_ms());
         lifecycle::disconnected(client, end, lived_ms);
@@ -31,6 +33,13 @@ impl<A: Application> GatewaySession<A> {
         shared.drain.note_end(client.id(), end);
         if self.is_started {
             shared.application.handle_disconnect(client, end);
+        }
+        let Some(user_id) = user_id else { return };
+        if self.is_counted {
+            // Whether it was the last is known when all nodes are asked.
+            shared.count_out(&user_id);
+        } else if is_last && self.is_started && shared.peers().is_none() {
+            shared.application.handle_user_offline(&user_id, OfflineCause::Left);
         }
     }
 }

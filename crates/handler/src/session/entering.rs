@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     application::Application,
+    cluster::counting::Counted,
     gatekeeper::{Judgement, Refusal},
     lifecycle,
 };
@@ -31,7 +32,7 @@ impl<A: Application> GatewaySession<A> {
             None => Judgement::Allow,
         };
         match judgement {
-            Judgement::Allow => self.let_in(asked.as_ref(), replies),
+            Judgement::Allow => self.let_in(asked, replies),
             Judgement::Refuse(Refusal { code, message }) => {
                 self.turn_out(code, &message, asked.as_ref(), replies);
             }
@@ -42,10 +43,49 @@ impl<A: Application> GatewaySession<A> {
     }
 
     /// Nothing is in its way but perhaps those who are at its path already.
-    pub(super) fn let_in(&mut self, asked: Option<&Asked>, replies: &mut Replies<'_>) {
+    pub(super) fn let_in(&mut self, asked: Option<Asked>, replies: &mut Replies<'_>) {
+        if self.is_to_be_counted() {
+            return self.be_counted(asked, replies);
+        }
         match self.take_place() {
-            Ok(()) => self.welcome(asked, replies),
-            Err(Refusal { code, message }) => self.turn_out(code, &message, asked, replies),
+            Ok(()) => self.welcome(asked.as_ref(), replies),
+            Err(Refusal { code, message }) => {
+                self.turn_out(code, &message, asked.as_ref(), replies);
+            }
+        }
+    }
+
+    /// Whether the other nodes have to be asked how many connections its user has.
+    pub(super) fn is_to_be_counted(&self) -> bool {
+        !self.is_counted && self.identity.is_some() && self.shared.peers().is_some()
+    }
+
+    fn be_counted(&mut self, asked: Option<Asked>, replies: &mut Replies<'_>) {
+        let max = self.shared.config.limits.connections_per_user_max;
+        let user = self.client().name();
+        match self.shared.count_in(user, max) {
+            Some((counted, verdict)) => self.wait_for(verdict, Step::Count { asked, counted }),
+            None => self.let_in(asked, replies),
+        }
+    }
+
+    /// How many connections its user has is known.
+    pub(super) fn conclude_count(
+        &mut self,
+        asked: Option<Asked>,
+        counted: &Counted,
+        verdict: Result<(), Refusal>,
+        replies: &mut Replies<'_>,
+    ) {
+        match verdict {
+            Ok(()) => {
+                self.is_counted = counted.take();
+                self.let_in(asked, replies);
+            }
+            Err(Refusal { code, message }) => {
+                lifecycle::too_many(self.client(), &self.client().name());
+                self.turn_out(code, &message, asked.as_ref(), replies);
+            }
         }
     }
 
@@ -123,6 +163,7 @@ impl<A: Application> GatewaySession<A> {
             let own = channels.map(|name| Wish { name, way: Way::Path, since: None, id: None });
             wishes = own.chain(wishes).collect();
         }
+        self.open_ahead(&wishes);
         self.subscribe_all(wishes, replies);
         // What was ordered before it was in.
         self.handle_orders(replies);

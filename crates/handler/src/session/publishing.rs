@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
-use ws_channels::{Action, ChannelName, ChannelRule, OnOutage, Permissions, SlowConsumer};
+use ws_channels::{Action, ChannelName, ChannelRule, OnOutage, SlowConsumer};
 use ws_protocol::{ErrorCode, Id, Publication, ServerMessage};
 use ws_rate_limiter::Denied;
 use ws_transport::Replies;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     application::Application,
-    channels::{Channel, Tally, back_end::Publish, delivery::prepare, stored::Stored},
+    channels::{Channel, back_end::Publish, delivery::prepare, stored::Stored},
     gatekeeper::{Judgement, Refusal},
 };
 
@@ -135,64 +135,6 @@ impl<A: Application> GatewaySession<A> {
         }
         drop(publication);
         self.shared.hub.tell_nodes_of_typing(channel.name(), &user);
-    }
-
-    /// To every connection of a user.
-    pub(super) fn handle_chat(
-        &mut self,
-        to: &str,
-        message: &RawValue,
-        id: Option<Id<'_>>,
-        replies: &mut Replies<'_>,
-    ) {
-        // What a token leaves of publishing, it leaves of this.
-        if self.bearer().grants.is_some_and(|it| !it.permissions().contain(Permissions::PUBLISH)) {
-            self.shared.hub.counts.add(Tally::Denied as usize);
-            let sentence = "the token does not permit to publish".into();
-            return self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
-        }
-        let from = self.client().name();
-        let message_id = uuid();
-        let chat = ServerMessage::Chat { from: &from, message, message_id: &message_id };
-        let chat = prepare(&chat, self.shared.clock.wall_ms(replies.now()));
-        if self.shared.send_to_user(to, chat) == 0 {
-            let sentence = ErrorCode::UserOffline.sentence().into();
-            return self.refuse_with(ErrorCode::UserOffline, sentence, id, replies);
-        }
-        if id.is_some() {
-            let ack = ServerMessage::Ack { message_id: Some(&message_id), offset: None };
-            self.send(&ack, id, replies);
-        }
-    }
-
-    pub(super) fn handle_presence(
-        &mut self,
-        channel: &str,
-        id: Option<Id<'_>>,
-        replies: &mut Replies<'_>,
-    ) {
-        let name = match ChannelName::new(channel) {
-            Ok(name) => name,
-            Err(error) => {
-                let sentence = error.to_string().into();
-                return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
-            }
-        };
-        let shared = self.shared.clone();
-        if let Err(denial) = shared.hub.authorize(&name, Action::Presence, &self.bearer()) {
-            let sentence = format!("{channel}: {denial}").into();
-            return self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
-        }
-        let max = shared.hub.settings.presence_users_max;
-        // One more, to see whether there are more than are named.
-        let users = shared.hub.presence.users(&name, max + 1);
-        let names: Vec<&str> = users.iter().map(|user| &**user).collect();
-        let message = ServerMessage::Presence {
-            channel,
-            count: shared.hub.presence.count(&name).max(names.len().min(max)) as u64,
-            users: (names.len() <= max).then_some(&names),
-        };
-        self.send(&message, id, replies);
     }
 
     /// The channel of that name, if anybody here is subscribed to it.
@@ -324,9 +266,4 @@ impl<A: Application> GatewaySession<A> {
         let error = ServerMessage::Error { code, message, request_id, retry_after_ms };
         self.send(&error, id, replies);
     }
-}
-
-/// The server's name for a message to a user.
-fn uuid() -> String {
-    crate::client::ConnectionId::random().to_string()
 }

@@ -9,12 +9,17 @@ use ws_protocol::{ErrorCode, Id};
 use ws_transport::Replies;
 
 use super::{
-    GatewaySession, authentication::Asked, promise::Promise, publishing::Outgoing,
+    GatewaySession,
+    authentication::Asked,
+    directing::{Chat, Presence},
+    promise::Promise,
+    publishing::Outgoing,
     subscribing::Wish,
 };
 use crate::{
     application::Application,
     channels::feeds::Feed,
+    cluster::counting::Counted,
     gatekeeper::{Refusal, Verdict},
 };
 
@@ -35,6 +40,11 @@ pub(super) enum Step {
         asked: Option<Asked>,
         is_judged: bool,
     },
+    /// The other nodes are asked how many connections the user has.
+    Count {
+        asked: Option<Asked>,
+        counted: Counted,
+    },
     Subscribe(Wish),
     /// What is behind the channel is being asked for it.
     Seat {
@@ -43,6 +53,10 @@ pub(super) enum Step {
         page: Arc<Mutex<Option<Page>>>,
     },
     Publish(Box<Outgoing>),
+    /// A message to a user is on its way.
+    Chat(Box<Chat>),
+    /// The other nodes are asked who is in a channel.
+    Presence(Box<Presence>),
 }
 
 /// An id that is kept until it is answered.
@@ -80,11 +94,14 @@ impl<A: Application> GatewaySession<A> {
         match step {
             Step::Enter { asked, is_judged: false } => self.enter(asked, replies),
             Step::Enter { asked, is_judged: true } => match verdict {
-                Ok(()) => self.let_in(asked.as_ref(), replies),
+                Ok(()) => self.let_in(asked, replies),
                 Err(Refusal { code, message }) => {
                     self.turn_out(code, &message, asked.as_ref(), replies);
                 }
             },
+            Step::Count { asked, counted } => {
+                self.conclude_count(asked, &counted, verdict, replies);
+            }
             Step::Subscribe(wish) => {
                 let waits = self.conclude_subscribe(wish, verdict, replies);
                 self.subscribe_behind(waits, then, replies);
@@ -100,6 +117,8 @@ impl<A: Application> GatewaySession<A> {
                 self.subscribe_behind(false, then, replies);
             }
             Step::Publish(outgoing) => self.conclude_publish(&outgoing, verdict, replies),
+            Step::Chat(chat) => self.conclude_chat(&chat, verdict, replies),
+            Step::Presence(presence) => self.conclude_presence(&presence, verdict, replies),
         }
     }
 
