@@ -70,6 +70,11 @@ pub trait Fixture: Send + Sync {
         Box::pin(tokio::time::sleep(time))
     }
 
+    /// After so long, what has not come does not come. Generous, as machines that test are busy.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
     /// The server behind all nodes of this fixture; none for an engine that lives in this process.
     fn server(&self) -> Option<&dyn Server> {
         None

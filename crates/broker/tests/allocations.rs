@@ -2,6 +2,7 @@
 //! its own: the counter is the allocator's.
 
 #![expect(unsafe_code, reason = "an allocator that counts cannot be written without")]
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -8,9 +8,6 @@ use tokio::sync::watch;
 
 use crate::{Entry, Listener, Status};
 
-/// After so long, what has not come does not come. Generous, as machines that test are busy.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
-
 /// So often it is looked again, whether or not something came.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -20,6 +17,7 @@ pub(super) struct Heard {
     /// Of which topics and logs something is being told right now.
     being_told: Mutex<HashSet<String>>,
     changes: watch::Sender<u64>,
+    patience: Duration,
 }
 
 /// In the order in which it came.
@@ -34,18 +32,20 @@ pub(super) struct Notes {
 }
 
 impl Heard {
-    pub(super) fn new() -> Arc<Self> {
+    /// After so long, what has not come does not come.
+    pub(super) fn new(patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             notes: Mutex::default(),
             being_told: Mutex::default(),
             changes: watch::Sender::new(0),
+            patience,
         })
     }
 
     /// Waits for what `find` finds.
     pub(super) async fn until<T>(&self, what: &str, find: impl Fn(&Notes) -> Option<T>) -> T {
         let mut changes = self.changes.subscribe();
-        let found = tokio::time::timeout(DEADLINE, async {
+        let found = tokio::time::timeout(self.patience, async {
             loop {
                 if let Some(found) = find(&self.notes.lock()) {
                     return Some(found);

@@ -13,12 +13,15 @@ use bytes::Bytes;
 
 use super::{
     Fixture, Server,
-    heard::{DEADLINE, Heard, Notes},
+    heard::{Heard, Notes},
 };
 use crate::{
     Answer, Appended, Conflict, Engine, EngineError, Entry, Keep, Log, Page, ReadLimits, Record,
     Revision, Status, WhenFull,
 };
+
+/// Who asks is answered within this time, by an engine that gives up on a server that does not.
+const ANSWERED: Duration = Duration::from_secs(30);
 
 /// What [`Keep`] of a case is about something else.
 pub(super) const KEEP: Keep = Keep {
@@ -87,7 +90,7 @@ impl Stage {
 
     async fn start(&self, prefix: &str) -> Node {
         let engine = self.fixture.node(prefix).await;
-        let heard = Heard::new();
+        let heard = Heard::new(self.fixture.patience());
         engine.start(heard.clone());
         Node { engine, heard }
     }
@@ -113,7 +116,7 @@ impl Node {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        if tokio::time::timeout(2 * DEADLINE, asking).await.is_err() {
+        if tokio::time::timeout(2 * ANSWERED, asking).await.is_err() {
             panic!("the server goes on, and the engine does not: {:?}", self.engine.status());
         }
     }
@@ -222,9 +225,9 @@ pub(super) async fn done<T>(answer: Answer<T>) -> T {
 
 /// What an engine answers, whatever it is.
 pub(super) async fn outcome<T>(answer: Answer<T>) -> Result<T, EngineError> {
-    match tokio::time::timeout(DEADLINE, answer).await {
+    match tokio::time::timeout(ANSWERED, answer).await {
         Ok(outcome) => outcome,
-        Err(_) => panic!("no answer within {DEADLINE:?}"),
+        Err(_) => panic!("no answer within {ANSWERED:?}"),
     }
 }
 
