@@ -328,6 +328,14 @@ impl<A: Application> GatewaySession<A> {
         self.send(&ServerMessage::Gap { channel, dropped, range }, None, replies);
     }
 
+    /// What is at hand and has not been sent goes when everything before it has left.
+    fn go_on_sending(&self, replies: &mut Replies<'_>) {
+        let has_letters = |rare: &Rare| rare.mail.as_ref().is_some_and(|mail| mail.has_letters());
+        if self.rare.as_ref().is_some_and(|rare| has_letters(rare)) || self.has_page() {
+            replies.send_more_later();
+        }
+    }
+
     fn handle_expiry(&mut self, due: Option<Due>, replies: &mut Replies<'_>) {
         match due {
             Some(Due::Warning) => {
@@ -403,10 +411,12 @@ impl<A: Application> Session for GatewaySession<A> {
                 self.handle_verdict(replies);
                 self.go_on(replies);
                 self.handle_orders(replies);
+                self.go_on_sending(replies);
             }
             Wake::Drained => {
                 self.send_letters(replies);
                 self.send_page(replies);
+                self.go_on_sending(replies);
             }
         }
     }
@@ -433,12 +443,6 @@ impl<A: Application> Session for GatewaySession<A> {
 
     fn is_ready(&self) -> bool {
         !matches!(self.state, State::Verifying(_)) && !self.is_waiting()
-    }
-
-    fn has_more(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| {
-            self.has_page() || rare.mail.as_ref().is_some_and(|mail| mail.has_letters())
-        })
     }
 
     fn handle_end(&mut self, end: End) {

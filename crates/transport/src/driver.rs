@@ -46,6 +46,8 @@ pin_project! {
         unsent: Option<Box<Unsent>>,
         // Whether the transport may hold back what it took, as a TLS stream does.
         unflushed: bool,
+        // Whether the session waits for everything to leave.
+        has_more: bool,
         // Bytes that came with the handshake; worked off first.
         early: Option<Bytes>,
         phase: Phase,
@@ -95,6 +97,7 @@ where
             meter,
             unsent: None,
             unflushed: false,
+            has_more: false,
             early: None,
             phase: Phase::Open,
             sleep: tokio::time::sleep(NEVER),
@@ -136,6 +139,7 @@ where
             meter: this.meter,
             unsent: this.unsent,
             unflushed: this.unflushed,
+            has_more: this.has_more,
             early: this.early,
             phase: this.phase,
             sleep: this.sleep,
@@ -161,6 +165,7 @@ struct Turn<'d, IO, S> {
     meter: &'d Meter,
     unsent: &'d mut Option<Box<Unsent>>,
     unflushed: &'d mut bool,
+    has_more: &'d mut bool,
     early: &'d mut Option<Bytes>,
     phase: &'d mut Phase,
     sleep: Pin<&'d mut Sleep>,
@@ -188,7 +193,7 @@ where
         // After reading: what has arrived in time counts, however late we come to look at it.
         self.fire_deadlines(&mut scratch.output);
         self.flush(&mut scratch.output, cx);
-        if self.session.has_more() {
+        if scratch.output.has_more || *self.has_more {
             self.send_more(&mut scratch.output, cx);
         }
         // What stood in the way of reading is gone, and the transport was not asked.

@@ -33,6 +33,8 @@ pub(crate) struct Output {
     pub(crate) replies: usize,
     /// How much of `bytes` a session took from its outbox.
     pub(crate) moved: usize,
+    /// A session wants to be told when everything has left.
+    pub(crate) has_more: bool,
     /// Where a message is written that becomes another on its way out; empty otherwise.
     pub(crate) spare: Vec<u8>,
 }
@@ -142,6 +144,7 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
     let mut scratch = SCRATCH.take().unwrap_or_default();
     let result = work(&mut scratch);
     scratch.output.clear();
+    scratch.output.has_more = false;
     SCRATCH.set(Some(scratch));
     result
 }

@@ -47,12 +47,6 @@ pub trait Session {
         true
     }
 
-    /// Whether there is more to send once everything that was written has left: what is too much to be sent at
-    /// once, and is fetched as fast as the peer takes it. Then comes [`Wake::Drained`].
-    fn has_more(&self) -> bool {
-        false
-    }
-
     /// The connection is over. Called exactly once, last.
     fn handle_end(&mut self, end: End);
 }
@@ -66,7 +60,7 @@ pub enum Wake {
     Timer,
     /// [`Outbox::nudge`](crate::Outbox::nudge) was called.
     Nudged,
-    /// The session [has more](Session::has_more), and the transport has taken everything so far.
+    /// There was [more to be sent](Replies::send_more_later), and the transport has taken everything so far.
     Drained,
 }
 
@@ -108,6 +102,12 @@ impl Replies<'_> {
         let before = self.output.bytes.len();
         waiting.for_each(|message| self.output.push_prepared(&message, self.connection, self.now));
         self.output.moved += self.output.bytes.len() - before;
+    }
+
+    /// Wants [`Wake::Drained`], once, when the transport has taken everything so far: for what is too much to be
+    /// sent at once, and is fetched as fast as the peer takes it.
+    pub fn send_more_later(&mut self) {
+        self.output.has_more = true;
     }
 
     /// Starts the closing handshake; `false` if it has started already.

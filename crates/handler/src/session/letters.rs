@@ -59,6 +59,8 @@ impl<A: Application> GatewaySession<A> {
             self.rare().mail = Some(Box::new(mail));
         }
         self.fetch_letters();
+        // What is at hand goes with the next turn.
+        self.client().outbox().nudge();
     }
 
     fn promise_letters(

@@ -149,6 +149,7 @@ impl<A: Application> GatewaySession<A> {
             let recovery = Recovery { feed, at, page, reading: None };
             self.rare().recoveries.push_back(recovery);
             self.read_ahead(None);
+            self.begin_sending();
         } else if let Some(log) = &feed.log {
             log.hold().stop_catching_up(self.client().id());
         }
@@ -165,6 +166,14 @@ impl<A: Application> GatewaySession<A> {
             log.hold().stop_catching_up(self.client().id());
         }
         self.read_ahead(None);
+        self.begin_sending();
+    }
+
+    /// What is at hand goes with the next turn.
+    pub(super) fn begin_sending(&self) {
+        if self.has_page() {
+            self.client().outbox().nudge();
+        }
     }
 
     /// It leaves all channels.

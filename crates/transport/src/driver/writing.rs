@@ -56,12 +56,15 @@ where
     #[cold]
     pub(super) fn send_more(&mut self, output: &mut Output, cx: &mut Context<'_>) {
         for _ in 0..PORTIONS_MAX {
-            if self.unsent.is_some() || self.connection.is_closing() || !self.session.has_more() {
+            *self.has_more |= std::mem::take(&mut output.has_more);
+            if !*self.has_more || self.unsent.is_some() || self.connection.is_closing() {
                 return;
             }
+            *self.has_more = false;
             self.wake_session(Wake::Drained, output);
             self.flush(output, cx);
         }
+        *self.has_more |= std::mem::take(&mut output.has_more);
         cx.waker().wake_by_ref();
     }
 
