@@ -106,6 +106,8 @@ struct Restatement {
     number: u32,
     index: u32,
     users: Vec<Arc<str>>,
+    /// Who was said to have gone since the users were looked up.
+    gone: HashSet<Arc<str>, ahash::RandomState>,
 }
 
 /// When there is something to say again.
@@ -267,7 +269,13 @@ impl Hub {
             if told.is_err() {
                 return self.owe(room.clone());
             }
-            statements.drain(..written);
+            let said = statements.drain(..written);
+            if let Some(it) = &mut self.gossip.queue.lock().under_way
+                && it.room == *room
+            {
+                let gone = said.filter(|(_, said)| *said != Said::Here);
+                it.gone.extend(gone.map(|(user, _)| user));
+            }
         }
     }
 
@@ -277,7 +285,7 @@ impl Hub {
         let Some(mut it) = under_way.or_else(|| self.next_restatement(now)) else { return false };
         let mut is_last = false;
         let told = self.cluster.tell(&channel_topic(&it.room), Kind::Presence, |out| {
-            let is_here = |user: &str| self.presence.is_own(&it.room, user);
+            let is_here = |user: &str| !it.gone.contains(user);
             let part = (it.number, it.index);
             let asks = it.asks && it.index == 0;
             is_last = write_part(part, asks, &mut it.users, is_here, out).is_last;
@@ -294,14 +302,18 @@ impl Hub {
     /// The next room that is to be restated now, and what is to be said of it.
     fn next_restatement(&self, now: Instant) -> Option<Restatement> {
         loop {
-            let (room, wish, number, saying) = self.gossip.queue.lock().take_wish(now)?;
-            // Nothing that was said before is taken for something that happened after.
+            let (room, wish, number) = self.gossip.queue.lock().take_wish(now)?;
+            // In one breath: nobody has left whose departure is not among what is said, before or after this.
+            let turn = self.presence.turn(&room);
+            let saying = self.gossip.queue.lock().said.remove(&room);
+            let users = self.presence.own_users(&room);
+            drop(turn);
             if let Some(saying) = saying {
                 self.say_of(&room, &saying);
             }
-            let users = self.presence.own_users(&room);
             if !users.is_empty() || wish.even_if_empty {
-                return Some(Restatement { room, asks: wish.asks, number, index: 0, users });
+                let gone = HashSet::default();
+                return Some(Restatement { room, asks: wish.asks, number, index: 0, users, gone });
             }
         }
     }
@@ -350,7 +362,7 @@ impl Queue {
         }
     }
 
-    fn take_wish(&mut self, now: Instant) -> Option<(ChannelName, Wish, u32, Option<Saying>)> {
+    fn take_wish(&mut self, now: Instant) -> Option<(ChannelName, Wish, u32)> {
         if self.retry_at.take_if(|at| *at <= now).is_some() {
             for room in std::mem::take(&mut self.owed) {
                 self.wish(room, Wish { asks: false, even_if_empty: true }, now);
@@ -359,8 +371,7 @@ impl Queue {
         let (_, room) = self.wishes.pop_front_if(|(due, _)| *due <= now)?;
         let wish = self.wished.remove(&room).unwrap_or_default();
         self.restatements = self.restatements.wrapping_add(1);
-        let saying = self.said.remove(&room);
-        Some((room, wish, self.restatements, saying))
+        Some((room, wish, self.restatements))
     }
 
     fn take_sweep(&mut self, now: Instant) -> Option<u32> {
