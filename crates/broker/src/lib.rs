@@ -12,6 +12,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "disk")]
+mod disk;
 mod engine;
 #[cfg(feature = "cluster")]
 mod inbox;
@@ -26,6 +28,8 @@ mod unsteady;
 #[cfg(feature = "cluster")]
 mod users;
 
+#[cfg(feature = "disk")]
+pub use disk::{Damage, Disk, DiskConfig, DiskUsage, OpenError, Recovery};
 pub use engine::{
     Answer, Appended, Conflict, Engine, EngineError, Entry, Keep, Listener, Log, Page, Position,
     ReadLimits, Record, Revision, Status, WhenFull,
