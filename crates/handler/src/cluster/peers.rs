@@ -129,7 +129,7 @@ impl<A: Application> Shared<A> {
             Control::Who { question, channel, users_max } => {
                 let users = self.hub.presence.users(&channel, users_max);
                 let count = self.hub.presence.count(&channel);
-                (question, count, users.iter().map(|user| user.to_string()).collect())
+                (question, count, users.iter().map(ToString::to_string).collect())
             }
             Control::Letters { user } => return self.tell_of_letters(&user),
             Control::Answer { question, count, users } => {
@@ -238,7 +238,9 @@ impl<A: Application> MembersListener for Ear<A> {
     }
 
     fn handle_arrival(&self, node: NodeId) {
+        let Some(shared) = self.0.upgrade() else { return };
         tracing::info!(%node, "another node is there");
+        shared.hub.believe_node(node.bits());
     }
 
     fn handle_death(&self, node: NodeId) {

@@ -126,3 +126,34 @@ async fn what_is_late_changes_nothing_in_the_end() {
     );
     assert_eq!(one.sees(), ["ada", "eve"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_users_of_a_dead_node_have_left_after_their_grace_period_and_are_back_if_it_lives() {
+    let cluster = MemoryCluster::new();
+    let [one, two, three] = nodes(&cluster);
+    let mut ada = one.member("ada").await;
+    let mut bob = two.member("bob").await;
+    let mut kim = two.member("kim").await;
+    tokio::time::sleep(5 * SECOND).await;
+    ada.heard().await;
+    two.engine.set_down("a test says so");
+    // For all that the others know it is dead, and its clients are on their way to other nodes.
+    tokio::time::sleep(12 * SECOND).await;
+    let mut again = three.member("kim").await;
+    bob.heard().await;
+    kim.heard().await;
+    assert_eq!(ada.heard().await, NOTHING);
+    assert_eq!(one.sees(), ["ada", "bob", "kim"]);
+    tokio::time::sleep(15 * SECOND).await;
+    assert_eq!(ada.heard().await, [left("r", "bob")]);
+    again.heard().await;
+    bob.heard().await;
+    kim.heard().await;
+    assert_eq!(one.sees(), ["ada", "kim"]);
+    two.engine.set_up();
+    tokio::time::sleep(5 * SECOND).await;
+    assert_eq!(ada.heard().await, [change(3, &["bob"], &[])]);
+    for node in [&one, &two, &three] {
+        assert_eq!(node.sees(), ["ada", "bob", "kim"]);
+    }
+}

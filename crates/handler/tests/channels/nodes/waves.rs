@@ -42,7 +42,7 @@ impl Eavesdropper {
 
 #[tokio::test(start_paused = true)]
 async fn a_wave_into_one_room_costs_a_few_notes_between_nodes() {
-    const USERS: usize = 2_000;
+    const USERS: usize = 3_000;
     let cluster = MemoryCluster::new();
     let [one, two] = nodes(&cluster);
     let mut ada = one.member("ada").await;
@@ -71,7 +71,7 @@ async fn a_wave_into_one_room_costs_a_few_notes_between_nodes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_room_is_restated_in_parts() {
-    const USERS: usize = 2_000;
+    const USERS: usize = 3_000;
     let cluster = MemoryCluster::new();
     let [one, two] = nodes(&cluster);
     let mut peers = Vec::new();
