@@ -11,6 +11,10 @@ use crate::{Engine, EngineError, Keep, Log, ReadLimits, WhenFull};
 
 mod devices;
 mod mailbox;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
 
 pub use mailbox::Mailbox;
 

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use ws_channels::ChannelName;
 use ws_connection::{Cause, End};
 use ws_handler::{
-    Application, Client, ConnectionId, LateResponder, Publish, Responder, WebSocketHandler,
+    Application, Client, ConnectionId, LateResponder, OfflineCause, Publish, Responder,
+    WebSocketHandler,
 };
 use ws_protocol::{Custom, ErrorCode};
 use ws_transport::Replies;
@@ -23,6 +24,8 @@ pub(crate) struct Desk {
 pub(crate) struct Notes {
     pub(crate) connected: Vec<ConnectionId>,
     pub(crate) disconnected: Vec<(ConnectionId, Cause)>,
+    /// Users whose last connection on any node is gone.
+    pub(crate) offline: Vec<(String, OfflineCause)>,
     /// The payloads of requests in the order in which they came.
     pub(crate) requests: Vec<String>,
     /// Responders of requests whose payload was `"keep"`.
@@ -80,6 +83,10 @@ impl Application for Desk {
 
     fn handle_disconnect(&self, client: &Arc<Client>, end: &End) {
         self.notes.lock().disconnected.push((client.id(), end.cause));
+    }
+
+    fn handle_user_offline(&self, user_id: &str, cause: OfflineCause) {
+        self.notes.lock().offline.push((user_id.to_owned(), cause));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 
 pub(crate) const SIZE: u32 = 100;
 /// Topics that a node follows for itself.
-pub(crate) const OWN_TOPICS: usize = 0;
+pub(crate) const OWN_TOPICS: usize = 2;
 
 /// Keeps what is published in `pattern`.
 pub(crate) fn keeping(pattern: &str, size: u32) -> RuleSpec {

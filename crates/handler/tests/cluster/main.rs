@@ -1,0 +1,20 @@
+//! Users of several nodes behind one engine: messages to them, their limit, and that they are offline.
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
+#[path = "../handler/desk.rs"]
+mod desk;
+mod direct;
+mod everywhere;
+#[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
+#[path = "../handler/house.rs"]
+mod house;
+mod letters;
+mod limit;
+mod offline;
+#[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
+#[path = "../handler/raw.rs"]
+mod raw;
+mod street;
+#[expect(dead_code, reason = "what clients of `tests/channels` say")]
+#[path = "../channels/talk.rs"]
+mod talk;
