@@ -156,6 +156,7 @@ macro_rules! conformance_suite {
             what_was_before_is_named_when_it_is_gone
             following_twice_is_the_same_as_once
             what_is_unfollowed_stops_coming
+            what_is_left_and_followed_at_once_is_followed
         );
         $crate::conformance_cases!(Nothing, keeping:
             the_oldest_goes_when_there_are_too_many
@@ -165,6 +166,7 @@ macro_rules! conformance_suite {
             a_full_log_refuses_until_something_is_taken_out
             a_full_log_takes_more_when_something_is_too_old
             each_log_is_kept_as_it_says
+            bounds_may_be_large
         );
         $crate::conformance_cases!(Nothing, names:
             odd_names_of_logs_do_not_meet
@@ -178,6 +180,7 @@ macro_rules! conformance_suite {
         );
         $crate::conformance_cases!(Nothing, reading:
             pages_follow_each_other
+            a_log_that_grows_is_read_to_its_end
             pages_are_no_larger_than_they_may_be
             limits_of_nothing_tell_where_the_log_is
             a_log_without_entries_is_complete
@@ -205,6 +208,7 @@ macro_rules! conformance_suite {
             an_engine_with_several_nodes_says_so
             appends_of_two_nodes_have_one_order_that_both_see
             what_was_appended_is_there_for_all
+            nothing_is_missed_once_a_log_is_followed
             one_node_unfollows_and_the_other_goes_on
             an_event_of_two_nodes_is_appended_once
             what_one_removes_is_gone_for_the_other
@@ -217,6 +221,7 @@ macro_rules! conformance_suite {
             a_node_hears_itself_at_most_once
             subscribing_twice_is_the_same_as_once
             what_is_unsubscribed_stops_coming_until_it_is_subscribed_again
+            what_is_left_and_subscribed_at_once_is_subscribed
             what_nobody_takes_is_no_error
             odd_names_of_topics_do_not_meet
             payloads_of_messages_arrive_whole

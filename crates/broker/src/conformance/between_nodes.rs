@@ -47,6 +47,37 @@ pub async fn what_was_appended_is_there_for_all(stage: Stage) {
     }
 }
 
+/// "From now on": however much is appended meanwhile, what comes after the answer is told without a gap.
+pub async fn nothing_is_missed_once_a_log_is_followed(stage: Stage) {
+    let (left, right) = stage.pair().await;
+    for log in ["h:a", "h:b", "h:c"] {
+        let appending = async {
+            for payload in numbered("", 100) {
+                left.append(log, payload).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        let following = async {
+            while right.read(log, 0).await.head.offset == 0 {
+                tokio::task::yield_now().await;
+            }
+            right.follow(log).await;
+            right.read(log, 0).await.head
+        };
+        let ((), since) = join(appending, following).await;
+        let last = left.append(log, "last").await.position;
+        let is_last = |notes: &super::heard::Notes| {
+            let told = notes.entries_of(log);
+            told.last().is_some_and(|entry| entry.position == last).then_some(told)
+        };
+        let told = right.heard.until("the last entry", is_last).await;
+        assert!(told[0].previous <= since.offset, "{} and {}", told[0].previous, since.offset);
+        for pair in told.windows(2) {
+            assert_eq!(pair[1].previous, pair[0].position.offset);
+        }
+    }
+}
+
 /// Who stops following leaves the others to it.
 pub async fn one_node_unfollows_and_the_other_goes_on(stage: Stage) {
     let (left, right) = stage.pair().await;

@@ -82,6 +82,19 @@ pub async fn what_is_unfollowed_stops_coming(stage: Stage) {
     assert_eq!(again.previous, before.offset);
 }
 
+/// Calls reach the engine in their order: what was left and followed again at once is followed.
+pub async fn what_is_left_and_followed_at_once_is_followed(stage: Stage) {
+    let node = stage.node().await;
+    for round in 1..=20 {
+        drop(node.engine.follow(&log("h:a")));
+        node.engine.unfollow(&log("h:a"));
+        node.follow("h:a").await;
+        node.append("h:a", round.to_string()).await;
+        let told = node.entries("h:a", round).await;
+        assert_eq!(payloads(&told), numbered("", round + 1)[1..]);
+    }
+}
+
 /// Round after round is appended, until some in a row stay away. Each round is known to have passed by a
 /// log that is still followed.
 async fn until_silent(node: &Node, name: &str) {

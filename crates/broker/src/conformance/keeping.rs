@@ -136,3 +136,20 @@ pub async fn each_log_is_kept_as_it_says(stage: Stage) {
         assert_eq!(page.entries.len(), count as usize);
     }
 }
+
+/// Bounds may be as large as an operator can wish.
+pub async fn bounds_may_be_large(stage: Stage) {
+    let node = stage.node().await;
+    let keep = Keep {
+        entries_max: entries(u32::MAX),
+        ttl: Duration::from_secs(10 * 365 * 24 * 3600),
+        when_full: WhenFull::DropOldest,
+        event_window: Duration::from_secs(24 * 3600),
+    };
+    let log = Log { name: "h:a", keep: &keep };
+    let first = node.append_event(&log, "one", "event").await;
+    assert!(node.append_event(&log, "one", "event").await.is_repeated);
+    let page = node.read_from(&log, 0, ALL).await;
+    assert_eq!((page.head, page.is_complete), (first.position, true));
+    assert_eq!(payloads(&page.entries), ["one"]);
+}

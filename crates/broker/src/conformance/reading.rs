@@ -1,5 +1,7 @@
 //! Reading a log.
 
+use futures_util::future::{join, join_all};
+
 use super::stage::{ALL, Stage, log, numbered, payloads};
 use crate::ReadLimits;
 
@@ -29,6 +31,32 @@ pub async fn pages_follow_each_other(stage: Stage) {
         read.extend(payloads(&page.entries));
     }
     assert_eq!(read, sent);
+}
+
+/// A long log is read page by page while more is appended to it: nothing is left out, nothing comes twice.
+pub async fn a_log_that_grows_is_read_to_its_end(stage: Stage) {
+    const COUNT: usize = 1000;
+    let node = stage.node().await;
+    let appending = async {
+        for chunk in numbered("entry ", COUNT).chunks(50) {
+            join_all(chunk.iter().map(|payload| node.append("h:a", payload.clone()))).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let reading = async {
+        let limits = ReadLimits { entries_max: 70, bytes_max: usize::MAX };
+        let (mut read, mut after) = (Vec::new(), 0);
+        while read.len() < COUNT {
+            let page = node.read_from(&log("h:a"), after, limits).await;
+            assert!(page.is_complete);
+            after = page.entries.last().map_or(after, |entry| entry.position.offset);
+            read.extend(payloads(&page.entries));
+            tokio::task::yield_now().await;
+        }
+        read
+    };
+    let ((), read) = join(appending, reading).await;
+    assert_eq!(read, numbered("entry ", COUNT));
 }
 
 /// "At most so many bytes of payload, but at least one entry."

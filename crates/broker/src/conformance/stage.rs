@@ -112,7 +112,10 @@ impl Node {
     /// Waits until the engine answers: it may not have noticed yet that the server was not there.
     pub(super) async fn until_at_work(&self) {
         let asking = async {
-            while outcome(self.engine.get("is anybody there")).await.is_err() {
+            // One of several servers may answer while another is not back yet.
+            while outcome(self.engine.get("is anybody there")).await.is_err()
+                || self.engine.status() != Status::Up
+            {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

@@ -109,6 +109,18 @@ pub async fn what_is_unsubscribed_stops_coming_until_it_is_subscribed_again(stag
     far.heard.until("what comes after subscribing again", again).await;
 }
 
+/// Calls reach the engine in their order: what was left and subscribed again at once is subscribed.
+pub async fn what_is_left_and_subscribed_at_once_is_subscribed(stage: Stage) {
+    let (near, far) = stage.pair().await;
+    for round in 1..=20 {
+        drop(far.engine.subscribe("ch:a"));
+        far.engine.unsubscribe("ch:a");
+        far.subscribe("ch:a").await;
+        near.publish("ch:a", round.to_string());
+        assert_eq!(far.messages("ch:a", round).await, numbered("", round + 1)[1..]);
+    }
+}
+
 /// A topic that nobody is subscribed to takes messages as well; what was never subscribed is told of nothing.
 pub async fn what_nobody_takes_is_no_error(stage: Stage) {
     let node = stage.node().await;
