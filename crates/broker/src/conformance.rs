@@ -19,7 +19,9 @@
 //!
 //! // Once for each case. `Needs::Nothing`: a server that other cases use as well will do, as each case
 //! // has prefixes of its own. `Needs::OwnServer`: the case stops and pauses it.
-//! async fn open(needs: Needs) -> Redises { … }
+//! async fn open(needs: Needs) -> Redises {
+//!     Redises { server: if needs == Needs::OwnServer { another() } else { the_common_one() } }
+//! }
 //!
 //! ws_broker::conformance_suite!(open);
 //! ```

@@ -1,12 +1,4 @@
-//! What the nodes of a gateway tell each other, and what they keep.
-//!
-//! An [`Engine`] does three things and knows nothing of users, channels or JSON: it carries messages
-//! of *topics* between nodes, keeps *logs* whose entries have offsets, and keeps small *records* that are
-//! changed by compare-and-set. Everything a gateway needs beyond one machine is built once on
-//! these three: history and recovery on logs, the inbox on logs and records, who is connected where on
-//! records, presence and direct messages on topics. So an engine is little code, and each of
-//! them passes the same suite.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
