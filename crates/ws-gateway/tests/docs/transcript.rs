@@ -1,7 +1,8 @@
 //! Every transcript of the docs is replayed against a gateway, line for line.
 //!
 //! A transcript is a command, perhaps with the file that it reads in front (`$ cat gateway.toml`), and then
-//! what is said (`→`) and heard (`←`). Where there is more than one who speaks, each has a name: `alice →`.
+//! what is said (`→`) and heard (`←`). Where there is more than one who speaks, each has a name: `alice →`. What
+//! nobody can know before is called `$EPOCH` and `$LETTER`, and is the same wherever it stands.
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
@@ -45,6 +46,7 @@ async fn replay(transcript: &[&str]) -> Result<(), String> {
     let (gateway, stop) = start(command.trim_start_matches("$ ws-gateway"), files)?;
     let mut stop = Some(stop);
     let mut peers: HashMap<&str, Peer> = HashMap::new();
+    let mut known = Known::default();
     let mut lines = lines.iter().copied().peekable();
     while let Some(line) = lines.next() {
         let fault = |error: String| format!("at `{line}`: {error}");
@@ -66,7 +68,14 @@ async fn replay(transcript: &[&str]) -> Result<(), String> {
             Some(Spoken { name, said, text }) => {
                 let peer = peers.get_mut(name).ok_or("nobody has connected".to_owned());
                 let peer = peer.map_err(fault)?;
-                if said { peer.say(text).await } else { peer.hear(text).await }.map_err(fault)?;
+                if said {
+                    peer.say(&known.fill_in(text)).await
+                } else {
+                    peer.hear(&known.fill_in(text))
+                        .await
+                        .and_then(|heard| known.learn(text, &heard))
+                }
+                .map_err(fault)?;
             }
             None if line.starts_with("(SIGTERM") => drop(stop.take()),
             None if line.ends_with(" vanishes)") => {
@@ -78,6 +87,35 @@ async fn replay(transcript: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What was heard and could not be known before, by the name that it has on the page.
+#[derive(Default)]
+struct Known(HashMap<&'static str, String>);
+
+impl Known {
+    /// The names, and the fields in which they are heard for the first time.
+    const FIELDS: [(&'static str, &'static str); 2] =
+        [("$EPOCH", "epoch"), ("$LETTER", "messageId")];
+
+    /// The text with what is known; what is not stands for anything.
+    fn fill_in(&self, text: &str) -> String {
+        Self::FIELDS.iter().fold(text.to_owned(), |text, (name, _)| {
+            text.replace(name, self.0.get(name).map_or("…", String::as_str))
+        })
+    }
+
+    fn learn(&mut self, expected: &str, heard: &str) -> Result<(), String> {
+        for (name, field) in Self::FIELDS {
+            if expected.contains(name) && !self.0.contains_key(name) {
+                let heard: serde_json::Value =
+                    serde_json::from_str(heard).map_err(|error| error.to_string())?;
+                let value = heard[field].as_str().ok_or(format!("it has no {field}"))?;
+                self.0.insert(name, value.to_owned());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A line of somebody's.

@@ -90,22 +90,25 @@ impl Peer {
     }
 
     /// Compares a line with what was answered, or with the next message; one that ends with `× …` with
-    /// as many messages as are like it.
-    pub(super) async fn hear(&mut self, expected: &str) -> Result<(), String> {
+    /// as many messages as are like it. Answers what was heard first.
+    pub(super) async fn hear(&mut self, expected: &str) -> Result<String, String> {
         if expected.starts_with(|c: char| c.is_ascii_digit()) {
-            return is_alike(expected, self.head[0].trim_start_matches("HTTP/1.1 "));
+            let status = self.head[0].trim_start_matches("HTTP/1.1 ");
+            return is_alike(expected, status).map(|()| status.to_owned());
         }
         if is_header(expected) {
             let name = expected.split(": ").next().unwrap_or_default().to_lowercase();
             let named = |line: &&String| line.to_lowercase().starts_with(&format!("{name}: "));
             let line = self.head.iter().find(named).ok_or("the header is not there")?;
             // Names of headers are written as people write them.
-            return is_alike(&expected.to_lowercase(), &line.to_lowercase());
+            let alike = is_alike(&expected.to_lowercase(), &line.to_lowercase());
+            return alike.map(|()| line.clone());
         }
+        let first = self.next().await;
         let Some(many) = expected.strip_suffix(" × …") else {
-            return is_alike(expected, &self.next().await);
+            return is_alike(expected, &first).map(|()| first);
         };
-        is_alike(many, &self.next().await)?;
+        is_alike(many, &first)?;
         let another = loop {
             let heard = self.next().await;
             if is_alike(many, &heard).is_err() {
@@ -113,7 +116,7 @@ impl Peer {
             }
         };
         self.ahead = Some(another);
-        Ok(())
+        Ok(first)
     }
 
     async fn next(&mut self) -> String {
