@@ -185,6 +185,9 @@ where
         }
         // Before reading: a nudge may be what makes the session ready to read.
         self.drain_outbox(&mut scratch.output);
+        if *self.has_more && self.unsent.is_none() {
+            self.tell_drained(&mut scratch.output);
+        }
         if self.unsent.is_some() && self.early.is_none() && !self.is_blocked() {
             // The answer to the handshake: a socket that was not read from in vain takes it at once.
             self.write(&mut scratch.output, cx);
@@ -193,8 +196,8 @@ where
         // After reading: what has arrived in time counts, however late we come to look at it.
         self.fire_deadlines(&mut scratch.output);
         self.flush(&mut scratch.output, cx);
-        if scratch.output.has_more || *self.has_more {
-            self.send_more(&mut scratch.output, cx);
+        if scratch.output.has_more {
+            self.note_more(cx);
         }
         // What stood in the way of reading is gone, and the transport was not asked.
         if is_deaf && self.takes_events(&scratch.output) {
@@ -232,6 +235,21 @@ where
     fn wake_session(&mut self, wake: Wake, output: &mut Output) {
         let mut replies = output.replies_on(self.connection, self.inbox, self.now.into_std());
         self.session.handle_wake(wake, &mut replies);
+    }
+
+    #[cold]
+    fn tell_drained(&mut self, output: &mut Output) {
+        *self.has_more = false;
+        self.wake_session(Wake::Drained, output);
+    }
+
+    #[cold]
+    fn note_more(&mut self, cx: &Context<'_>) {
+        *self.has_more = true;
+        // Otherwise the transport will wake us.
+        if self.unsent.is_none() {
+            cx.waker().wake_by_ref();
+        }
     }
 
     #[cold]

@@ -11,15 +11,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Turn;
-use crate::{
-    scratch::Output,
-    session::{Session, Wake},
-};
+use crate::{scratch::Output, session::Session};
 
 /// Writes of one wake while others go on queueing.
 const FLUSHES_MAX: usize = 4;
-/// Portions of something long in one wake before other tasks get their turn.
-const PORTIONS_MAX: usize = 4;
 /// Slices in one vectored write.
 const SLICES_MAX: usize = 64;
 
@@ -49,22 +44,6 @@ where
                 return;
             }
         }
-        cx.waker().wake_by_ref();
-    }
-
-    /// Lets the session go on with what is too much to be sent at once, while the transport takes it.
-    #[cold]
-    pub(super) fn send_more(&mut self, output: &mut Output, cx: &mut Context<'_>) {
-        for _ in 0..PORTIONS_MAX {
-            *self.has_more |= std::mem::take(&mut output.has_more);
-            if !*self.has_more || self.unsent.is_some() || self.connection.is_closing() {
-                return;
-            }
-            *self.has_more = false;
-            self.wake_session(Wake::Drained, output);
-            self.flush(output, cx);
-        }
-        *self.has_more |= std::mem::take(&mut output.has_more);
         cx.waker().wake_by_ref();
     }
 
