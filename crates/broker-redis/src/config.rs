@@ -29,7 +29,7 @@ pub struct RedisConfig {
     pub is_durable: bool,
     /// For reaching the server and greeting it.
     pub connect_timeout: Duration,
-    /// A call that is not answered by then is unknown, and the connection is given up.
+    /// If nothing is answered for so long, the connection is given up, and what was on its way is unknown.
     pub answer_timeout: Duration,
     /// After so long without a call, the server is asked whether it lives.
     pub ping_interval: Duration,
@@ -102,5 +102,6 @@ impl fmt::Debug for RedisConfig {
 
 /// An address as it may be shown.
 pub(crate) fn without_login(server: &str) -> &str {
+    let server = server.split_once("://").map_or(server, |(_, rest)| rest);
     server.rsplit_once('@').map_or(server, |(_, rest)| rest)
 }

@@ -161,12 +161,17 @@ impl StartError {
     }
 }
 
-/// A script that may not do something says so in its own error.
+/// A script that may not do something says so in its own words.
 pub(crate) fn is_permission(text: &str) -> bool {
-    text.contains("NOPERM")
-        || text.contains("ACL failure")
-        || text.contains("No permissions")
-        || text.contains("no permissions")
+    [
+        "NOPERM",
+        "no permissions",
+        "ACL failure",
+        "can't run this command",
+        "can't access at least one",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 /// What a user must be allowed.

@@ -1,9 +1,6 @@
 //! The connection that hears what is followed.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use parking_lot::RwLock;
 use redis::{Pipeline, Value, aio::MultiplexedConnection};
@@ -136,6 +133,9 @@ impl Following {
         for channels in channels.chunks(BATCH_MAX) {
             wire.follow_again(channels).await?;
         }
+        if chosen.has_changed().unwrap_or(true) {
+            return Err(endpoint.unreachable("another server is the master now"));
+        }
         backoff.reset();
         shared.counters.connects.add(1);
         shared.health.up(self.part);
@@ -234,13 +234,18 @@ impl Wire<'_> {
     }
 
     async fn exchange(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StartError> {
-        let timeout: Duration = self.shared.config.answer_timeout;
         let answers = self.connection.send_packed_commands(pipeline, 0, pipeline.len());
-        match tokio::time::timeout(timeout, answers).await {
-            Ok(Ok(answers)) => Ok(answers),
-            Ok(Err(_)) => Err(self.endpoint.unreachable("the connection was lost")),
-            Err(_) => Err(self.endpoint.unreachable("it does not answer")),
+        tokio::pin!(answers);
+        // In two halves: if it was us who stood still, the answer is about to be read.
+        let half = self.shared.config.answer_timeout / 2;
+        for _ in 0..2 {
+            match tokio::time::timeout(half, &mut answers).await {
+                Ok(Ok(answers)) => return Ok(answers),
+                Ok(Err(_)) => return Err(self.endpoint.unreachable("the connection was lost")),
+                Err(_) => {}
+            }
         }
+        Err(self.endpoint.unreachable("it does not answer"))
     }
 
     fn command(&self, is_follow: bool, channel: &str) -> redis::Cmd {

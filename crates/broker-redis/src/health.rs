@@ -14,6 +14,9 @@ use crate::error::StartError;
 /// One connection, or the map of a cluster.
 pub(crate) type Part = u64;
 
+/// The map of a cluster.
+pub(crate) const MAP: Part = 0;
+
 /// All parts together: up when each of them is.
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -49,6 +52,12 @@ impl Health {
 
     pub(crate) fn listener(&self) -> Option<&Arc<dyn Listener>> {
         self.listener.get().map(|told| &told.0)
+    }
+
+    /// How many parts that are connections are up.
+    pub(crate) fn connections(&self) -> usize {
+        let parts = self.parts.lock();
+        parts.iter().filter(|(part, reason)| **part != MAP && reason.is_none()).count()
     }
 
     /// From now on, this one is told; at once, if there is something to tell.

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) part: Part,
+    /// The part that hears what is followed.
+    pub(crate) follows: Part,
     pub(crate) target: Target,
     /// The server that calls go to; what is followed is followed there.
     pub(crate) chosen: watch::Sender<Option<Endpoint>>,
@@ -112,23 +114,26 @@ impl Link {
         let (shared, config) = (&self.shared, &self.shared.config);
         let Ready { connection, endpoint, greeting, gone } = ready;
         self.lane.open(Open { generation, life: greeting.life });
-        self.chosen.send_if_modified(|chosen| {
-            let is_other = chosen.as_ref().is_none_or(|chosen| chosen.label != endpoint.label);
-            *chosen = Some(endpoint.clone());
-            is_other
-        });
+        let chosen = self.chosen.borrow().as_ref().map(|chosen| chosen.label.clone());
+        if chosen.as_ref() != Some(&endpoint.label) {
+            // What is followed must move there first.
+            shared.health.down(self.follows, &endpoint.unreachable("it is the master now"));
+            self.chosen.send_replace(Some(endpoint.clone()));
+        }
         shared.health.up(self.part);
 
         let mut written = FuturesOrdered::new();
         let mut since = VecDeque::new();
+        let (mut progress, mut is_doubted) = (Instant::now(), false);
         let mut gathered = Vec::new();
-        let mut clock = tokio::time::interval(config.ping_interval.min(config.answer_timeout / 2));
+        let mut clock = tokio::time::interval(config.ping_interval.min(config.answer_timeout / 4));
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let why = loop {
             let batch = tokio::select! {
                 biased;
                 Some(outcome) = written.next(), if !written.is_empty() => {
                     since.pop_front();
+                    progress = Instant::now();
                     match outcome {
                         Outcome::Done => continue,
                         Outcome::Lost => break "the connection was lost",
@@ -137,10 +142,18 @@ impl Link {
                 }
                 () = gone.notified() => break "the connection was lost",
                 _ = clock.tick() => match since.front() {
-                    Some(since) if Instant::now() - *since > config.answer_timeout => {
-                        break "it does not answer";
+                    // A long queue is no sign of death, as long as it moves.
+                    Some(since) if progress.max(*since).elapsed() > config.answer_timeout => {
+                        // Perhaps it was us who stood still: then the answer is about to be read.
+                        if std::mem::replace(&mut is_doubted, true) {
+                            break "it does not answer";
+                        }
+                        continue;
                     }
-                    Some(_) => continue,
+                    Some(_) => {
+                        is_doubted = false;
+                        continue;
+                    }
                     None => Vec::new(),
                 },
                 count = requests.recv_many(&mut gathered, BATCH_MAX), if written.len() < BATCHES_MAX => {

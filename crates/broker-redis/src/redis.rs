@@ -15,6 +15,7 @@ use crate::{
     config::RedisConfig,
     endpoint,
     error::{ConfigError, KIND, StartError, UNKNOWN},
+    health::MAP,
     lane::Open,
     scripts::Script,
     server::{Parts, Server, Target},
@@ -50,9 +51,8 @@ impl Redis {
         let seeds = endpoint::all(&config)?;
         let shared = Arc::new(Shared::new(config, seeds.clone()));
         if shared.config.is_cluster {
-            let part = shared.new_part();
-            shared.health.add(part, "the cluster is not known yet".into());
-            let watching = tokio::spawn(topology::watch(shared.clone(), part));
+            shared.health.add(MAP, "the cluster is not known yet".into());
+            let watching = tokio::spawn(topology::watch(shared.clone()));
             return Ok(Self { shared, cluster: Some(watching.abort_handle()) });
         }
         let target = match shared.config.sentinel_master.clone() {
@@ -77,10 +77,10 @@ impl Redis {
     pub fn stats(&self) -> RedisStats {
         let pending: usize =
             self.shared.map().servers.iter().map(|server| server.lane.pending()).sum();
-        let follows = self.shared.wanted.lock().len();
         RedisStats {
             pending: pending as u64,
-            follows: follows as u64,
+            connections: self.shared.health.connections() as u64,
+            follows: self.shared.wanted.lock().len() as u64,
             ..self.shared.counters.read()
         }
     }

@@ -65,6 +65,7 @@ impl Server {
             shared: shared.clone(),
             lane: lane.clone(),
             part: parts.calls,
+            follows: parts.follows,
             target,
             chosen: watch::Sender::new(None),
         };

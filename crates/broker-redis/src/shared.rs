@@ -17,7 +17,7 @@ use crate::{
     config::RedisConfig,
     endpoint::Endpoint,
     error::unavailable,
-    health::{Health, Part},
+    health::{Health, MAP, Part},
     names::Names,
     server::Server,
     stats::Counters,
@@ -52,7 +52,7 @@ impl Shared {
             wanted: Mutex::default(),
             map: RwLock::default(),
             stale: Notify::new(),
-            parts: AtomicU64::new(0),
+            parts: AtomicU64::new(MAP + 1),
         }
     }
 

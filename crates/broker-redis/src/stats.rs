@@ -30,6 +30,8 @@ pub struct RedisStats {
     pub disconnects: u64,
     /// Calls that are under way now.
     pub pending: u64,
+    /// Connections that are at work now: two for each server, one for calls and one for what is followed.
+    pub connections: u64,
     /// Topics and logs that are followed now.
     pub follows: u64,
 }

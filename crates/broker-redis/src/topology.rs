@@ -9,7 +9,7 @@ use crate::{
     endpoint::Endpoint,
     error::StartError,
     greeting::{self, bytes_of},
-    health::Part,
+    health::MAP,
     names::slot,
     server::{Parts, Server, Target},
     shared::Shared,
@@ -57,7 +57,7 @@ impl Map {
 }
 
 /// Keeps the map of a cluster.
-pub(crate) async fn watch(shared: Arc<Shared>, part: Part) {
+pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut backoff = Backoff::new(&shared.config);
     let mut is_known = false;
     loop {
@@ -66,16 +66,16 @@ pub(crate) async fn watch(shared: Arc<Shared>, part: Part) {
                 backoff.reset();
                 let applied = apply(&shared, &ranges, &teller);
                 if let Err(error) = applied {
-                    shared.health.down(part, &error);
+                    shared.health.down(MAP, &error);
                 } else if !std::mem::replace(&mut is_known, true) {
-                    shared.health.up(part);
+                    shared.health.up(MAP);
                 }
                 let _either = tokio::time::timeout(LOOK_AGAIN, shared.stale.notified()).await;
                 tokio::time::sleep(LOOK_MIN).await;
             }
             Err(error) => {
                 is_known = false;
-                shared.health.down(part, &error);
+                shared.health.down(MAP, &error);
                 tokio::time::sleep(backoff.pause()).await;
             }
         }

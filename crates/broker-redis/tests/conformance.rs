@@ -1,4 +1,5 @@
 //! Every engine's suite, on one server.
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 use std::sync::{Arc, LazyLock};
 

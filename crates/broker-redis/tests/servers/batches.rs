@@ -1,6 +1,9 @@
 //! What is pending goes out at once.
 
+use std::time::Duration;
+
 use ws_broker::Engine;
+use ws_broker_redis::RedisConfig;
 use ws_test_servers::RedisOptions;
 
 use crate::scene::{Scene, config, log, server};
@@ -10,7 +13,8 @@ use crate::scene::{Scene, config, log, server};
 async fn what_is_pending_is_written_at_once() {
     const CALLS: usize = 10_000;
     let server = server(&RedisOptions::default());
-    let scene = Scene::open(config(&server)).await;
+    let answer_timeout = Duration::from_secs(20);
+    let scene = Scene::open(RedisConfig { answer_timeout, ..config(&server) }).await;
     let reads = || {
         let stats = server.command(&["INFO", "stats"]).unwrap();
         let line = stats.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));

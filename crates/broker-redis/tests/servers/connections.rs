@@ -30,8 +30,7 @@ async fn who_listens_too_slowly_for_the_server_is_told_so() {
     right.engine.subscribe("ch:a").await.unwrap();
     let ups = right.ups();
     // More than the buffers of the sockets and the server hold, in one script: nobody reads meanwhile.
-    let flood =
-        "for i = 1, 200 do redis.call('PUBLISH', 'ws:t:ch:a', string.rep('x', 1000000)) end";
+    let flood = "for i = 1, 200 do redis.call('PUBLISH', 'ws:t:ch:a', string.rep('x', 100000)) end";
     server.command(&["EVAL", flood, "0"]).unwrap();
     right.until("another up", |told| told.ups() > ups).await;
     left.until_heard_by(&right, "ch:a", "back").await;

@@ -1,5 +1,5 @@
 //! What is of Redis alone: servers that restart with and without their data, pause, refuse, move slots.
-#![expect(clippy::panic, reason = "a test says what went wrong by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod batches;
 mod cluster;

@@ -8,7 +8,7 @@ use crate::scene::{Scene, config, server};
 
 async fn refusal(config: RedisConfig) -> StartError {
     let engine = Redis::connect(config).unwrap();
-    let error = engine.ready().await.expect_err("it cannot be used");
+    let error = engine.ready().await.unwrap_err();
     assert_eq!(engine.status(), Status::Starting, "never reached so far");
     let refused = engine.get("a").await;
     assert!(matches!(refused, Err(EngineError::Unavailable { .. })), "{refused:?}");
@@ -160,7 +160,7 @@ async fn settings_that_are_wrong_are_named() {
             "/nowhere.pem: ",
         ),
     ] {
-        let error: ConfigError = Redis::connect(config).expect_err(complaint);
+        let error: ConfigError = Redis::connect(config).unwrap_err();
         assert!(error.to_string().starts_with(complaint), "{error}");
     }
 }

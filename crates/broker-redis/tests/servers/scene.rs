@@ -48,7 +48,7 @@ pub(crate) fn server(options: &RedisOptions) -> Server {
 pub(crate) fn config(server: &Server) -> RedisConfig {
     RedisConfig {
         servers: vec![server.url()],
-        answer_timeout: Duration::from_millis(500),
+        answer_timeout: Duration::from_secs(1),
         ping_interval: Duration::from_millis(100),
         backoff_max: Duration::from_millis(100),
         ..RedisConfig::default()
