@@ -88,17 +88,24 @@ impl Unsteady {
         let is_done = !is_lost || self.roll(2) == 0;
         let (memory, is_paused) = (self.memory.clone(), self.is_paused.clone());
         Box::pin(async move {
-            tokio::time::sleep(before).await;
+            pass(before).await;
             while is_paused.load(Ordering::Relaxed) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             let answer = if is_done { Some(ask(&memory).await) } else { None };
-            tokio::time::sleep(after).await;
+            pass(after).await;
             match answer {
                 Some(answer) if !is_lost => answer,
                 _ => Err(EngineError::Unknown { kind: "unsteady" }),
             }
         })
+    }
+}
+
+/// No time takes no time: a timer would.
+async fn pass(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
 
 mod faults;
 mod random;
+mod threads;
 
 async fn counts(node: &Node, user: &str) -> Vec<u32> {
     let mut counts = HashMap::new();

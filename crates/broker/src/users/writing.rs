@@ -116,12 +116,13 @@ impl Users {
     fn put_off(&self, user: &Arc<str>, error: &EngineError, change: Option<Change>) {
         let mut state = self.state.lock();
         state.is_troubled = true;
+        let is_away = !state.can_write() || matches!(error, EngineError::Unavailable { .. });
         if let Some(local) = state.users.get_mut(user) {
             if let (EngineError::Unknown { .. }, Some(change)) = (error, change) {
                 let was_last = change.is_removal && change.is_alone;
                 local.written = Written::Unsure { was_last };
             }
-            if let EngineError::Unavailable { .. } = error {
+            if is_away {
                 local.judge_here();
             }
         }

@@ -150,6 +150,9 @@ impl<A: Application> Shared<A> {
     /// Writes down what is left to be written, and goes: the others need not wait until it is missed.
     pub(crate) async fn part(&self) {
         let Some(peers) = self.peers() else { return };
+        if self.cluster.engine.status() != Status::Up {
+            return tracing::info!("the other nodes are not told, as the engine is away");
+        }
         let parting = async {
             peers.users.written().await;
             peers.members.leave().await
