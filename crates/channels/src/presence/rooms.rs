@@ -11,9 +11,10 @@ use std::{
 
 use ahash::RandomState;
 
-use super::{Announcement, Change, Departure, Difference, PresenceEvent, PresenceStats};
+use super::{Announcement, Change, Departure, PresenceEvent, PresenceStats};
 use crate::{ChannelKind, ChannelName, PresenceConfig};
 
+mod difference;
 mod others;
 #[cfg(test)]
 mod tests;
@@ -348,48 +349,6 @@ impl Rooms {
     fn forget(&mut self, name: &ChannelName) {
         let is_known = self.rooms.remove(name).is_some();
         self.joinable -= usize::from(is_known && name.kind() == ChannelKind::Room);
-    }
-
-    /// What was collected, if anything came of it: who came and went within the interval is not told.
-    fn difference(&mut self, name: ChannelName) -> Option<Difference> {
-        let names_max = self.config.batch_names_max;
-        let room = self.rooms.get_mut(&name)?;
-        let mut told = Difference {
-            room: name,
-            joined: Vec::new(),
-            joined_unnamed: 0,
-            left: Vec::new(),
-            left_unnamed: 0,
-            count: room.present,
-        };
-        let name_one = |names: &mut Vec<Arc<str>>, unnamed: &mut usize, user| {
-            if names.len() < names_max { names.push(user) } else { *unnamed += 1 }
-        };
-        for user in std::mem::take(&mut room.changed) {
-            let Some(known) = room.users.get_mut(&user) else { continue };
-            known.changed = false;
-            match (known.is_present(), known.announced) {
-                (true, true) => {}
-                (true, false) => {
-                    known.announced = true;
-                    name_one(&mut told.joined, &mut told.joined_unnamed, user);
-                }
-                (false, announced) => {
-                    room.users.remove(&user);
-                    if announced {
-                        name_one(&mut told.left, &mut told.left_unnamed, user);
-                    }
-                }
-            }
-        }
-        room.give_back();
-        if room.users.is_empty() {
-            self.forget(&told.room);
-        }
-        (!told.joined.is_empty()
-            || !told.left.is_empty()
-            || told.joined_unnamed + told.left_unnamed > 0)
-            .then_some(told)
     }
 
     /// Whether that made the nearest deadline nearer.

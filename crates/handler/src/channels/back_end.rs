@@ -72,7 +72,7 @@ pub struct ChannelStats {
     pub channels_with_presence: usize,
     /// Subscriptions of all connections.
     pub subscriptions: usize,
-    /// Users in channels with presence, in each counted once.
+    /// Users in channels with presence, in each counted once, those whom other nodes hold among them.
     pub present: usize,
     /// Those of them whose connections are gone, and who may come back yet.
     pub absent: usize,

@@ -5,7 +5,7 @@
 //! something to say. No lock is held while an engine is called.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -27,6 +27,10 @@ use super::{
     note::{Said, write_part, write_statements},
 };
 use crate::cluster::{Kind, channel_topic};
+
+mod queue;
+
+use queue::{Next, Queue, Restatement, Saying, Wish};
 
 /// What happens in a large room is collected for so long before other nodes are told.
 const COLLECTED: Duration = Duration::from_millis(200);
@@ -58,63 +62,6 @@ pub(crate) struct Gossip {
     dead: Mutex<VecDeque<Holder>>,
     is_running: AtomicBool,
     wake: Arc<Notify>,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// What is to be said of single users.
-    said: HashMap<ChannelName, Saying, ahash::RandomState>,
-    /// Those of `said` that are due at once.
-    now: VecDeque<ChannelName>,
-    /// Those that are collected, in the order in which they become due.
-    collected: VecDeque<(Instant, ChannelName)>,
-    /// Rooms that are to be restated, each once.
-    wishes: VecDeque<(Instant, ChannelName)>,
-    wished: HashMap<ChannelName, Wish, ahash::RandomState>,
-    under_way: Option<Restatement>,
-    /// How many rooms were restated.
-    restatements: u32,
-    /// When to drop what was doubted with which mark.
-    sweeps: VecDeque<(Instant, u32)>,
-    marks: u32,
-    /// Rooms of which something could not be said.
-    owed: HashSet<ChannelName, ahash::RandomState>,
-    retry_at: Option<Instant>,
-    /// Rooms that are not followed any more.
-    recent: VecDeque<(Instant, ChannelName)>,
-}
-
-/// What is to be said of the users of one room.
-struct Saying {
-    statements: Vec<(Arc<str>, Said)>,
-    are_many: bool,
-}
-
-/// Why a room is to be restated.
-#[derive(Clone, Copy, Default)]
-struct Wish {
-    /// The others are to restate it as well.
-    asks: bool,
-    /// Also if nobody is here.
-    even_if_empty: bool,
-}
-
-/// A room of which everybody is being named.
-struct Restatement {
-    room: ChannelName,
-    asks: bool,
-    number: u32,
-    index: u32,
-    users: Vec<Arc<str>>,
-    /// Who was said to have gone since the users were looked up.
-    gone: HashSet<Arc<str>, ahash::RandomState>,
-}
-
-/// When there is something to say again.
-enum Next {
-    Now,
-    At(Instant),
-    Never,
 }
 
 impl Hub {
@@ -334,67 +281,6 @@ impl Hub {
     }
 }
 
-impl Queue {
-    fn wish(&mut self, room: ChannelName, wish: Wish, due: Instant) {
-        match self.wished.entry(room) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.asks |= wish.asks;
-                known.even_if_empty |= wish.even_if_empty;
-            }
-            Entry::Vacant(new) => {
-                self.wishes.push_back((due, new.key().clone()));
-                new.insert(wish);
-            }
-        }
-    }
-
-    fn take_due(&mut self, now: Instant) -> Option<(ChannelName, Saying)> {
-        loop {
-            let room = match self.now.pop_front() {
-                Some(room) => room,
-                None => self.collected.pop_front_if(|(due, _)| *due <= now)?.1,
-            };
-            // What was said before a restatement is not here any more.
-            if let Some(saying) = self.said.remove(&room) {
-                return Some((room, saying));
-            }
-        }
-    }
-
-    fn take_wish(&mut self, now: Instant) -> Option<(ChannelName, Wish, u32)> {
-        if self.retry_at.take_if(|at| *at <= now).is_some() {
-            for room in std::mem::take(&mut self.owed) {
-                self.wish(room, Wish { asks: false, even_if_empty: true }, now);
-            }
-        }
-        let (_, room) = self.wishes.pop_front_if(|(due, _)| *due <= now)?;
-        let wish = self.wished.remove(&room).unwrap_or_default();
-        self.restatements = self.restatements.wrapping_add(1);
-        Some((room, wish, self.restatements))
-    }
-
-    fn take_sweep(&mut self, now: Instant) -> Option<u32> {
-        self.sweeps.pop_front_if(|(due, _)| *due <= now).map(|(_, mark)| mark)
-    }
-
-    fn next(&self, now: Instant) -> Next {
-        if !self.now.is_empty() {
-            return Next::Now;
-        }
-        let after_a_tick = |due: Instant| due.max(now + TICK);
-        let front = |queue: &VecDeque<(Instant, ChannelName)>| Some(queue.front()?.0);
-        let all = [
-            self.under_way.as_ref().map(|_| now + TICK),
-            front(&self.wishes).map(after_a_tick),
-            front(&self.collected),
-            self.sweeps.front().map(|(due, _)| *due),
-            self.retry_at,
-        ];
-        all.into_iter().flatten().min().map_or(Next::Never, Next::At)
-    }
-}
-
 /// The last that was said of each user, in the order in which it was said.
 fn last_of_each(statements: &[(Arc<str>, Said)]) -> Vec<(Arc<str>, Said)> {
     let mut seen = HashSet::<&str, ahash::RandomState>::default();
@@ -417,6 +303,7 @@ async fn talk(hub: Weak<Hub>) {
             }
             Next::At(deadline) => deadline,
             Next::Never => {
+                gossip.queue.lock().give_back();
                 // No mere store: what happened before a swap that saw us running is to be seen below.
                 gossip.is_running.swap(false, Ordering::AcqRel);
                 let is_needed = !matches!(gossip.queue.lock().next(Instant::now()), Next::Never);
