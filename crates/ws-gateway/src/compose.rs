@@ -30,7 +30,7 @@ mod engine;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{engine, engine_is_there, inbox};
+pub use engine::{ComposedEngine, engine, engine_is_there, inbox};
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
 #[derive(Debug, thiserror::Error)]

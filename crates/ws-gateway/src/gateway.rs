@@ -56,17 +56,20 @@ impl Gateway {
     /// As [`Gateway::start`], and waits for the engine before where that is set: without it there is no
     /// gateway then.
     pub async fn open(config: Config) -> Result<Self, StartError> {
-        let engine = compose::engine(&config)?;
-        if config.broker.start == StartMode::Fail {
-            compose::engine_is_there(&*engine, config.broker.start_timeout).await?;
-        }
+        let composed = compose::engine(&config)?;
+        let engine = match config.broker.start {
+            StartMode::Retry => composed.engine,
+            StartMode::Fail => {
+                compose::engine_is_there(composed, config.broker.start_timeout).await?
+            }
+        };
         Self::start_with_engine(config, engine)
     }
 
     /// Composes the components and opens the port; the engine is not waited for. Must be called within a
     /// tokio runtime.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let engine = compose::engine(&config)?;
+        let engine = compose::engine(&config)?.engine;
         Self::start_with_engine(config, engine)
     }
 

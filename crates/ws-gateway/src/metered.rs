@@ -1,5 +1,4 @@
-//! The engine, and what it did: each call is counted by what became of it, and each change of its state is
-//! in the log.
+//! The engine, and what it did: each call is counted by what became of it.
 
 use std::{
     fmt,
@@ -184,7 +183,7 @@ impl Engine for Metered {
 
     fn start(&self, listener: Arc<dyn Listener>) {
         let counts = self.counts.clone();
-        self.engine.start(Arc::new(Hearing { kind: self.engine.kind(), listener, counts }));
+        self.engine.start(Arc::new(Hearing { listener, counts }));
     }
 
     fn subscribe(&self, topic: &str) -> Answer<()> {
@@ -246,7 +245,6 @@ impl Engine for Metered {
 
 /// Hears what comes, and passes it on.
 struct Hearing {
-    kind: &'static str,
     listener: Arc<dyn Listener>,
     counts: Arc<EngineCounts>,
 }
@@ -265,15 +263,9 @@ impl Listener for Hearing {
     fn handle_status(&self, status: &Status) {
         let before = self.counts.status.lock().replace(status.clone());
         let was_down = matches!(before, Some(Status::Down(_)));
-        match status {
-            Status::Up if was_down => {
-                self.counts.reconnects.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(engine = self.kind, "the engine is back");
-            }
-            Status::Down(reason) if !was_down => {
-                tracing::warn!(engine = self.kind, %reason, "the engine is away");
-            }
-            Status::Starting | Status::Up | Status::Down(_) => {}
+        // Engines say in the log what becomes of them.
+        if was_down && *status == Status::Up {
+            self.counts.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         self.listener.handle_status(status);
     }

@@ -19,6 +19,8 @@ fn folder(name: &str) -> PathBuf {
     let folder = match name {
         "handler" => "handler/tests/handler",
         "handler-channels" => "handler/tests/channels",
+        "handler-history" => "handler/tests/history",
+        "handler-cluster" => "handler/tests/cluster",
         "e2e" | "binary" | "hostile" => &format!("ws-gateway/tests/{name}"),
         of_a_crate => of_a_crate,
     };

@@ -54,6 +54,19 @@ impl Fault {
         is_of_engine: false,
     };
 
+    pub(super) const INBOX_FULL: Self = Self {
+        status: StatusCode::CONFLICT,
+        code: ErrorCode::InboxFull.name(),
+        sentence: Cow::Borrowed(ErrorCode::InboxFull.sentence()),
+        is_of_engine: false,
+    };
+    pub(super) const NOT_KEPT: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: ErrorCode::BrokerUnavailable.name(),
+        sentence: Cow::Borrowed("The user is not connected here, and the broker cannot be reached"),
+        is_of_engine: true,
+    };
+
     /// What an engine did not do. Its sentence names the engine and the reason, which a back-end may know.
     pub(super) fn of_engine(error: &EngineError) -> Self {
         let (status, code) = match error {

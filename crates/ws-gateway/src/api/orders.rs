@@ -4,11 +4,11 @@ use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
     response::Response,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use ws_broker::Position;
 use ws_channels::{ChannelKind, ChannelName};
 use ws_close_manager::{Role, SendableCode};
-use ws_handler::{Application, Publish};
+use ws_handler::{Application, Kept, Publish, Reached, Sent};
 
 use super::{
     Shared, answer,
@@ -55,8 +55,9 @@ pub(super) async fn broadcast<A: Application>(
     let body = body::read(request, false).await?;
     let fields = Fields::of(&body)?;
     let event = fields.optional_string("event")?;
-    let receivers = api.handler.broadcast(event.as_deref(), fields.anything("data")?);
-    Ok(answer(&json!({ "receivers": receivers })))
+    let reached =
+        api.handler.broadcast_everywhere(event.as_deref(), fields.anything("data")?).await;
+    Ok(answer(&told("receivers", reached)))
 }
 
 pub(super) async fn send<A: Application>(
@@ -69,8 +70,16 @@ pub(super) async fn send<A: Application>(
     let fields = Fields::of(&body)?;
     let event = fields.optional_string("event")?;
     let data = fields.anything("data")?;
-    let receivers = api.handler.send_to_user(&user_id, event.as_deref(), data);
-    Ok(answer(&json!({ "receivers": receivers })))
+    let sent = api.handler.send_to_user_everywhere(&user_id, event.as_deref(), data).await;
+    let Sent { connections, is_complete, kept } = sent;
+    let mut body = told("receivers", Reached { connections, is_complete });
+    match kept {
+        Kept::InInbox => body["kept"] = true.into(),
+        Kept::Full => return Err(Fault::INBOX_FULL),
+        Kept::Unavailable => return Err(Fault::NOT_KEPT),
+        Kept::NotNeeded | Kept::NotOffered => {}
+    }
+    Ok(answer(&body))
 }
 
 pub(super) async fn disconnect<A: Application>(
@@ -89,8 +98,17 @@ pub(super) async fn disconnect<A: Application>(
     };
     let reason = fields.optional_string("reason")?;
     let reason = reason.as_deref().unwrap_or(REASON);
-    let disconnected = api.handler.disconnect_user(&user_id, code, reason);
-    Ok(answer(&json!({ "disconnected": disconnected })))
+    let reached = api.handler.disconnect_user_everywhere(&user_id, code, reason).await;
+    Ok(answer(&told("disconnected", reached)))
+}
+
+/// How many connections, on all gateways; and a word where not all of them have answered.
+fn told(what: &str, reached: Reached) -> Value {
+    let mut body = json!({ what: reached.connections });
+    if !reached.is_complete {
+        body["complete"] = false.into();
+    }
+    body
 }
 
 /// A channel that back-ends may speak of.

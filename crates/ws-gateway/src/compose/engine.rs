@@ -1,24 +1,106 @@
 //! What is between nodes, and keeps what is to be kept.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    future::{Future, ready},
+    num::NonZeroU32,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use ws_broker::{Engine, InboxConfig, Memory, Status};
+use ws_broker_nats::{Login, Nats, NatsConfig, Storage, Tls};
+use ws_broker_redis::{Redis, RedisConfig, TlsConfig};
 
 use super::ComposeError;
-use crate::config::{Config, EngineKind};
+use crate::config::{Config, EngineKind, NatsStorage, Secret, ServerAddress};
 
 /// How often an engine that is not there yet is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The engine as it is set. It begins to connect and is not waited for.
-pub fn engine(config: &Config) -> Result<Arc<dyn Engine>, ComposeError> {
+/// An engine that has begun to connect, and what came of its first try.
+pub struct ComposedEngine {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// Why the first try failed, once it is known.
+    pub first_try: Pin<Box<dyn Future<Output = Result<(), String>> + Send>>,
+}
+
+/// The engine as it is set. It begins to connect and is not waited for. Must be called within a tokio
+/// runtime.
+pub fn engine(config: &Config) -> Result<ComposedEngine, ComposeError> {
     match config.broker.engine {
-        EngineKind::Memory => Ok(Arc::new(Memory::new())),
-        kind @ (EngineKind::Disk | EngineKind::Redis | EngineKind::Nats) => Err(ComposeError {
-            component: "BROKER",
-            reason: format!("{} is not available in this version", kind.name()),
+        EngineKind::Memory => Ok(ComposedEngine {
+            engine: Arc::new(Memory::new()),
+            first_try: Box::pin(ready(Ok(()))),
         }),
+        EngineKind::Redis => {
+            let redis = Redis::connect(redis(config)).map_err(ComposeError::of("[redis]"))?;
+            let redis = Arc::new(redis);
+            let engine = redis.clone();
+            let first_try = async move { redis.ready().await.map_err(|error| error.to_string()) };
+            Ok(ComposedEngine { engine, first_try: Box::pin(first_try) })
+        }
+        EngineKind::Nats => {
+            let nats = nats_config(config, &config.nats.servers);
+            nats.check().map_err(ComposeError::of("[nats]"))?;
+            let nats = Arc::new(Nats::connect(nats));
+            let engine = nats.clone();
+            let first_try = async move { nats.ready().await.map_err(|error| error.to_string()) };
+            Ok(ComposedEngine { engine, first_try: Box::pin(first_try) })
+        }
+        EngineKind::Disk => Err(ComposeError {
+            component: "BROKER",
+            reason: "disk is not available in this version".to_owned(),
+        }),
+    }
+}
+
+/// How these servers are reached, as [nats] says.
+pub(super) fn nats_config(config: &Config, servers: &[ServerAddress]) -> NatsConfig {
+    let settings = &config.nats;
+    let secret = |secret: &Option<Secret>| secret.as_ref().map(|it| it.expose().to_owned());
+    let login = if let Some(path) = &settings.credentials_file {
+        Login::CredentialsFile(path.clone())
+    } else if let Some(token) = secret(&settings.token) {
+        Login::Token(token)
+    } else if let (Some(user), Some(password)) = (settings.user.clone(), secret(&settings.password))
+    {
+        Login::Password { user, password }
+    } else {
+        Login::Addresses
+    };
+    NatsConfig {
+        urls: servers.iter().map(|server| server.url("nats", "tls")).collect(),
+        login,
+        tls: Tls { is_required: settings.tls, ca_file: settings.ca_file.clone(), ..Tls::default() },
+        prefix: config.broker.prefix.clone(),
+        replicas: settings.replicas as usize,
+        storage: match settings.storage {
+            NatsStorage::File => Storage::File,
+            NatsStorage::Memory => Storage::Memory,
+        },
+        ..NatsConfig::default()
+    }
+}
+
+fn redis(config: &Config) -> RedisConfig {
+    let settings = &config.redis;
+    RedisConfig {
+        // Who signs in stands beside it: an address is shown in logs.
+        servers: settings.servers.iter().map(|server| server.url("redis", "rediss")).collect(),
+        is_cluster: settings.cluster,
+        sentinel_master: settings.sentinel.clone(),
+        user: settings.user.clone(),
+        password: settings.password.as_ref().map(|it| it.expose().to_owned()),
+        db: u16::try_from(settings.db).ok().filter(|db| *db != 0),
+        tls: settings
+            .tls
+            .then(|| TlsConfig { ca_file: settings.ca_file.clone(), ..TlsConfig::default() }),
+        prefix: config.broker.prefix.clone(),
+        is_durable: settings.durable,
+        ..RedisConfig::default()
     }
 }
 
@@ -34,23 +116,26 @@ pub fn inbox(config: &Config) -> Option<InboxConfig> {
 }
 
 /// Waits until the engine is there, at most so long; the error says why it is not.
-pub async fn engine_is_there(engine: &dyn Engine, timeout: Duration) -> Result<(), ComposeError> {
+pub async fn engine_is_there(
+    composed: ComposedEngine,
+    timeout: Duration,
+) -> Result<Arc<dyn Engine>, ComposeError> {
+    let ComposedEngine { engine, first_try } = composed;
     let deadline = Instant::now() + timeout;
+    let mut reason = match tokio::time::timeout_at(deadline, first_try).await {
+        Ok(first) => first.err(),
+        Err(_) => None,
+    };
     loop {
-        let reason = match engine.status() {
-            Status::Up => return Ok(()),
-            Status::Starting => None,
-            Status::Down(reason) => Some(reason),
-        };
+        match engine.status() {
+            Status::Up => return Ok(engine),
+            Status::Starting => {}
+            Status::Down(why) => reason = Some(why.to_string()),
+        }
         if Instant::now() >= deadline {
-            let reason = reason.as_deref().unwrap_or("it was not reached");
-            return Err(ComposeError {
-                component: "BROKER",
-                reason: format!(
-                    "the {} engine is not there after {timeout:?}: {reason}",
-                    engine.kind()
-                ),
-            });
+            let reason = reason.unwrap_or_else(|| "it was not reached".to_owned());
+            let reason = format!("not there after {timeout:?}: {reason}");
+            return Err(ComposeError { component: "BROKER", reason });
         }
         tokio::time::sleep(LOOK).await;
     }

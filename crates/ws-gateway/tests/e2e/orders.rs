@@ -93,9 +93,17 @@ async fn section_6_what_is_sent_to_a_user_reaches_all_its_connections_and_nobody
     let answer = house.order("/api/users/ada/send", json!({ "data": { "n": 1 } })).await;
     assert_eq!(answer, json!({ "receivers": 2 }));
     for client in &mut ada {
-        assert_eq!(client.next_untimed().await, json!({ "type": "message", "data": { "n": 1 } }));
+        let mut message = client.next_untimed().await;
+        let id = message.as_object_mut().and_then(|fields| fields.remove("messageId"));
+        assert!(id.is_some_and(|id| id.is_string()), "{message}");
+        assert_eq!(message, json!({ "type": "message", "data": { "n": 1 } }));
     }
     bob.has_heard_all().await;
+    let away = house.order("/api/users/eve/send", json!({ "data": 1 })).await;
+    assert_eq!(away, json!({ "receivers": 0, "kept": true }));
+    let mut eve = house.visit("eve").await;
+    assert_eq!(eve.next().await["data"], json!(1));
+    let house = House::with_api(&[("INBOX_ENABLED", "off")]);
     let nobody = house.order("/api/users/nobody/send", json!({ "data": 1 })).await;
     assert_eq!(nobody, json!({ "receivers": 0 }));
 }

@@ -176,6 +176,9 @@ impl Checks<'_> {
                 None => self.missing("NATS_USER", "NATS_PASSWORD is somebody's"),
             }
         }
+        if nats.replicas % 2 == 0 && self.are_sound(&["NATS_REPLICAS"]) {
+            self.fault("NATS_REPLICAS", "1, 3 or 5: of an even number there is no majority");
+        }
         self.check_alike("NATS_URL", &nats.servers);
         let is_secret = nats.password.is_some() || nats.token.is_some();
         self.warn_of_open_password("NATS_PASSWORD", is_secret && !nats.tls, &nats.servers);

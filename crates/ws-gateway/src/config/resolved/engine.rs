@@ -94,6 +94,21 @@ pub struct ServerAddress {
     pub path: String,
 }
 
+impl ServerAddress {
+    /// The address without who signs in there: with this scheme, or with the other one where it asks for
+    /// TLS.
+    #[must_use]
+    pub fn url(&self, plain: &str, tls: &str) -> String {
+        let scheme = if self.tls { tls } else { plain };
+        let (host, port) = (&self.host, self.port);
+        if host.contains(':') {
+            format!("{scheme}://[{host}]:{port}")
+        } else {
+            format!("{scheme}://{host}:{port}")
+        }
+    }
+}
+
 /// The Redis server or servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSettings {

@@ -73,6 +73,10 @@ fn contradictions_about_the_engine_are_told_all_at_once() {
             &["NATS_PASSWORD is not set: NATS_USER signs in with one"],
         ),
         (
+            &[("NATS_URL", "nats://a"), ("NATS_REPLICAS", "2")],
+            &["NATS_REPLICAS = \"2\" (variable NATS_REPLICAS): 1, 3 or 5"],
+        ),
+        (
             &[("REDIS_HOST", "a"), ("REDIS_PORT", "tcp://10.0.0.1:6379")],
             &[
                 "REDIS_PORT = \"tcp://10.0.0.1:6379\" (variable REDIS_PORT): a whole number from 1 to \
