@@ -41,6 +41,9 @@ pub(crate) fn table(plan: &Plan, outcome: &Outcome) -> String {
     row("broken", if faults.is_empty() { "nothing".to_owned() } else { faults.join(", ") });
     row("accepted in", spread(&outcome.latency));
     row("back in", spread(&subscribers.recovery));
+    if !subscribers.slowest.1.is_empty() {
+        row("slowest", subscribers.slowest.1.clone());
+    }
     row(
         "came back",
         format!(

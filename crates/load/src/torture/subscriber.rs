@@ -25,8 +25,16 @@ pub(crate) struct Subscriber<'a> {
     channels: Vec<Channel>,
     pub(crate) seen: Seen,
     pub(crate) tally: Tally,
-    /// When the connection was lost, until all channels are followed again.
-    lost_at: Option<Nanos>,
+    /// From the loss of the connection until all channels are followed again.
+    away: Option<Away>,
+}
+
+/// What it takes to be back.
+struct Away {
+    since: Nanos,
+    connects: u64,
+    /// Subscriptions that were refused.
+    refused: u64,
 }
 
 #[derive(Default)]
@@ -58,7 +66,7 @@ impl<'a> Subscriber<'a> {
             channels: std::iter::repeat_with(Channel::default).take(channels).collect(),
             seen: Seen::new(channels),
             tally: Tally::default(),
-            lost_at: None,
+            away: None,
         }
     }
 
@@ -69,11 +77,15 @@ impl<'a> Subscriber<'a> {
             let door = self.course.door(turn);
             turn += 1;
             self.tally.connects += 1;
+            if let Some(away) = &mut self.away {
+                away.connects += 1;
+            }
             match Client::connect(door, &self.token).and_then(|client| self.follow(client)) {
                 Ok(()) => return self,
                 Err(Over) => {
                     self.tally.losses += 1;
-                    self.lost_at = self.lost_at.or_else(|| Some(self.course.clock.now()));
+                    let since = self.course.clock.now();
+                    self.away.get_or_insert(Away { since, connects: 0, refused: 0 });
                     pause(RECONNECT);
                 }
             }
@@ -144,6 +156,9 @@ impl<'a> Subscriber<'a> {
                 self.tally.add_error(incoming.code.as_deref().unwrap_or("no code"));
                 let index = incoming.id.and_then(|id| usize::try_from(id).ok());
                 if let Some(channel) = index.and_then(|index| self.channels.get_mut(index)) {
+                    if let Some(away) = &mut self.away {
+                        away.refused += 1;
+                    }
                     channel.state = State::Wanted(now + nanos(AGAIN));
                 }
             }
@@ -187,9 +202,17 @@ impl<'a> Subscriber<'a> {
         }
         if self.channels.iter().all(|channel| channel.state == State::Followed) {
             self.course.count_ready(self.index);
-            if let Some(lost_at) = self.lost_at.take() {
+            if let Some(Away { since, connects, refused }) = self.away.take() {
+                let (took, index) = (now - since, self.index);
                 // What takes longer than an hour is an hour.
-                self.tally.recovery.saturating_record((now - lost_at) / 1_000);
+                self.tally.recovery.saturating_record(took / 1_000);
+                let words = format!(
+                    "subscriber {index}, from {:.1} s to {:.1} s after the start, {connects} connects, \
+                     {refused} subscriptions refused",
+                    since as f64 / 1e9,
+                    now as f64 / 1e9
+                );
+                self.tally.slowest = std::mem::take(&mut self.tally.slowest).max((took, words));
             }
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) errors: BTreeMap<String, u64>,
     /// From a loss until every channel was followed again, in µs.
     pub(crate) recovery: Histogram<u64>,
+    /// The longest of these in ns, and what happened meanwhile.
+    pub(crate) slowest: (u64, String),
 }
 
 /// Up to an hour, in µs, to three digits.
@@ -48,6 +50,7 @@ impl Tally {
         for (code, count) in &other.errors {
             *self.errors.entry(code.clone()).or_default() += count;
         }
+        self.slowest = std::mem::take(&mut self.slowest).max(other.slowest.clone());
         // Both have the same bounds.
         let _ = self.recovery.add(&other.recovery);
     }
@@ -65,6 +68,7 @@ impl Default for Tally {
             skipped: 0,
             errors: BTreeMap::new(),
             recovery: histogram(),
+            slowest: (0, String::new()),
         }
     }
 }
