@@ -163,6 +163,16 @@ async fn what_could_not_be_written_down_is_written_with_the_next() {
     phone.flush().await.unwrap();
     assert_eq!(read(&inbox.open("ada", "phone", 0)).await, ["m2"]);
     assert_eq!(read(&inbox.open("ada", "laptop", 0)).await, ["m0", "m1", "m2"]);
+
+    inbox.keep("bob", &letter(0), None).await.unwrap();
+    let alone = inbox.open("bob", "", 0);
+    read(&alone).await;
+    assert!(alone.ack("m0"));
+    engine.set_down("gone");
+    alone.flush().await.unwrap_err();
+    engine.set_up();
+    alone.flush().await.unwrap();
+    assert_eq!(read(&inbox.open("bob", "", 0)).await, Vec::<String>::new());
 }
 
 #[tokio::test]

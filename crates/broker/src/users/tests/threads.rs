@@ -20,7 +20,7 @@ async fn come_and_go(node: Arc<Node>, task: usize, connected: Arc<[AtomicU32; US
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let user = (dice >> 33) as usize % USERS;
         let name = format!("u{user}");
-        if own[user] > 0 && (dice >> 40) % 2 == 0 {
+        if own[user] > 0 && (dice >> 40).is_multiple_of(2) {
             own[user] -= 1;
             node.users.leave(&name);
         } else if node.enter(&name, Some(8)).await {
