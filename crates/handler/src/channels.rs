@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 use ws_auth::Identity;
 use ws_broker::Keep;
 use ws_channels::{
@@ -71,6 +71,8 @@ pub(crate) struct Hub {
     rates: Box<[Option<KeyedLimiter<u64, TokenBucket>>]>,
     keys: ahash::RandomState,
     clock: Arc<WallClock>,
+    /// Where there is one when it is built: engines call from threads of their own.
+    runtime: Option<Handle>,
     timer_runs: AtomicBool,
     earlier: Arc<Notify>,
 }
@@ -166,10 +168,16 @@ impl Hub {
             rates: settings.rules.rules().iter().map(limiter).collect(),
             keys: ahash::RandomState::new(),
             clock,
+            runtime: Handle::try_current().ok(),
             timer_runs: AtomicBool::new(false),
             earlier: Arc::default(),
             settings,
         }
+    }
+
+    /// Where tasks are spawned; `None` when everything has ended, and nobody is left to be told anything.
+    pub(crate) fn runtime(&self) -> Option<Handle> {
+        Handle::try_current().ok().or_else(|| self.runtime.clone())
     }
 
     pub(crate) fn rules(&self) -> &ChannelRules {

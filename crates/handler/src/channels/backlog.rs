@@ -211,7 +211,7 @@ impl Hub {
     /// The engine is back: what has waited for it goes first.
     pub(crate) fn send_backlog(self: &Arc<Self>) {
         if self.backlog.is_busy.load(Ordering::Acquire)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && let Some(runtime) = self.runtime()
         {
             runtime.spawn(send_on(Arc::downgrade(self)));
         }

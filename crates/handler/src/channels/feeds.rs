@@ -38,7 +38,7 @@ const SHARDS: usize = 32;
 pub(crate) struct Feed {
     pub(crate) name: ChannelName,
     /// What is kept of it, if anything is.
-    pub(crate) log: Option<Log>,
+    pub(crate) log: Option<Box<Log>>,
     opened: OnceCell<()>,
     used: Mutex<Instant>,
 }
@@ -144,7 +144,7 @@ impl Hub {
         }
         let feed = Arc::new(Feed {
             name: name.clone(),
-            log: keep.map(Log::new),
+            log: keep.map(|keep| Box::new(Log::new(keep))),
             opened: OnceCell::new(),
             used: Mutex::new(now),
         });
@@ -191,10 +191,10 @@ impl Hub {
         if self.feeds.is_forgetting.swap(true, Ordering::AcqRel) {
             return;
         }
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(forget_vacated(Arc::downgrade(self)))),
+        match self.runtime() {
+            Some(runtime) => drop(runtime.spawn(forget_vacated(Arc::downgrade(self)))),
             // The runtime has ended, and with it the engine's use of us.
-            Err(_) => self.feeds.is_forgetting.store(false, Ordering::Release),
+            None => self.feeds.is_forgetting.store(false, Ordering::Release),
         }
     }
 
@@ -237,7 +237,7 @@ impl Hub {
                 }
                 self.restate_all();
                 self.send_backlog();
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                if let Some(runtime) = self.runtime() {
                     runtime.spawn(look_after(Arc::downgrade(self)));
                 }
             }

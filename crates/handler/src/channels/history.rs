@@ -227,8 +227,9 @@ impl Hub {
     /// Reads what is missing, in a task of its own.
     pub(crate) fn repair(self: &Arc<Self>, feed: &Arc<Feed>) {
         self.counts.add(Tally::Repaired as usize);
+        let Some(runtime) = self.runtime() else { return };
         let (hub, feed) = (Arc::downgrade(self), Arc::downgrade(feed));
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             loop {
                 let (Some(hub), Some(feed)) = (hub.upgrade(), feed.upgrade()) else { return };
                 match hub.read_on(&feed).await {

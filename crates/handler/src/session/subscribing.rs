@@ -77,8 +77,7 @@ impl<A: Application> GatewaySession<A> {
     pub(super) fn open_ahead(&self, wishes: &VecDeque<Wish>) {
         if wishes.len() > 1 && self.shared.cluster.is_shared {
             let (hub, bearer) = (&self.shared.hub, self.bearer());
-            let is_open =
-                |wish: &&Wish| hub.judge(&wish.name, Action::Subscribe, &bearer).is_ok();
+            let is_open = |wish: &&Wish| hub.judge(&wish.name, Action::Subscribe, &bearer).is_ok();
             hub.open_ahead(wishes.iter().filter(is_open).map(|wish| wish.name.clone()));
         }
     }
@@ -210,7 +209,7 @@ impl<A: Application> GatewaySession<A> {
     ) -> Result<(), Refusal> {
         let Wish { name, way, id, since } = wish;
         let (feed, page) = found.unzip();
-        let log = feed.as_ref().and_then(|feed| feed.log.as_ref());
+        let log = feed.as_ref().and_then(|feed| feed.log.as_deref());
         // Held still, so that it is certain from which message on everything comes.
         let mut held = log.map(Log::hold);
         let arrival = self.take_seats(name, *way)?;
