@@ -116,8 +116,10 @@ impl Link {
         self.lane.open(Open { generation, life: greeting.life });
         let chosen = self.chosen.borrow().as_ref().map(|chosen| chosen.label.clone());
         if chosen.as_ref() != Some(&endpoint.label) {
-            // What is followed must move there first.
-            shared.health.down(self.follows, &endpoint.unreachable("it is the master now"));
+            if chosen.is_some() {
+                // What is followed must move there first.
+                shared.health.down(self.follows, &endpoint.unreachable("it is the master now"));
+            }
             self.chosen.send_replace(Some(endpoint.clone()));
         }
         shared.health.up(self.part);

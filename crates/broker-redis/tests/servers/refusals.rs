@@ -100,6 +100,16 @@ async fn a_server_that_becomes_a_replica_is_left_for_the_new_master() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_can_be_used_is_ready_at_the_first_try() {
+    let server = server(&RedisOptions::default());
+    for _ in 0..20 {
+        let engine = Redis::connect(config(&server)).unwrap();
+        assert_eq!(engine.ready().await, Ok(()));
+        assert_eq!((engine.stats().connects, engine.stats().disconnects), (2, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_no_cluster() {
     let server = server(&RedisOptions::default());
     let error = refusal(RedisConfig { is_cluster: true, ..config(&server) }).await;
