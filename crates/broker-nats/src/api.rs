@@ -21,6 +21,7 @@ const STREAM_IN_USE: u16 = 10058;
 const WRONG_LAST_SEQUENCE: u16 = 10071;
 /// The store refuses it: here, the log is full.
 const STORE_FAILED: u16 = 10077;
+const IN_PROCESS: u16 = 10158;
 /// JetStream is off, or off for the account.
 const OFF: [u16; 2] = [10039, 10076];
 
@@ -151,6 +152,11 @@ impl ApiError {
 
     pub(crate) fn is_store_full(&self) -> bool {
         self.err_code == STORE_FAILED && self.description.contains("maximum messages per subject")
+    }
+
+    /// A message with the same id is on its way to be stored.
+    pub(crate) fn is_in_process(&self) -> bool {
+        self.err_code == IN_PROCESS
     }
 
     pub(crate) fn is_off(&self) -> bool {

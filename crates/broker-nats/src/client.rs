@@ -48,9 +48,7 @@ pub struct Arrival<'a> {
 pub struct Headers<'a>(Option<&'a HeaderMap>);
 
 /// A client by itself has nothing to look after.
-struct Alone {
-    link: Arc<Link>,
-}
+struct Alone;
 
 impl Client {
     /// Goes to work and returns at once, like [`Nats::connect`](crate::Nats::connect).
@@ -61,8 +59,7 @@ impl Client {
     #[must_use]
     pub fn connect(config: NatsConfig) -> Self {
         let (link, workers) = Link::new(config);
-        let linked = Arc::new(Alone { link: Arc::clone(&link) });
-        let tasks = Arc::new(run(&link, workers, linked));
+        let tasks = Arc::new(run(&link, workers, Arc::new(Alone)));
         Self { link, _tasks: tasks }
     }
 
@@ -204,7 +201,7 @@ impl<'a> Headers<'a> {
 
 impl Linked for Alone {
     fn handle_up(&self) -> Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + '_>> {
-        Box::pin(std::future::ready(self.link.check_version()))
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn handle_break(&self) {}

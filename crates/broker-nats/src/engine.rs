@@ -161,7 +161,6 @@ impl Engine for Nats {
 impl Linked for Shared {
     fn handle_up(&self) -> Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + '_>> {
         Box::pin(async move {
-            self.link.check_version()?;
             self.check_jetstream().await?;
             let streams = |failure: ApiFailure| StartError::Streams(failure.reason());
             self.records.look_after().await.map_err(streams)?;

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use ws_broker::{Answer, Conflict, EngineError, Record, Revision};
@@ -15,7 +15,7 @@ use crate::{
     clock::nanos,
     error::{unavailable, unknown},
     link::{Call, CallError, Link, Reply, Ticket, answered},
-    streams::{basic_config, found_or_made},
+    streams::{basic_config, found_or_made, taking},
 };
 
 /// As NATS' own clients write it.
@@ -54,7 +54,9 @@ impl Records {
             allow_rollup_hdrs: true,
             ..basic_config(&self.link)
         };
-        found_or_made(&self.link, &config).await.map(drop)
+        found_or_made(&self.link, &config).await?;
+        // No record is spelled so.
+        taking(&self.link, &format!("$KV.{}.=nothing", self.link.names.prefix())).await
     }
 
     pub(crate) fn get(self: &Arc<Self>, key: &str) -> Answer<Option<Record>> {
@@ -118,6 +120,12 @@ impl Records {
     fn change(&self, subject: &str, value: Option<&Bytes>, expected: u64) -> Call {
         let mut headers = one_header("Nats-Expected-Last-Subject-Sequence", expected.to_string());
         debug_assert!(headers.get(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE).is_some());
+        if expected > 0 {
+            // Before 2.10, the leader of a replicated bucket compares with what it has stored, and not with
+            // what is on its way to be stored: of two changes at once, both could pass. No server
+            // stores two messages of one id.
+            headers.insert(NATS_MESSAGE_ID, format!("{subject}@{expected}"));
+        }
         if value.is_none() {
             headers.insert(OPERATION, DELETED);
         }
@@ -156,13 +164,16 @@ impl Change {
                 Err(error) => Err(ApiFailure::Call(error)),
             };
             match acked {
-                Ok(ack) => {
+                Ok(ack) if !ack.duplicate => {
                     if value.is_none() {
                         records.sweep(ack.seq).await;
                     }
                     return Ok(Ok(Revision(ack.seq)));
                 }
-                Err(ApiFailure::Said(error)) if error.is_wrong_last_sequence() => {}
+                // Somebody else was faster.
+                Ok(_) => {}
+                Err(ApiFailure::Said(error))
+                    if error.is_wrong_last_sequence() || error.is_in_process() => {}
                 Err(failure) => return Err(failure.into_engine_error()),
             }
             let note = match records.current(&subject).await? {

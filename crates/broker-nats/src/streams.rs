@@ -10,19 +10,25 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 use ws_broker::{EngineError, Keep, WhenFull};
 
 use crate::{
     Storage,
-    api::{ApiFailure, Republish, StreamConfig, StreamInfo},
+    api::{ApiFailure, Republish, StreamConfig, StreamInfo, one_header},
     clock::{micros_of, nanos},
     error::{overloaded, unavailable},
-    link::Link,
+    link::{Call, CallError, Link},
     names::StreamNames,
 };
 
+/// How often a stream without a leader is asked.
+const NOT_YET: Duration = Duration::from_millis(20);
 /// JetStream takes nothing shorter.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -147,6 +153,7 @@ impl LogStream {
     async fn look(&self, link: &Link) -> Result<(), ApiFailure> {
         let wanted = self.config(link);
         let info = found_or_made(link, &wanted).await?;
+        taking(link, &format!("{}nothing", self.names.marks)).await?;
         let created = micros_of(&info.created)
             .ok_or_else(|| ApiFailure::Odd(format!("a stream made at {}", info.created)))?;
         self.epoch.store(created, Ordering::Release);
@@ -214,6 +221,23 @@ pub(crate) fn basic_config(link: &Link) -> StreamConfig {
         storage: storage.to_owned(),
         num_replicas: link.config.replicas,
         ..StreamConfig::default()
+    }
+}
+
+/// Returns when the stream takes what is published. Its leader may be there before all servers of the cluster know
+/// where: until then nobody would take a message.
+///
+/// What is asked here is refused by every stream, as it is for another one.
+pub(crate) async fn taking(link: &Link, subject: &str) -> Result<(), ApiFailure> {
+    let deadline = Instant::now() + link.config.timeout;
+    loop {
+        let mut call = Call::new(subject.to_owned(), Bytes::new(), link.config.timeout);
+        call.headers = Some(one_header("Nats-Expected-Stream", "-".to_owned()));
+        match link.answer_to(call).await {
+            Ok(_) => return Ok(()),
+            Err(CallError::NoResponders) if Instant::now() < deadline => sleep(NOT_YET).await,
+            Err(error) => return Err(ApiFailure::Call(error)),
+        }
     }
 }
 

@@ -118,6 +118,7 @@ async fn try_to_connect(link: &Arc<Link>) -> Result<Wire, StartError> {
 /// What is to be done before anybody may be told that it is up.
 async fn get_up(link: &Arc<Link>, linked: &dyn Linked) -> Result<(), StartError> {
     let silent = |error: EngineError| why_down(link, &error.to_string());
+    link.check_version()?;
     if link.answers.get().is_none() {
         let answers = take_answers(link).map_err(silent)?;
         link.meet_peers().map_err(silent)?;

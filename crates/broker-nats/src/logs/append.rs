@@ -17,9 +17,6 @@ use crate::{
     streams::LogStream,
 };
 
-/// Another node's append of the same event is under way at the servers.
-const IN_PROCESS: &str = "(10158)";
-
 /// One entry, as often as it takes to append it.
 struct Appending {
     logs: Arc<Logs>,
@@ -80,7 +77,7 @@ impl Appending {
                         return Err(EngineError::Full);
                     }
                 }
-                Err(ApiFailure::Said(error)) if error.to_string().contains(IN_PROCESS) => {
+                Err(ApiFailure::Said(error)) if error.is_in_process() => {
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 }
                 _ => break,

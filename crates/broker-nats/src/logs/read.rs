@@ -20,11 +20,11 @@ impl Logs {
         let logs = Arc::clone(self);
         let stream = self.streams.of(&self.link, log.keep);
         let name = log.name.to_owned();
-        let written = self.link.writes_done();
         Box::pin(async move {
             logs.link.check_up()?;
             stream.there(&logs.link).await?;
-            written.await;
+            // What waited for the stream is on its way now.
+            logs.link.writes_done().await;
             let read = logs.page(&stream, &name, after, limits).await;
             let page = match read {
                 // Somebody deleted the stream: it is another one from now on.

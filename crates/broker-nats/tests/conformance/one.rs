@@ -1,6 +1,4 @@
-//! The suite that every engine passes, on one server.
-
-#![expect(clippy::unwrap_used, reason = "a server that cannot be started fails the test")]
+//! One server for each case.
 
 use std::sync::Arc;
 
@@ -12,17 +10,17 @@ use ws_broker::{
 use ws_broker_nats::{Nats, NatsConfig};
 use ws_test_servers::{Nats as TestServer, NatsOptions};
 
-struct Single {
+struct One {
     url: String,
     server: Mutex<TestServer>,
 }
 
-async fn open(_: Needs) -> Single {
+async fn open(_: Needs) -> One {
     let server = TestServer::start(&NatsOptions::jetstream()).unwrap();
-    Single { url: server.url(), server: Mutex::new(server) }
+    One { url: server.url(), server: Mutex::new(server) }
 }
 
-impl Fixture for Single {
+impl Fixture for One {
     fn node<'a>(&'a self, prefix: &'a str) -> Wait<'a, Arc<dyn Engine>> {
         let config = NatsConfig {
             urls: vec![self.url.clone()],
@@ -37,7 +35,7 @@ impl Fixture for Single {
     }
 }
 
-impl Server for Single {
+impl Server for One {
     fn stop(&self) -> Wait<'_, ()> {
         Box::pin(async { self.server.lock().kill().unwrap() })
     }
@@ -47,22 +45,12 @@ impl Server for Single {
     }
 
     fn pause(&self) {
-        let mut server = self.server.lock();
-        server.pause().unwrap();
-        while !server.process().id().is_none_or(is_stopped) {
-            std::thread::yield_now();
-        }
+        super::pause(&mut self.server.lock());
     }
 
     fn resume(&self) {
         self.server.lock().resume().unwrap();
     }
-}
-
-/// The signal is on its way when the call returns.
-fn is_stopped(process: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    status.lines().any(|line| line.starts_with("State:") && line.contains("T (stopped)"))
 }
 
 ws_broker::conformance_suite!(open);
