@@ -85,14 +85,27 @@ impl Unsteady {
         let (before, after) = (wait(self), wait(self));
         let one_lost_of = self.one_lost_of.lock().filter(|_| is_change);
         let is_lost = one_lost_of.is_some_and(|of| self.roll(of) == 0);
-        let is_done = !is_lost || self.roll(2) == 0;
+        let is_done = !is_lost || self.roll(3) == 0;
+        // It may arrive when it has been given up for lost.
+        let late = (is_lost && !is_done && self.roll(2) == 0)
+            .then(|| Duration::from_millis(1 + self.roll(8 * (self.delay_ms_max + 1))));
         let (memory, is_paused) = (self.memory.clone(), self.is_paused.clone());
         Box::pin(async move {
             pass(before).await;
             while is_paused.load(Ordering::Relaxed) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            let answer = if is_done { Some(ask(&memory).await) } else { None };
+            let answer = match late {
+                None if is_done => Some(ask(&memory).await),
+                None => None,
+                Some(late) => {
+                    tokio::spawn(async move {
+                        tokio::time::sleep(late).await;
+                        let _ = ask(&memory).await;
+                    });
+                    None
+                }
+            };
             pass(after).await;
             match answer {
                 Some(answer) if !is_lost => answer,

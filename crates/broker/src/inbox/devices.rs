@@ -197,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn two_connections_of_a_device_acknowledge_in_any_order() {
+        let mut devices = Devices::default();
+        devices.see("a", 0, BOUNDS);
+        devices.see("b", 0, BOUNDS);
+        devices.ack("a", 1, 5, &[4, 5]);
+        devices.ack("a", 1, 2, &[2, 8]);
+        let acked = devices.acked_by("a", 1);
+        assert!([1, 3, 5, 8].into_iter().all(|offset| acked.contains(offset)));
+        assert!(!acked.contains(6));
+    }
+
+    #[test]
     fn long_names_are_cut_and_stay_apart() {
         let long = "ü".repeat(200);
         assert_eq!(&*bounded_name("phone"), "phone");

@@ -190,6 +190,25 @@ async fn without_the_engine_nothing_is_kept_and_nothing_is_said_to_be() {
 }
 
 #[tokio::test]
+async fn what_is_acknowledged_in_its_order_takes_no_room() {
+    let engine = MemoryCluster::new().node();
+    let inbox = inbox(engine.clone(), |_| {});
+    for device in ["phone", "laptop"] {
+        read(&inbox.open("ada", device, 0)).await;
+    }
+    let before = engine.get("devices:ada").await.unwrap().unwrap().value.len();
+    for number in 0..50 {
+        inbox.keep("ada", &letter(number), None).await.unwrap();
+    }
+    let phone = inbox.open("ada", "phone", 0);
+    for id in read(&phone).await {
+        ack(&phone, &[&id]).await;
+    }
+    let after = engine.get("devices:ada").await.unwrap().unwrap().value.len();
+    assert!(after <= before + 24, "{before} and then {after} bytes");
+}
+
+#[tokio::test]
 async fn nobody_without_a_name_leaves_a_record() {
     let engine = MemoryCluster::new().node();
     let inbox = inbox(engine.clone(), |_| {});

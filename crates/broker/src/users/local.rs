@@ -73,16 +73,15 @@ impl Local {
         self.connected == 0 && self.waiting.is_empty() && self.written == Written::Nothing
     }
 
-    /// How many will have entered when those who wait now are judged, and whether one of them will not.
-    pub(super) fn foresee(&mut self, others: u64) -> (u32, bool) {
-        let (mut count, mut is_one_refused) = (self.connected, false);
+    /// How many will have entered when those who wait now are judged.
+    pub(super) fn foresee(&mut self, others: u64) -> u32 {
+        let mut count = self.connected;
         for waiter in &mut self.waiting {
             let fits = has_room(waiter.max, others + u64::from(count));
             waiter.foreseen = Some(if fits { Ok(Entered::Everywhere) } else { Err(TooMany) });
             count += u32::from(fits);
-            is_one_refused |= !fits;
         }
-        (count, is_one_refused)
+        count
     }
 
     /// Tells those who wait what was foreseen. Who came later waits on.

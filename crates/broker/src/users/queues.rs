@@ -128,6 +128,16 @@ impl State {
         }
     }
 
+    /// To be looked at again after a while.
+    pub(super) fn part_later(&mut self, user: &Arc<str>, delay: Duration) {
+        if let Some(local) = self.users.get_mut(user)
+            && !std::mem::replace(&mut local.is_paced, true)
+        {
+            self.parting.push_back(user.clone());
+            self.parting_from = Some(Instant::now() + delay);
+        }
+    }
+
     /// What was written may not stand any more.
     pub(super) fn doubt_all(&mut self, is_other_life: bool) {
         self.paced.clear();

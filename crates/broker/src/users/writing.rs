@@ -67,16 +67,16 @@ impl Users {
         }
     }
 
-    fn step(&self, user: &str, found: Option<Found>) -> Step {
+    fn step(&self, user: &Arc<str>, found: Option<Found>) -> Step {
         const NOTHING: Step = Step::Done { is_offline: false };
         let mut state = self.state.lock();
         let Some(life) = state.life else { return NOTHING };
         let Some(local) = state.users.get_mut(user) else { return NOTHING };
-        let is_assumed = found.is_none();
         let Some(found) = found.or_else(|| local.written.assume(self.node, life)) else {
             return Step::Read;
         };
-        let (count, is_one_refused) = local.foresee(found.entries.others_than(self.node));
+        // What is assumed names no other node: who is turned away by that is one too many here alone.
+        let count = local.foresee(found.entries.others_than(self.node));
         let count = if self.config.counts { count } else { count.min(1) };
         let own = found.entries.of(self.node);
         let is_unsure = matches!(local.written, Written::Unsure { .. });
@@ -87,14 +87,17 @@ impl Users {
             let change = Change { count, is_alone, is_removal: count == 0 };
             return Step::Put { value: entries.encode(), expected: found.revision, change };
         }
-        // Nobody is turned away by what was true a while ago.
-        if is_assumed && is_one_refused {
-            return Step::Read;
-        }
         local.judge();
         let was_last = local.written == Written::Unsure { was_last: true } && count == 0;
         let is_alone = found.entries.others_than(self.node) == 0;
         local.note(found.revision, count, is_alone);
+        if is_unsure && count == 0 {
+            // Nothing is there to be changed, so that a first count that is still on its way would stand
+            // for ever: it is looked at once more.
+            local.written = Written::Stale;
+            state.part_later(user, self.config.parting_delay);
+            self.paced_work.notify_one();
+        }
         // Between the verdicts and this, nobody has come or gone: the lock is held.
         Step::Done { is_offline: was_last && found.entries.is_empty() }
     }
