@@ -41,7 +41,8 @@ const TICK: Duration = Duration::from_millis(10);
 const PARTS_AT_ONCE: usize = 128;
 /// Rooms of which something is said before others get their turn at the processor.
 const ROOMS_AT_ONCE: usize = 256;
-/// What could not be said, because too much was under way, is said after this.
+/// What could not be said, because too much was under way, is said after this, and what was not understood is asked
+/// again.
 const BEFORE_RETRY: Duration = Duration::from_secs(1);
 /// Who was asked to restate and has not after this time does not hold anybody any more. Ten seconds are enough
 /// for 100,000 rooms at the pace above.
@@ -98,9 +99,9 @@ impl Hub {
         self.wish(room, Wish::default(), BEFORE_ANSWER);
     }
 
-    /// A part of what a node said is missing.
+    /// A part of what a node said is missing. It is asked again when it has said the rest.
     pub(super) fn ask_again(self: &Arc<Self>, room: &ChannelName) {
-        self.wish(room, Wish { asks: true, even_if_empty: true }, BEFORE_ANSWER);
+        self.wish(room, Wish { asks: true, even_if_empty: true }, BEFORE_RETRY);
     }
 
     /// Nothing more comes of a channel: nobody here is subscribed to it.

@@ -92,3 +92,26 @@ async fn a_large_room_is_restated_in_parts() {
     let heard = ada.heard().await;
     assert_eq!(heard.last().map(|it| &it["count"]), Some(&json!(USERS + 1)), "{heard:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_part_without_its_beginning_is_asked_for_again_once() {
+    let cluster = MemoryCluster::new();
+    let [one] = nodes(&cluster);
+    let mut ada = one.member("ada").await;
+    let (ears, engine) = Eavesdropper::in_room(&cluster).await;
+    // The second and the third part of a restatement: who says it, that it is one, its number, which, and bob.
+    for (index, is_last) in [(1_u32, 0), (2, 1)] {
+        let mut note = vec![2];
+        note.extend(77_u64.to_be_bytes());
+        note.extend([2, is_last]);
+        note.extend(5_u32.to_be_bytes());
+        note.extend(index.to_be_bytes());
+        note.extend(3_u16.to_be_bytes());
+        note.extend(b"bob");
+        engine.publish("ch:room:r", note.into()).expect("it is up");
+    }
+    assert_eq!((one.sees(), ears.notes()), (vec!["ada".to_owned(), "bob".to_owned()], 2));
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(ears.notes(), 1, "a question, together with its own restatement");
+    assert_eq!(ada.heard().await, [change(2, &["bob"], &[])]);
+}

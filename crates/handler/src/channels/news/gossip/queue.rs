@@ -1,7 +1,7 @@
 //! What waits to be said, and when its turn is.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
@@ -18,9 +18,10 @@ pub(super) struct Queue {
     pub(super) now: VecDeque<ChannelName>,
     /// Those that are collected, in the order in which they become due.
     pub(super) collected: VecDeque<(Instant, ChannelName)>,
-    /// Rooms that are to be restated, each once.
-    pub(super) wishes: VecDeque<(Instant, ChannelName)>,
-    pub(super) wished: HashMap<ChannelName, Wish, ahash::RandomState>,
+    /// Rooms that are to be restated, each once, by when and in which order.
+    pub(super) wishes: BTreeMap<(Instant, u64), ChannelName>,
+    wishes_so_far: u64,
+    pub(super) wished: HashMap<ChannelName, Wished, ahash::RandomState>,
     pub(super) under_way: Option<Restatement>,
     /// How many rooms were restated.
     pub(super) restatements: u32,
@@ -49,6 +50,12 @@ pub(super) struct Wish {
     pub(super) even_if_empty: bool,
 }
 
+/// A wish, and its place among the others.
+pub(super) struct Wished {
+    wish: Wish,
+    at: (Instant, u64),
+}
+
 /// A room of which everybody is being named.
 pub(super) struct Restatement {
     pub(super) room: ChannelName,
@@ -68,17 +75,24 @@ pub(super) enum Next {
 }
 
 impl Queue {
+    /// One more reason to restate a room, by that time at the latest.
     pub(super) fn wish(&mut self, room: ChannelName, wish: Wish, due: Instant) {
-        match self.wished.entry(room) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.asks |= wish.asks;
-                known.even_if_empty |= wish.even_if_empty;
-            }
+        self.wishes_so_far += 1;
+        let at = (due, self.wishes_so_far);
+        let known = match self.wished.entry(room.clone()) {
             Entry::Vacant(new) => {
-                self.wishes.push_back((due, new.key().clone()));
-                new.insert(wish);
+                new.insert(Wished { wish, at });
+                self.wishes.insert(at, room);
+                return;
             }
+            Entry::Occupied(known) => known.into_mut(),
+        };
+        known.wish.asks |= wish.asks;
+        known.wish.even_if_empty |= wish.even_if_empty;
+        if due < known.at.0 {
+            self.wishes.remove(&known.at);
+            self.wishes.insert(at, room);
+            known.at = at;
         }
     }
 
@@ -101,8 +115,9 @@ impl Queue {
                 self.wish(room, Wish { asks: false, even_if_empty: true }, now);
             }
         }
-        let (_, room) = self.wishes.pop_front_if(|(due, _)| *due <= now)?;
-        let wish = self.wished.remove(&room).unwrap_or_default();
+        let first = self.wishes.first_entry().filter(|first| first.key().0 <= now)?;
+        let room = first.remove();
+        let wish = self.wished.remove(&room).map(|wished| wished.wish).unwrap_or_default();
         self.restatements = self.restatements.wrapping_add(1);
         Some((room, wish, self.restatements))
     }
@@ -116,7 +131,6 @@ impl Queue {
         self.said.shrink_to(ROOMS_AT_ONCE);
         self.now.shrink_to(ROOMS_AT_ONCE);
         self.collected.shrink_to(ROOMS_AT_ONCE);
-        self.wishes.shrink_to(ROOMS_AT_ONCE);
         self.wished.shrink_to(ROOMS_AT_ONCE);
     }
 
@@ -125,14 +139,55 @@ impl Queue {
             return Next::Now;
         }
         let after_a_tick = |due: Instant| due.max(now + TICK);
-        let front = |queue: &VecDeque<(Instant, ChannelName)>| Some(queue.front()?.0);
         let all = [
             self.under_way.as_ref().map(|_| now + TICK),
-            front(&self.wishes).map(after_a_tick),
-            front(&self.collected),
+            self.wishes.first_key_value().map(|((due, _), _)| after_a_tick(*due)),
+            self.collected.front().map(|(due, _)| *due),
             self.sweeps.front().map(|(due, _)| *due),
             self.retry_at,
         ];
         all.into_iter().flatten().min().map_or(Next::Never, Next::At)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn room(id: &str) -> ChannelName {
+        ChannelName::room(id).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_room_is_restated_once_for_all_who_wish_it_and_as_early_as_any() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut queue = Queue::default();
+        let asking = Wish { asks: true, even_if_empty: false };
+        queue.wish(room("a"), Wish::default(), now + 3 * second);
+        queue.wish(room("b"), Wish::default(), now + second);
+        queue.wish(room("a"), asking, now + 2 * second);
+        queue.wish(room("b"), Wish::default(), now + 9 * second);
+        assert!(queue.take_wish(now).is_none());
+        let mut take = |at| queue.take_wish(at).map(|(room, wish, _)| (room, wish.asks));
+        assert_eq!(take(now + second), Some((room("b"), false)));
+        assert_eq!(take(now + second), None);
+        assert_eq!(take(now + 2 * second), Some((room("a"), true)));
+        assert_eq!(take(now + 9 * second), None);
+        assert!(matches!(queue.next(now), Next::Never));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_owed_is_wished_when_it_is_time_to_try_again() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.owed.insert(room("a"));
+        assert!(matches!(queue.next(now), Next::Never), "until the engine is back");
+        queue.retry_at = Some(now + Duration::from_secs(1));
+        assert!(queue.take_wish(now).is_none());
+        let (name, wish, _) = queue.take_wish(now + Duration::from_secs(1)).unwrap();
+        assert_eq!((name, wish.asks, wish.even_if_empty), (room("a"), false, true));
+        assert!(queue.owed.is_empty() && queue.retry_at.is_none());
     }
 }
