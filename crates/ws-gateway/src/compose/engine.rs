@@ -9,12 +9,15 @@ use std::{
 };
 
 use tokio::time::Instant;
-use ws_broker::{Engine, InboxConfig, Memory, Status};
+use ws_broker::{Disk, DiskConfig, Engine, InboxConfig, Memory, Recovery, Status};
 use ws_broker_nats::{Login, Nats, NatsConfig, Storage, Tls};
 use ws_broker_redis::{Redis, RedisConfig, TlsConfig};
 
 use super::ComposeError;
-use crate::config::{Config, EngineKind, NatsStorage, Secret, ServerAddress};
+use crate::{
+    bridges::Bridges,
+    config::{Config, EngineKind, NatsStorage, Secret, ServerAddress},
+};
 
 /// How often an engine that is not there yet is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -50,10 +53,26 @@ pub fn engine(config: &Config) -> Result<ComposedEngine, ComposeError> {
             let first_try = async move { nats.ready().await.map_err(|error| error.to_string()) };
             Ok(ComposedEngine { engine, first_try: Box::pin(first_try) })
         }
-        EngineKind::Disk => Err(ComposeError {
-            component: "BROKER",
-            reason: "disk is not available in this version".to_owned(),
-        }),
+        EngineKind::Disk => {
+            let folder = config.broker.data_dir.clone().unwrap_or_default();
+            let bytes_max = config.broker.data_bytes_max;
+            let disk = Disk::open(folder, DiskConfig { bytes_max, ..DiskConfig::default() });
+            let disk = disk.map_err(ComposeError::of("DATA_DIR"))?;
+            tell_recovery(disk.recovery());
+            Ok(ComposedEngine { engine: Arc::new(disk), first_try: Box::pin(ready(Ok(()))) })
+        }
+    }
+}
+
+/// What was found in `DATA_DIR`.
+fn tell_recovery(recovery: &Recovery) {
+    let Recovery { segments, bytes, entries, records, .. } = recovery;
+    tracing::info!(segments, bytes, entries, records, "what is on disk was read");
+    if let Some(torn) = &recovery.torn {
+        tracing::info!(%torn, "a commit that nobody was told of was not finished, and is cut off");
+    }
+    for damage in &recovery.damage {
+        tracing::warn!(%damage, "damaged; clients are told that something is missing");
     }
 }
 
@@ -102,6 +121,18 @@ fn redis(config: &Config) -> RedisConfig {
         is_durable: settings.durable,
         ..RedisConfig::default()
     }
+}
+
+/// What passes between subjects of NATS and channels, over a connection of its own; `None` if nothing does.
+/// Must be called within a tokio runtime.
+pub fn bridges(config: &Config) -> Result<Option<Bridges>, ComposeError> {
+    let specs = &config.nats.bridges;
+    if specs.is_empty() {
+        return Ok(None);
+    }
+    let nats = nats_config(config, &config.nats.servers);
+    nats.check().map_err(ComposeError::of("[[bridges]]"))?;
+    Ok(Some(Bridges::new(ws_broker_nats::Client::connect(nats), specs)))
 }
 
 /// How much is kept for users who are away.
