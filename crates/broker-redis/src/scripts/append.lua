@@ -12,21 +12,26 @@ if event then
 end
 
 local most = tonumber(ARGV[5])
-if count >= most then drop_old() end
-if count >= most then
-  if ARGV[6] == '1' then
+if ARGV[6] == '1' and count >= most then
+  drop_old()
+  if count >= most then
     save()
     return {'full'}
   end
-  local out = redis.call('XRANGE', entries, '-', '+', 'COUNT', count - most + 1)
-  dropped = offset_of(out[#out][1])
-  change('d', text(dropped))
-  redis.call('XTRIM', entries, 'MAXLEN', most - 1)
 end
 
 head = head + 1
 local offset, at = text(head), text(now)
-redis.call('XADD', entries, offset .. '-' .. at, 'p', ARGV[8])
+if count < most then
+  redis.call('XADD', entries, offset .. '-' .. at, 'p', ARGV[8])
+  if has_holes and count == 0 then drop_to(dropped) end
+else
+  if has_holes then
+    local out = redis.call('XRANGE', entries, '-', '+', 'COUNT', count - most + 1)
+    drop_to((offset_of(out[#out][1])))
+  end
+  redis.call('XADD', entries, 'MAXLEN', most, offset .. '-' .. at, 'p', ARGV[8])
+end
 change('o', offset)
 change('t', at)
 -- What was not there had no expiry.

@@ -1,7 +1,8 @@
 -- Which life of the log this is. Its meta is a hash:
 --   e  the epoch            b  the life of its entries: another one when the meta was lost
 --   o  the last offset      t  when that was appended, in ms: never runs backwards
---   d  the last offset that was dropped, by number or by age
+--   r  whether any was removed by itself; if none ever was, what is there is all behind what was dropped
+--   d  then, the last offset that was dropped, by number or by age
 --   z  the last offset when all that was there had been removed one by one
 --   l  the life of the server that vouched for it last
 --   x  until when its keys do not expire
@@ -20,10 +21,10 @@ local function offset_of(id)
   return tonumber(string.sub(id, 1, dash - 1)), tonumber(string.sub(id, dash + 1))
 end
 
-local m = redis.call('HMGET', meta, 'e', 'o', 't', 'd', 'z', 'l', 'b', 'x')
+local m = redis.call('HMGET', meta, 'e', 'o', 't', 'd', 'z', 'l', 'b', 'x', 'r')
 local epoch, birth = m[1], m[7]
-local head, last, dropped = tonumber(m[2] or 0), tonumber(m[3] or 0), tonumber(m[4] or 0)
-local emptied, until_when = tonumber(m[5] or -1), tonumber(m[8] or 0)
+local head, last, has_holes = tonumber(m[2] or 0), tonumber(m[3] or 0), m[9]
+local until_when = tonumber(m[8] or 0)
 local changes = {}
 
 local function change(field, value)
@@ -46,9 +47,12 @@ end
 if now < last then now = last end
 
 local count = redis.call('XLEN', entries)
-if count == 0 and emptied ~= head and dropped ~= head then
-  dropped = head
-  change('d', text(dropped))
+local dropped = head - count
+if has_holes and (count > 0 or tonumber(m[5] or -1) == head) then dropped = tonumber(m[4]) end
+
+local function drop_to(offset)
+  dropped = offset
+  if has_holes then change('d', text(offset)) end
 end
 
 -- Drops what is too old. Times never run backwards, so that a binary search finds where it ends.
@@ -66,8 +70,7 @@ local function drop_old()
     if found and at + ttl <= now then low = offset else high = middle end
   end
   redis.call('XTRIM', entries, 'MINID', text(low + 1))
-  dropped = low
-  change('d', text(dropped))
+  drop_to(low)
   count = redis.call('XLEN', entries)
 end
 

@@ -5,20 +5,23 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use ws_broker_redis::{Redis, RedisConfig, StartError};
+use ws_test_servers::RedisOptions;
+
+use crate::scene::{Scene, config, server};
 
 /// Answers each command by its name.
-async fn fake(answer: fn(&str) -> String) -> RedisConfig {
+async fn fake(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> RedisConfig {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let servers = vec![listener.local_addr().unwrap().to_string()];
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(talk(stream, answer));
+            tokio::spawn(talk(stream, answer.clone()));
         }
     });
     RedisConfig { servers, ..RedisConfig::default() }
 }
 
-async fn talk(mut stream: TcpStream, answer: fn(&str) -> String) {
+async fn talk(mut stream: TcpStream, answer: impl Fn(&str) -> String) {
     let mut bytes = [0; 4096];
     while let Ok(count) = stream.read(&mut bytes).await {
         if count == 0 {
@@ -65,4 +68,33 @@ async fn somebody_else_is_no_server() {
     let config = fake(|_| "HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()).await;
     let error = Redis::connect(config).unwrap().ready().await.unwrap_err();
     assert!(matches!(error, StartError::Unreachable { .. }), "{error}");
+}
+
+/// A sentinel as far as we ask one.
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_tell_where_the_master_is() {
+    let server = server(&RedisOptions::default());
+    let port = server.port().to_string();
+    let sentinel = fake(move |command| match command {
+        "SENTINEL" => format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len()),
+        _ => "+OK\r\n".to_owned(),
+    });
+    let config = RedisConfig {
+        servers: sentinel.await.servers,
+        sentinel_master: Some("main".to_owned()),
+        ..config(&server)
+    };
+    let scene = Scene::open(config).await;
+    assert_eq!(scene.append("h:a", "a").await.unwrap().position.offset, 1);
+}
+
+#[tokio::test]
+async fn a_sentinel_that_does_not_know_the_master_says_so() {
+    let sentinel = fake(|command| match command {
+        "SENTINEL" => "_\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    });
+    let config = RedisConfig { sentinel_master: Some("main".to_owned()), ..sentinel.await };
+    let error = Redis::connect(config).unwrap().ready().await.unwrap_err();
+    assert!(error.to_string().contains("knows no master `main`"), "{error}");
 }

@@ -6,5 +6,6 @@ mod cluster;
 mod connections;
 mod fakes;
 mod lives;
+mod logs;
 mod refusals;
 mod scene;
