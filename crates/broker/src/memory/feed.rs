@@ -29,7 +29,8 @@ struct State<T> {
     followers: Arc<[Arc<Link>]>,
 }
 
-/// Feeds by name. None is without followers.
+/// Feeds by name. One without followers stays as long as somebody is telling what they were to hear: who
+/// follows again then is told the rest, and what comes later behind it.
 #[derive(Debug)]
 pub(super) struct Feeds<T> {
     by_name: HashMap<Arc<str>, Arc<Feed<T>>, RandomState>,
@@ -49,11 +50,22 @@ impl<T: Told> Feed<T> {
         self.state.lock().waiting.push_back(news);
     }
 
-    /// Tells what is queued, unless somebody does already.
-    pub(super) fn tell(&self) {
+    /// Queues it, unless so much waits already.
+    pub(super) fn try_queue(&self, news: T, waiting_max: usize) -> bool {
+        let mut state = self.state.lock();
+        let has_room = state.waiting.len() < waiting_max;
+        if has_room {
+            state.waiting.push_back(news);
+        }
+        has_room
+    }
+
+    /// Tells what is queued, unless somebody does already. Whether nobody follows any more: then it can
+    /// be [swept](Feeds::sweep).
+    pub(super) fn tell(&self) -> bool {
         let mut state = self.state.lock();
         if state.is_telling {
-            return;
+            return false;
         }
         // If a listener panics, the next one to come goes on with what is left.
         let _turn = Turn(self);
@@ -71,7 +83,9 @@ impl<T: Told> Feed<T> {
         }
         // In the same breath as the queue was seen to be empty, or what is queued next stays there.
         state.is_telling = false;
+        let is_left = state.followers.is_empty();
         drop(state);
+        is_left
     }
 }
 
@@ -117,6 +131,13 @@ impl<T: Told> Feeds<T> {
         }
     }
 
+    /// Forgets a feed that nobody follows and nobody uses.
+    pub(super) fn sweep(&mut self, name: &str) {
+        if self.by_name.get(name).is_some_and(|feed| feed.state.lock().is_unused()) {
+            self.by_name.remove(name);
+        }
+    }
+
     /// Somebody follows nothing any more.
     pub(super) fn forget(&mut self, link: &Arc<Link>) {
         self.by_name.retain(|_, feed| !feed.leave(link));
@@ -128,11 +149,17 @@ impl<T: Told> Feeds<T> {
 }
 
 impl<T> Feed<T> {
-    /// Whether nobody is left.
+    /// Whether nobody is left, and nothing is left to be told.
     fn leave(&self, link: &Arc<Link>) -> bool {
         let mut state = self.state.lock();
         let is_other = |follower: &&Arc<Link>| !Arc::ptr_eq(follower, link);
         state.followers = state.followers.iter().filter(is_other).cloned().collect();
-        state.followers.is_empty()
+        state.is_unused()
+    }
+}
+
+impl<T> State<T> {
+    fn is_unused(&self) -> bool {
+        self.followers.is_empty()
     }
 }

@@ -75,8 +75,8 @@ impl Hub {
         });
         let (appended, feed) = outcome?;
         self.make_room();
-        if let Some(feed) = feed {
-            feed.tell();
+        if feed.is_some_and(|feed| feed.tell()) {
+            shard.lock().feeds.sweep(log.name);
         }
         Ok(appended)
     }
@@ -109,12 +109,14 @@ impl Hub {
     }
 
     pub(super) fn publish(&self, topic: &str, payload: Bytes) -> Result<(), EngineError> {
-        let Some(feed) = self.topics[self.index(topic)].lock().get(topic) else { return Ok(()) };
-        if feed.waiting() >= self.config.waiting_max {
+        let topics = &self.topics[self.index(topic)];
+        let Some(feed) = topics.lock().get(topic) else { return Ok(()) };
+        if !feed.try_queue(payload, self.config.waiting_max) {
             return Err(EngineError::Overloaded { kind: super::KIND });
         }
-        feed.queue(payload);
-        feed.tell();
+        if feed.tell() {
+            topics.lock().sweep(topic);
+        }
         Ok(())
     }
 

@@ -33,11 +33,11 @@ fn the_log_that_is_silent_for_the_longest_goes_first() {
 
 #[test]
 fn who_has_read_all_of_an_evicted_log_has_missed_nothing() {
-    let cluster = MemoryCluster::with_config(bounded(20_000));
+    let cluster = MemoryCluster::with_config(bounded(2_000_000));
     let engine = cluster.node();
     let head = append(&engine, "h:old", "one").position;
     cluster.advance(Duration::from_millis(1));
-    let payload = "x".repeat(5_000);
+    let payload = "x".repeat(500_000);
     for number in 0..6 {
         append(&engine, &format!("h:{number}"), &payload);
     }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Barrier,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -58,6 +58,59 @@ fn entries_are_told_in_order_whoever_appends() {
             assert_eq!((entry.previous, entry.position.offset), (index as u64, index as u64 + 1));
         }
     }
+}
+
+#[test]
+fn who_leaves_and_follows_again_is_told_one_thing_at_a_time_in_order() {
+    /// Notices what comes beside or behind something newer.
+    #[derive(Default)]
+    struct Watchful {
+        is_told: AtomicBool,
+        last: Mutex<u64>,
+        wrong: AtomicUsize,
+        told: AtomicUsize,
+    }
+    impl Watchful {
+        fn hear(&self, number: u64) {
+            let is_alone = !self.is_told.swap(true, Ordering::AcqRel);
+            thread::yield_now();
+            let last = std::mem::replace(&mut *self.last.lock(), number);
+            self.wrong.fetch_add(usize::from(!is_alone || number <= last), Ordering::AcqRel);
+            self.told.fetch_add(1, Ordering::AcqRel);
+            self.is_told.store(false, Ordering::Release);
+        }
+    }
+    impl Listener for Watchful {
+        fn handle_message(&self, _topic: &str, _payload: Bytes) {}
+        fn handle_entry(&self, _log: &str, entry: Entry) {
+            self.hear(entry.position.offset);
+        }
+        fn handle_status(&self, _status: &Status) {}
+    }
+    let engine = Memory::with_config(MemoryConfig { waiting_max: 4, ..MemoryConfig::default() });
+    let watchful = Arc::new(Watchful::default());
+    engine.start(watchful.clone());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    // It may be too much for who listens.
+                    let _ = now(engine.append(&log("h:a"), "x".into(), None));
+                }
+            });
+        }
+        for _ in 0..200 {
+            now(engine.follow(&log("h:a"))).unwrap();
+            thread::yield_now();
+            engine.unfollow(&log("h:a"));
+        }
+        is_over.store(true, Ordering::Release);
+    });
+    assert_eq!(watchful.wrong.load(Ordering::Acquire), 0);
+    assert!(watchful.told.load(Ordering::Acquire) > 0);
+    append(&engine, "h:a", "x");
+    assert_eq!(engine.stats().logs.followed, 0, "nothing is left of those who left");
 }
 
 #[test]
