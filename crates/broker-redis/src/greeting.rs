@@ -52,6 +52,10 @@ async fn exchange(
     let info = ask.one(connection, redis::cmd("INFO")).await?;
     let info = String::from_utf8_lossy(bytes_of(&info)).into_owned();
     check_node(&info, endpoint, config)?;
+    // Until it has read its data it says that it writes no file: what it says of its promises is not so yet.
+    if field(&info, "loading") == "1" {
+        return Err(endpoint.unreachable("it is loading its data"));
+    }
 
     let mut more = Pipeline::new();
     more.cmd("CLIENT").arg("ID");
