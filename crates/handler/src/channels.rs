@@ -27,6 +27,7 @@ pub(crate) mod events;
 pub(crate) mod feeds;
 pub(crate) mod history;
 pub(crate) mod news;
+pub(crate) mod outward;
 pub(crate) mod settings;
 pub(crate) mod stored;
 

@@ -14,11 +14,12 @@ use ws_close_manager::{CloseOptions, Pace, SendableCode};
 use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits};
-use ws_handler::{AuthMode, ChannelSettings, Limits, TrustedProxies, WallClock};
+use ws_handler::{AuthMode, ChannelSettings, Limits, Outward, TrustedProxies, WallClock};
 use ws_heartbeat::HeartbeatConfig;
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
 use crate::{
+    bridges::Bridges,
     config::{self, Config, UpstreamTarget},
     hooks::Hooks,
     outcomes::Outcomes,
@@ -30,7 +31,7 @@ mod engine;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{ComposedEngine, engine, engine_is_there, inbox};
+pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
 #[derive(Debug, thiserror::Error)]
@@ -164,7 +165,10 @@ fn message_limit(per_minute: Option<u32>, burst: Option<u32>) -> AnyLimit {
 }
 
 /// Which channels there are for whom, how much of everything, and what the paths of URLs mean.
-pub fn channels(config: &Config) -> Result<ChannelSettings, ComposeError> {
+pub fn channels(
+    config: &Config,
+    bridges: Option<&Bridges>,
+) -> Result<ChannelSettings, ComposeError> {
     let settings = &config.channels;
     let rules = ChannelRules::compile(&settings.rules)
         .map_err(|faults| ComposeError::of_all("channels", &faults))?;
@@ -191,6 +195,7 @@ pub fn channels(config: &Config) -> Result<ChannelSettings, ComposeError> {
             .map(|window| PublishedEventsConfig { window, ..PublishedEventsConfig::default() }),
         event_cache: NonZeroU16::new(settings.event_cache_size),
         backlog_bytes_max: config.broker.queue_bytes_max,
+        outward: bridges.map(|bridges| Arc::new(bridges.clone()) as Arc<dyn Outward>),
         types: Arc::new(types),
     })
 }
@@ -239,19 +244,22 @@ pub fn connection(config: &Config) -> Result<Arc<ConnectionConfig>, ComposeError
     Ok(Arc::new(connection))
 }
 
-/// Who answers requests.
+/// Who answers requests. Must be called within a tokio runtime.
 pub fn upstream(config: &Config) -> Result<Upstream, ComposeError> {
     let settings = &config.upstream;
+    let concurrency_max = settings.concurrency_max as usize;
+    let answer_bytes_max = config.frames.bytes_max as usize;
     match &settings.target {
         UpstreamTarget::Unset => Ok(Upstream::unset()),
         UpstreamTarget::Echo => Ok(Upstream::echo()),
-        UpstreamTarget::Nats { .. } => Err(ComposeError {
-            component: "UPSTREAM",
-            reason: "requests by NATS are not available in this version".to_owned(),
-        }),
+        UpstreamTarget::Nats { server, subject } => {
+            let nats = engine::nats_config(config, std::slice::from_ref(server));
+            nats.check().map_err(ComposeError::of("UPSTREAM"))?;
+            let client = ws_broker_nats::Client::connect(nats);
+            let (timeout, max) = (settings.timeout, answer_bytes_max);
+            Ok(Upstream::nats(client, subject, timeout, concurrency_max, max))
+        }
         UpstreamTarget::Http(url) => {
-            let concurrency_max = settings.concurrency_max as usize;
-            let answer_bytes_max = config.frames.bytes_max as usize;
             Upstream::http(url, settings.timeout, concurrency_max, answer_bytes_max)
                 .map_err(ComposeError::of("UPSTREAM"))
         }

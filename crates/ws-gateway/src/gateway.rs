@@ -8,6 +8,7 @@ use ws_close_manager::CloseReport;
 use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
 
 use crate::{
+    bridges::Bridges,
     compose::{self, ComposeError},
     config::{self, AuthMode, Config, StartMode},
     hooks::Hooks,
@@ -34,6 +35,7 @@ pub struct Gateway {
     authenticator: Authenticator,
     dev_secret: Option<Secret>,
     engine_counts: Arc<EngineCounts>,
+    bridges: Option<Bridges>,
 }
 
 /// The gateway could not start.
@@ -91,6 +93,7 @@ impl Gateway {
         let hooks = compose::hooks(&config, clock.clone(), outcomes.clone())?;
         let upstream = upstream.with_hooks(hooks.clone());
 
+        let bridges = compose::bridges(&config, outcomes.clone())?;
         let engine = Metered::new(engine);
         let engine_counts = engine.counts();
 
@@ -102,7 +105,7 @@ impl Gateway {
             compression,
             validator,
             limits,
-            channels: compose::channels(&config)?,
+            channels: compose::channels(&config, bridges.as_ref())?,
             auth_mode: compose::auth_mode(&config),
             auth_cookie: config.auth.cookie.as_deref().map(Box::from),
             origins: compose::origins(&config)?,
@@ -130,7 +133,7 @@ impl Gateway {
         let address = config.server.address;
         let server = Server::bind(address, compose::server(&config), handler.clone(), http)
             .map_err(|error| StartError::Bind { address, error })?;
-        Ok(Self { config, handler, server, authenticator, dev_secret, engine_counts })
+        Ok(Self { config, handler, server, authenticator, dev_secret, engine_counts, bridges })
     }
 
     /// Where it listens.
@@ -166,7 +169,9 @@ impl Gateway {
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { config, handler, server, authenticator, .. } = self;
+        let Self { config, handler, server, authenticator, bridges, .. } = self;
+        // Open until everybody is gone.
+        let open = bridges.map(|bridges| bridges.open(&handler));
         let serving = tokio::spawn(server.run());
         let housekeeping = tokio::spawn(keep_house(handler.clone(), authenticator));
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
@@ -179,6 +184,7 @@ impl Gateway {
         housekeeping.abort();
         watching.abort();
         serving.abort();
+        drop(open);
         report
     }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod bridges;
 pub mod compose;
 pub mod config;
 mod framing;
@@ -24,6 +25,7 @@ mod server;
 mod signals;
 mod upstream;
 
+pub use bridges::Bridges;
 pub use gateway::{Gateway, StartError};
 pub use hooks::Hooks;
 pub use http::Http;

@@ -94,6 +94,8 @@ impl<A: Application> Collector for Snapshots<A> {
         )?;
         let api: Vec<_> = self.outcomes.api_totals().collect();
         page.counters("api_requests", "Requests of back-ends by their answers", "outcome", &api)?;
+        let bridges: Vec<_> = self.outcomes.bridge_totals().collect();
+        page.counters("bridges", "Messages at bridges to NATS", "outcome", &bridges)?;
         page.hooks(&self.outcomes.hook_totals())
     }
 }

@@ -9,6 +9,7 @@ pub struct Outcomes {
     requests: Counts<{ Outcome::LABELS.len() }>,
     hooks: Counts<{ Hook::LABELS.len() * HookOutcome::LABELS.len() }>,
     api: Counts<{ ApiOutcome::LABELS.len() }>,
+    bridges: Counts<{ Passage::LABELS.len() }>,
 }
 
 /// How one request of a client ended.
@@ -35,6 +36,21 @@ pub(crate) enum ApiOutcome {
     /// The engine is away, or has too much to do.
     Unavailable,
     Failed,
+}
+
+/// What became of one message at a bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    In,
+    /// It had come before.
+    Repeated,
+    /// It is neither JSON nor text.
+    NotText,
+    /// It could not be kept, or too many were on their way.
+    NotKept,
+    Out,
+    /// The server was away.
+    NotSent,
 }
 
 /// What a back-end is asked or told about.
@@ -80,6 +96,10 @@ impl ApiOutcome {
             _ => Self::Failed,
         }
     }
+}
+
+impl Passage {
+    const LABELS: [&'static str; 6] = ["in", "repeated", "not_text", "not_kept", "out", "not_sent"];
 }
 
 impl Hook {
@@ -138,6 +158,15 @@ impl Outcomes {
     /// Label and count of each outcome of a back-end's request.
     pub fn api_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         ApiOutcome::LABELS.into_iter().zip(self.api.totals())
+    }
+
+    /// Label and count of what became of messages at bridges.
+    pub fn bridge_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Passage::LABELS.into_iter().zip(self.bridges.totals())
+    }
+
+    pub(crate) fn add_bridge(&self, passage: Passage) {
+        self.bridges.add(passage as usize);
     }
 
     pub(crate) fn add_api(&self, outcome: ApiOutcome) {

@@ -1,12 +1,14 @@
-//! Who answers requests: nobody, an echo, or a back-end over HTTP.
+//! Who answers requests: nobody, an echo, or a back-end over HTTP or NATS.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
+use ws_broker_nats::{Client, RequestError};
 use ws_connection::End;
-use ws_handler::{Application, Client, LateResponder, Responder};
+use ws_handler::{Application, LateResponder, Responder};
 use ws_protocol::ErrorCode;
 
 use crate::{
@@ -29,7 +31,7 @@ pub struct Upstream {
 enum Target {
     Unset,
     Echo,
-    Http(Arc<HttpUpstream>),
+    BackEnd(Arc<BackEnd>),
 }
 
 impl Upstream {
@@ -52,15 +54,35 @@ impl Upstream {
         answer_bytes_max: usize,
     ) -> Result<Self, reqwest::Error> {
         let client = http_client(timeout, concurrency_max)?;
-        let upstream = HttpUpstream {
-            client,
-            url: url.to_string().into(),
+        let way = Way::Http { client, url: url.to_string().into() };
+        Ok(Self::back_end(way, timeout, concurrency_max, answer_bytes_max))
+    }
+
+    /// Asks whoever answers at a subject of NATS, with the same question.
+    pub fn nats(
+        client: Client,
+        subject: &str,
+        timeout: Duration,
+        concurrency_max: usize,
+        answer_bytes_max: usize,
+    ) -> Self {
+        let way = Way::Nats { client, subject: subject.into() };
+        Self::back_end(way, timeout, concurrency_max, answer_bytes_max)
+    }
+
+    fn back_end(
+        way: Way,
+        timeout: Duration,
+        concurrency_max: usize,
+        answer_bytes_max: usize,
+    ) -> Self {
+        Self::new(Target::BackEnd(Arc::new(BackEnd {
+            way,
             timeout,
             slots: Arc::new(Semaphore::new(concurrency_max)),
             waiting: Arc::new(Semaphore::new(concurrency_max.saturating_mul(WAITING_PER_SLOT))),
             answer_bytes_max,
-        };
-        Ok(Self::new(Target::Http(Arc::new(upstream))))
+        })))
     }
 
     fn new(target: Target) -> Self {
@@ -88,21 +110,21 @@ impl Upstream {
 impl Application for Upstream {
     fn handle_request(
         &self,
-        _client: &Arc<Client>,
+        _client: &Arc<ws_handler::Client>,
         payload: &RawValue,
         responder: Responder<'_, '_>,
     ) {
         match &self.target {
             Target::Unset => {
                 self.outcomes.add(Outcome::Unset);
-                let sentence = "No upstream is set: set UPSTREAM to echo or to an http:// address";
+                let sentence = "No upstream is set: set UPSTREAM to echo, to an http:// or to a nats:// address";
                 responder.fail(ErrorCode::UpstreamUnavailable, Some(Cow::Borrowed(sentence)));
             }
             Target::Echo => {
                 self.outcomes.add(Outcome::Answered);
                 responder.respond(payload);
             }
-            Target::Http(upstream) => {
+            Target::BackEnd(upstream) => {
                 let Ok(waiting) = upstream.waiting.clone().try_acquire_owned() else {
                     self.outcomes.add(Outcome::Busy);
                     return responder.fail(ErrorCode::Overloaded, None);
@@ -118,7 +140,7 @@ impl Application for Upstream {
         }
     }
 
-    fn handle_disconnect(&self, client: &Arc<Client>, end: &End) {
+    fn handle_disconnect(&self, client: &Arc<ws_handler::Client>, end: &End) {
         if let Some(hooks) = &self.hooks {
             hooks.tell_disconnected(client, end);
         }
@@ -126,15 +148,21 @@ impl Application for Upstream {
 }
 
 #[derive(Debug)]
-struct HttpUpstream {
-    client: reqwest::Client,
-    url: Box<str>,
+struct BackEnd {
+    way: Way,
     timeout: Duration,
     /// Requests under way.
     slots: Arc<Semaphore>,
     /// Requests under way or waiting for a slot.
     waiting: Arc<Semaphore>,
     answer_bytes_max: usize,
+}
+
+/// How it is reached.
+#[derive(Debug)]
+enum Way {
+    Http { client: reqwest::Client, url: Box<str> },
+    Nats { client: Client, subject: Box<str> },
 }
 
 /// What the back-end is sent.
@@ -154,7 +182,7 @@ struct Failure {
     sentence: Option<String>,
 }
 
-impl HttpUpstream {
+impl BackEnd {
     async fn answer(&self, payload: &RawValue, responder: LateResponder) -> Outcome {
         // One deadline for waiting and asking: the client waits for both.
         let work = async {
@@ -194,37 +222,47 @@ impl HttpUpstream {
         };
         let body = serde_json::to_vec(&question)
             .map_err(|_| Failure::new(Outcome::Failed, ErrorCode::Internal))?;
-        let response = self
-            .client
-            .post(&*self.url)
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| Failure::of(&error))?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(Failure::said(format!("The upstream answered {status}")));
-        }
-        self.read_answer(response).await
+        let answer = match &self.way {
+            Way::Http { client, url } => {
+                let request = client.post(&**url).body(body);
+                let request = request.header(http::header::CONTENT_TYPE, "application/json");
+                let response = request.send().await.map_err(|error| Failure::of(&error))?;
+                let status = response.status();
+                if !status.is_success() {
+                    return Err(Failure::said(format!("The upstream answered {status}")));
+                }
+                self.read_answer(response).await?
+            }
+            Way::Nats { client, subject } => {
+                let answer = client.request(subject, body.into(), self.timeout).await;
+                let answer = answer.map_err(|error| Failure::of_nats(&error))?;
+                if answer.len() > self.answer_bytes_max {
+                    return Err(self.too_large());
+                }
+                answer
+            }
+        };
+        // 204, or a body that was forgotten: there is nothing to say, and that is an answer.
+        let answer: &[u8] = if answer.is_empty() { b"null" } else { &answer };
+        serde_json::from_slice(answer)
+            .map_err(|_| Failure::said("The upstream's answer is not JSON".to_owned()))
     }
 
     /// Reads the answer within its limit: a back-end gone wild must not fill our memory.
-    async fn read_answer(&self, mut response: reqwest::Response) -> Result<Box<RawValue>, Failure> {
+    async fn read_answer(&self, mut response: reqwest::Response) -> Result<Bytes, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::of(&error))? {
             if body.len() + chunk.len() > self.answer_bytes_max {
-                let max = self.answer_bytes_max;
-                return Err(Failure::said(format!("The upstream's answer is above {max} bytes")));
+                return Err(self.too_large());
             }
             body.extend_from_slice(&chunk);
         }
-        if body.is_empty() {
-            // 204, or a body that was forgotten: there is nothing to say, and that is an answer.
-            body.extend_from_slice(b"null");
-        }
-        serde_json::from_slice(&body)
-            .map_err(|_| Failure::said("The upstream's answer is not JSON".to_owned()))
+        Ok(body.into())
+    }
+
+    fn too_large(&self) -> Failure {
+        let max = self.answer_bytes_max;
+        Failure::said(format!("The upstream's answer is above {max} bytes"))
     }
 }
 
@@ -236,6 +274,19 @@ impl Failure {
     fn said(sentence: String) -> Self {
         let (outcome, code) = (Outcome::Failed, ErrorCode::UpstreamFailed);
         Self { outcome, code, sentence: Some(sentence) }
+    }
+
+    fn of_nats(error: &RequestError) -> Self {
+        tracing::warn!(%error, "the upstream failed");
+        let (outcome, code) = match error {
+            RequestError::NoResponders | RequestError::Down(_) => {
+                (Outcome::Unavailable, ErrorCode::UpstreamUnavailable)
+            }
+            RequestError::TimedOut => (Outcome::Timeout, ErrorCode::UpstreamTimeout),
+            RequestError::Overloaded => (Outcome::Busy, ErrorCode::Overloaded),
+            RequestError::Refused(_) => (Outcome::Failed, ErrorCode::UpstreamFailed),
+        };
+        Self::new(outcome, code)
     }
 
     fn of(error: &reqwest::Error) -> Self {

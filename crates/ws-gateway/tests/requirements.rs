@@ -21,7 +21,7 @@ fn folder(name: &str) -> PathBuf {
         "handler-channels" => "handler/tests/channels",
         "handler-history" => "handler/tests/history",
         "handler-cluster" => "handler/tests/cluster",
-        "e2e" | "binary" | "hostile" => &format!("ws-gateway/tests/{name}"),
+        "e2e" | "binary" | "hostile" | "servers" => &format!("ws-gateway/tests/{name}"),
         of_a_crate => of_a_crate,
     };
     crates().join(folder)
@@ -66,7 +66,7 @@ fn every_test_that_the_pages_name_exists() {
 
 #[test]
 fn every_test_that_names_a_requirement_is_on_the_page() {
-    for place in ["handler", "e2e", "binary", "hostile"] {
+    for place in ["handler", "e2e", "binary", "hostile", "servers"] {
         for entry in fs::read_dir(folder(place)).expect("a folder of tests") {
             let path = entry.expect("readable").path();
             let file = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();

@@ -100,6 +100,7 @@ impl Hub {
             return Err(error);
         }
         self.counts.add(Tally::Published as usize);
+        self.tell_outward(name, &stored);
         let Some(channel) = self.table.channel(name) else { return Ok(Published::default()) };
         let message = prepare(&stored.message(name, None), stored.timestamp);
         let parcel = self.parcel(name, message, event_name, self.policy(name), event);
@@ -288,6 +289,6 @@ pub(crate) fn direct<'m>(
     })
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

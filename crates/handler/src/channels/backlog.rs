@@ -31,8 +31,10 @@ pub(crate) struct Job {
     pub(crate) name: ChannelName,
     /// None where nothing is kept, and the other nodes are to be told.
     keep: Option<Arc<Keep>>,
-    stored: Vec<u8>,
+    pub(super) stored: Vec<u8>,
     event: Option<String>,
+    /// It came from outside, and is not told of there.
+    pub(super) is_inward: bool,
 }
 
 /// Who wants to know what came of it.
@@ -70,7 +72,11 @@ impl Job {
             EventName::OfClient(name) => ["c:", name].concat(),
             EventName::OfBackEnd(name) => ["b:", name].concat(),
         });
-        Self { name, keep, stored: bytes, event }
+        Self { name, keep, stored: bytes, event, is_inward: false }
+    }
+
+    pub(super) fn inward(self) -> Self {
+        Self { is_inward: true, ..self }
     }
 
     fn bytes(&self) -> usize {
@@ -162,7 +168,9 @@ impl Hub {
         };
         let name = history_log(&job.name);
         let entry = job.stored.clone().into();
-        self.cluster.engine.append(&Log { name: &name, keep }, entry, job.event.as_deref())
+        let log = Log { name: &name, keep };
+        let answer = self.cluster.engine.append(&log, entry, job.event.as_deref());
+        self.outward_when_kept(job, answer)
     }
 
     fn send_job(&self, job: &Job) -> Answer<Option<Appended>> {

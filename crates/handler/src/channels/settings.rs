@@ -6,6 +6,8 @@ use ws_channels::{
     ChannelRules, ConnectionTypes, PresenceConfig, PublishedEventsConfig, SubscriptionLimits,
 };
 
+use super::outward::Outward;
+
 /// Which channels there are, who may do what in them, and how much of everything.
 #[derive(Clone, Debug)]
 pub struct ChannelSettings {
@@ -24,6 +26,8 @@ pub struct ChannelSettings {
     pub event_cache: Option<NonZeroU16>,
     /// Bytes of publishes that may wait for the engine while it is away, where a rule lets them wait.
     pub backlog_bytes_max: usize,
+    /// Who is told of what is published through this node.
+    pub outward: Option<Arc<dyn Outward>>,
     /// What the paths of upgrades mean.
     pub types: Arc<ConnectionTypes>,
 }
@@ -48,6 +52,7 @@ impl Default for ChannelSettings {
             published: Some(PublishedEventsConfig::default()),
             event_cache: Some(Self::EVENT_CACHE),
             backlog_bytes_max: Self::BACKLOG_BYTES_MAX,
+            outward: None,
             types: Arc::default(),
         }
     }

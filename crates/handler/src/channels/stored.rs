@@ -8,6 +8,7 @@
 //! What clients read is written by each node on its own, once the offset is known.
 
 use serde_json::value::RawValue;
+use ws_channels::ChannelName;
 use ws_protocol::{ChannelMessage, ServerMessage};
 
 use super::back_end::Publish;
@@ -77,6 +78,12 @@ impl<'s> Stored<'s> {
             // Looked into: what others can write to is not trusted to be JSON.
             data: serde_json::from_slice(rest).ok()?,
         })
+    }
+
+    /// As it was published in `channel`.
+    pub(crate) fn publish(&self, channel: &'s ChannelName) -> Publish<'s> {
+        let Self { event, from, event_id, data, .. } = *self;
+        Publish { channel, event, data, event_id, from }
     }
 
     /// What subscribers of `channel` read.

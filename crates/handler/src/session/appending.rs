@@ -40,6 +40,7 @@ impl<A: Application> GatewaySession<A> {
                 return self.refuse_for(name, &error, id, replies);
             }
             hub.counts.add(Tally::Published as usize);
+            hub.tell_outward(name, &allowed.stored);
             if let Some(channel) = allowed.channel.clone() {
                 let message =
                     prepare(&allowed.stored.message(name, None), allowed.stored.timestamp);

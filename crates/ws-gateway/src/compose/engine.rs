@@ -17,6 +17,7 @@ use super::ComposeError;
 use crate::{
     bridges::Bridges,
     config::{Config, EngineKind, NatsStorage, Secret, ServerAddress},
+    outcomes::Outcomes,
 };
 
 /// How often an engine that is not there yet is looked at.
@@ -125,14 +126,15 @@ fn redis(config: &Config) -> RedisConfig {
 
 /// What passes between subjects of NATS and channels, over a connection of its own; `None` if nothing does.
 /// Must be called within a tokio runtime.
-pub fn bridges(config: &Config) -> Result<Option<Bridges>, ComposeError> {
+pub fn bridges(config: &Config, outcomes: Arc<Outcomes>) -> Result<Option<Bridges>, ComposeError> {
     let specs = &config.nats.bridges;
     if specs.is_empty() {
         return Ok(None);
     }
     let nats = nats_config(config, &config.nats.servers);
     nats.check().map_err(ComposeError::of("[[bridges]]"))?;
-    Ok(Some(Bridges::new(ws_broker_nats::Client::connect(nats), specs)))
+    let client = ws_broker_nats::Client::connect(nats);
+    Ok(Some(Bridges::new(client, specs, outcomes)))
 }
 
 /// How much is kept for users who are away.

@@ -10,7 +10,7 @@ use super::*;
 
 #[test]
 fn what_is_not_configured_is_as_the_handler_has_it_by_default() {
-    let composed = channels(&Config::default()).unwrap();
+    let composed = channels(&Config::default(), None).unwrap();
     let default = ChannelSettings::default();
     assert!(composed.rules.is_open() && composed.rules.rules().is_empty());
     assert_eq!(composed.limits, default.limits);
@@ -43,7 +43,7 @@ fn each_setting_of_channels_reaches_its_place() {
         presence_users_max: 8,
     };
     let config = Config { channels: settings, ..Config::default() };
-    let composed = channels(&config).unwrap();
+    let composed = channels(&config, None).unwrap();
     let chat = ChannelName::new("chat:1").unwrap();
     let caller = Caller::default();
     let rule =
@@ -65,7 +65,7 @@ fn a_configuration_that_nobody_checked_is_refused_with_all_that_is_wrong() {
     let mut config = Config::default();
     let bad = |pattern: &str| RuleSpec { pattern: pattern.to_owned(), ..RuleSpec::default() };
     config.channels.rules = vec![bad(""), bad("$x")];
-    let refused = channels(&config).unwrap_err().to_string();
+    let refused = channels(&config, None).unwrap_err().to_string();
     assert!(refused.starts_with("channels: channel rule 1: "), "{refused}");
     assert!(refused.contains("; channel rule 2: "), "{refused}");
 }

@@ -1,5 +1,8 @@
 //! Gateways with NATS between them.
 
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+use ws_broker_nats::{Bridge, Client, NatsConfig};
 use ws_test_servers::{Nats, NatsCluster, NatsOptions};
 
 use crate::story::{self, House};
@@ -46,4 +49,155 @@ async fn a_server_without_jetstream_is_said_to_be_one() {
     let said =
         story::a_start_that_fails(&House::new("nats-core", &[("NATS_URL", &nats.url())])).await;
     assert!(said.contains("has no JetStream"), "{said}");
+}
+
+const BRIDGES: &str = r#"
+[broker]
+broker = "memory"
+
+[[bridges]]
+subject = "orders.*"
+channel = "orders"
+
+[[bridges]]
+subject = "chat.support"
+channel = "chat:support"
+direction = "both"
+
+[[bridges]]
+subject = "audit"
+channel = "kept"
+direction = "out"
+
+[[channels]]
+pattern = "kept"
+subscribe = true
+publish = true
+history = { size = 10, ttl = "1m" }
+
+[[channels]]
+pattern = "*"
+subscribe = true
+publish = true
+"#;
+
+/// A program on NATS that is no gateway.
+fn stranger(nats: &Nats) -> Client {
+    Client::connect(NatsConfig {
+        urls: vec![nats.url()],
+        prefix: "stranger".to_owned(),
+        ..NatsConfig::default()
+    })
+}
+
+/// What comes at a subject, as subject, payload and event.
+fn heard(client: &Client, subject: &str) -> (Bridge, UnboundedReceiver<[String; 3]>) {
+    let (heard, hears) = tokio::sync::mpsc::unbounded_channel();
+    let bridge = client.bridge(subject, None, move |arrival| {
+        let payload = String::from_utf8_lossy(arrival.payload).into_owned();
+        let event = arrival.headers.get("Ws-Event").unwrap_or_default().to_owned();
+        let _ = heard.send([arrival.subject.to_owned(), payload, event]);
+    });
+    (bridge.expect("a subject"), hears)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn section_4_11_bridges_pass_messages_both_ways_and_nothing_goes_round_in_circles() {
+    let nats = Nats::start(&NatsOptions::default()).expect("a nats-server");
+    let stranger = stranger(&nats);
+    stranger.ready().await.expect("it is there");
+    let (_all, mut hears) = heard(&stranger, ">");
+    let house = House::with_file("nats-bridges", &[("NATS_URL", &nats.url())], BRIDGES);
+    let gateway = house.open().await;
+    let mut ada = gateway.visit("ada").await;
+    for channel in ["orders", "chat:support", "kept"] {
+        ada.follow(channel, None).await;
+    }
+    // In, as soon as the bridge is open.
+    loop {
+        stranger.publish("orders.new", "{\"n\":1.50}".into(), &[]).expect("on its way");
+        ada.send(json!({ "type": "ping", "id": "heard" })).await;
+        let message = ada.next().await;
+        if message["type"] == "message" {
+            assert_eq!(message["channel"], "orders");
+            assert_eq!(
+                (&message["event"], &message["data"]["n"]),
+                (&json!("orders.new"), &json!(1.5))
+            );
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    stranger.publish("chat.support", "hello".into(), &[("Ws-Event", "said")]).expect("on its way");
+    let said = ada.until("chat:support").await;
+    assert_eq!((&said["event"], &said["data"]), (&json!("said"), &json!("hello")));
+    // Out, and what went out does not come back.
+    let publish =
+        json!({ "type": "publish", "channel": "chat:support", "event": "said", "data": [7] });
+    ada.send(publish).await;
+    assert_eq!(ada.until("chat:support").await["data"], json!([7]));
+    ada.send(json!({ "type": "publish", "channel": "kept", "data": 8 })).await;
+    assert_eq!(ada.until("kept").await["offset"], json!(1));
+    let mut outward = Vec::new();
+    while outward.len() < 2 {
+        let [subject, payload, event] = hears.recv().await.expect("it hears");
+        // What it said itself is not told to it, and connections have words of their own.
+        if !["chat.support", "audit"].contains(&&*subject) {
+            assert!(!subject.starts_with("orders"), "{subject}");
+            continue;
+        }
+        outward.push((subject, payload, event));
+    }
+    let word = |text: &str| text.to_owned();
+    assert_eq!(
+        outward,
+        [(word("chat.support"), word("[7]"), word("said")), (word("audit"), word("8"), word("")),]
+    );
+    ada.send(json!({ "type": "ping", "id": "all" })).await;
+    assert_eq!(ada.until_type("pong").await["id"], "all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn section_4_11_requests_are_answered_by_whoever_answers_at_a_subject() {
+    let nats = Nats::start(&NatsOptions::default()).expect("a nats-server");
+    let upstream = format!("{}/rpc.echo", nats.url());
+    let variables =
+        [("UPSTREAM", &*upstream), ("UPSTREAM_TIMEOUT", "500ms"), ("MAX_FRAME_SIZE", "1KiB")];
+    let house = House::with_file("nats-upstream", &variables, "");
+    let gateway = house.open().await;
+    let mut ada = gateway.visit("ada").await;
+    let failed = ada.ask("anybody?").await;
+    assert_eq!(failed["code"], "upstream_unavailable", "{failed}");
+
+    let stranger = stranger(&nats);
+    stranger.ready().await.expect("it is there");
+    let answers = stranger.clone();
+    let _serving = stranger.bridge("rpc.echo", None, move |arrival| {
+        let question: Value = serde_json::from_slice(arrival.payload).expect("JSON");
+        assert_eq!(question["userId"], "ada");
+        let answer = match question["payload"].as_str() {
+            Some("silence") => return,
+            Some("much") => "[1]".repeat(1000),
+            Some("noise") => "no JSON".to_owned(),
+            Some("nothing") => String::new(),
+            _ => json!({ "was": question["payload"] }).to_string(),
+        };
+        answers
+            .publish(arrival.reply.expect("an answer is awaited"), answer.into(), &[])
+            .expect("sent");
+    });
+    // It has subscribed when it answers.
+    let answer = loop {
+        let answer = ada.ask("hello").await;
+        if answer["code"] != "upstream_unavailable" {
+            break answer;
+        }
+    };
+    assert_eq!(answer["payload"], json!({ "was": "hello" }), "{answer}");
+    for (payload, code) in
+        [("silence", "upstream_timeout"), ("much", "upstream_failed"), ("noise", "upstream_failed")]
+    {
+        assert_eq!(ada.ask(payload).await["code"], code, "{payload}");
+    }
+    assert_eq!(ada.ask("nothing").await["payload"], Value::Null);
 }

@@ -29,8 +29,12 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new(name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::with_file(name, variables, RULES)
+    }
+
+    pub(crate) fn with_file(name: &str, variables: &[(&str, &str)], text: &str) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let rules = file(&format!("servers-{name}.toml"), RULES);
+        let rules = file(&format!("servers-{name}.toml"), text);
         let rules = rules.to_str().expect("UTF-8").to_owned();
         Self { variables: variables.iter().map(owned).collect(), rules }
     }
@@ -108,6 +112,26 @@ impl Client {
                 Some("subscribed") => return answer,
                 Some("error") => sleep(Duration::from_millis(50)).await,
                 _ => panic!("{answer}"),
+            }
+        }
+    }
+
+    /// The next message of that channel.
+    pub(crate) async fn until(&mut self, channel: &str) -> Value {
+        loop {
+            let message = self.next().await;
+            if message["type"] == "message" && message["channel"] == channel {
+                return message;
+            }
+        }
+    }
+
+    /// The next of that type.
+    pub(crate) async fn until_type(&mut self, name: &str) -> Value {
+        loop {
+            let message = self.next().await;
+            if message["type"] == name {
+                return message;
             }
         }
     }

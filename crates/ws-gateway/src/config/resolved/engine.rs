@@ -12,6 +12,8 @@ pub struct BrokerSettings {
     pub engine: EngineKind,
     /// Where history and inbox are kept on disk. Default `None`.
     pub data_dir: Option<PathBuf>,
+    /// How large it may become. Default 4 GiB; at least 256 MiB.
+    pub data_bytes_max: u64,
     /// What all names at a server begin with. Default `ws`.
     pub prefix: String,
     /// What becomes of a start without the engine. Default [`StartMode::Retry`].
@@ -31,6 +33,7 @@ impl Default for BrokerSettings {
         Self {
             engine: EngineKind::default(),
             data_dir: None,
+            data_bytes_max: 4 << 30,
             prefix: "ws".to_owned(),
             start: StartMode::default(),
             start_timeout: Duration::from_secs(10),

@@ -4,7 +4,7 @@
 use crate::config::form::{
     broker_prefix, data_dir, file, nats_url, redis_host, redis_url, word_of_server,
 };
-use crate::config::quantity::{DAY, GIB, HOUR, KIB, SECOND};
+use crate::config::quantity::{DAY, GIB, HOUR, KIB, MIB, SECOND};
 use crate::config::resolved::{EngineKind, NatsStorage, StartMode};
 use crate::config::setting::{Kind, Section, Setting};
 
@@ -32,6 +32,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Text("a folder of this gateway alone", data_dir),
         default: "",
         doc: "Where history and inbox are kept on disk",
+    },
+    Setting {
+        env: "DATA_BYTES_MAX",
+        section: Section::Broker,
+        kind: Kind::Size(256 * MIB..=16 * 1024 * GIB, |c, bytes| c.broker.data_bytes_max = bytes),
+        default: "4294967296",
+        doc: "How large that folder may become",
     },
     Setting {
         env: "BROKER_PREFIX",

@@ -52,6 +52,7 @@ fn each_setting_goes_to_a_place_of_its_own() {
                 "7KiB"
             }
             "INBOX_TTL" => "7s",
+            "DATA_BYTES_MAX" => "1GiB",
             _ => other(setting),
         };
         assert!(setting.apply(&mut config, text), "{} = {text}", setting.env);
