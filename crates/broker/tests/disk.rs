@@ -12,6 +12,8 @@ mod damage;
 mod folder;
 #[path = "disk/full.rs"]
 mod full;
+#[path = "disk/model.rs"]
+mod model;
 #[path = "disk/reopening.rs"]
 mod reopening;
 

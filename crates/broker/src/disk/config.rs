@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskConfig {
     /// Whether the disk is told to write (`fdatasync`) before anything is answered: what was answered survives a
-    /// power cut. Without, it survives `kill -9` of the process alone. Default: on. One call serves all that wait.
+    /// power cut. Without, it survives `kill -9` of the process alone, and a power cut may leave damage that is to be repaired. Default: on. One call serves all that wait.
     pub is_synced: bool,
     /// At most so many bytes of files. When they are reached, the oldest entries go from the logs that drop
     /// their oldest, whatever their `Keep` would allow; logs that refuse, and records, may fill half of it, and then
@@ -24,7 +24,7 @@ pub struct DiskConfig {
     pub payload_bytes_max: usize,
     /// How much may wait to be written before calls are answered with `Overloaded`. Default: 64 MiB.
     pub waiting_bytes_max: usize,
-    /// The size of one file. Files are given back as a whole, so that room comes back in such steps. Default: 64 MiB.
+    /// The size of one file, each of which is held open. Files are given back as a whole, so that room comes back in such steps. Default: 64 MiB.
     pub segment_bytes: u64,
     /// A log with nothing in it, to which nothing is appended for so long, and that nobody follows, is
     /// forgotten: if it is used again, it has another epoch. Default: 7 days.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{
     exchange::{Command, Exchange, Reply, Work, overloaded, refused},
     format::{Frame, Item, Kept},
-    log::LogState,
+    log::{LogState, Slot},
     state::State,
 };
 use crate::{Appended, Conflict, EngineError, Entry, Position, Record, Revision};
@@ -189,9 +189,12 @@ impl<'a> Plan<'a> {
     fn remove(&mut self, name: &Arc<str>, offsets: &[u64]) {
         let known = self.ids.get(name).or_else(|| self.state.ids.get(name));
         let Some(id) = known.copied() else { return };
-        let log = self.state.logs.get(&id);
+        let (log, now_ms) = (self.state.logs.get(&id), self.now_ms);
         for offset in offsets.iter().copied() {
-            let slot = log.and_then(|log| log.slot(offset));
+            // What is too old is gone already, by its age.
+            let is_there =
+                |log: &&LogState, slot: &Slot| slot.appended_ms >= log.kept.old_ms(now_ms);
+            let slot = log.and_then(|log| log.slot(offset).filter(|slot| is_there(&log, slot)));
             let touched = match (self.logs.get_mut(&id), log) {
                 (Some(touched), _) => touched,
                 (None, Some(log)) => self.logs.entry(id).or_insert(Touched::of(log, self.now_ms)),

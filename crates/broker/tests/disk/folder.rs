@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::{Builder, Runtime};
 use ws_broker::{
     Answer, Appended, Disk, DiskConfig, Engine, EngineError, Keep, Log, Page, ReadLimits, WhenFull,
 };
@@ -74,7 +75,10 @@ pub(crate) fn open(folder: &Folder, config: DiskConfig) -> Disk {
 
 /// What an engine answers, waited for.
 pub(crate) fn outcome<T>(answer: Answer<T>) -> Result<T, EngineError> {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+    thread_local! {
+        static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap();
+    }
+    RUNTIME.with(|runtime| runtime.block_on(answer))
 }
 
 /// What an engine that is up answers.
