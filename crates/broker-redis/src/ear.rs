@@ -13,12 +13,12 @@ use redis::{
 };
 use tokio::sync::Notify;
 
-use crate::{answers, names::Source, shared::Shared};
+use crate::{answers, hub::Hub, names::Source};
 
 /// What a connection that follows hears, until it is closed.
 #[derive(Debug)]
 pub(crate) struct Ear {
-    shared: Arc<Shared>,
+    hub: Arc<Hub>,
     /// Held while the listener is told: once it is closed, nothing of this connection comes any more, and
     /// nothing overtakes it on the next.
     is_open: Mutex<bool>,
@@ -29,9 +29,9 @@ pub(crate) struct Ear {
 }
 
 impl Ear {
-    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
         let (gone, leaving) = (Notify::new(), AtomicUsize::new(0));
-        Arc::new(Self { shared, is_open: Mutex::new(true), gone, leaving })
+        Arc::new(Self { hub, is_open: Mutex::new(true), gone, leaving })
     }
 
     pub(crate) fn close(&self) {
@@ -39,9 +39,9 @@ impl Ear {
     }
 
     fn hear(&self, channel: &[u8], payload: Bytes) {
-        let Some(listener) = self.shared.health.listener() else { return };
-        let counters = &self.shared.counters;
-        match self.shared.names.source(channel) {
+        let Some(listener) = self.hub.health.listener() else { return };
+        let counters = &self.hub.counters;
+        match self.hub.names.source(channel) {
             Some(Source::Topic(topic)) => {
                 counters.messages.add(1);
                 listener.handle_message(topic, payload);
@@ -76,7 +76,7 @@ impl AsyncPushSender for Ear {
                     });
                 // The slot went to another server.
                 if is_ours.is_err() {
-                    self.shared.stale.notify_one();
+                    self.hub.stale.notify_one();
                     self.gone.notify_one();
                 }
             }

@@ -18,7 +18,7 @@ use crate::{
     error::{KIND, StartError, is_elsewhere, of_call, unavailable},
     greeting::refusal,
     health::Part,
-    shared::Shared,
+    hub::Hub,
     stats::Counters,
 };
 
@@ -46,7 +46,7 @@ enum Change {
 /// The task's side of it.
 #[derive(Debug)]
 pub(crate) struct Following {
-    shared: Arc<Shared>,
+    hub: Arc<Hub>,
     part: Part,
     changes: mpsc::UnboundedReceiver<Change>,
     closed: Arc<RwLock<Option<Arc<str>>>>,
@@ -54,13 +54,13 @@ pub(crate) struct Following {
 }
 
 impl Follows {
-    pub(crate) fn new(shared: &Arc<Shared>, part: Part) -> (Self, Following) {
+    pub(crate) fn new(hub: &Arc<Hub>, part: Part) -> (Self, Following) {
         let (sender, changes) = mpsc::unbounded_channel();
-        let budget = Budget::new(shared.config.pending_max, usize::MAX);
+        let budget = Budget::new(hub.config.pending_max, usize::MAX);
         let closed = Arc::new(RwLock::new(Some(Arc::from("it is being connected"))));
         let moved = Arc::new(Notify::new());
         let following = Following {
-            shared: shared.clone(),
+            hub: hub.clone(),
             part,
             changes,
             closed: closed.clone(),
@@ -101,19 +101,19 @@ impl Follows {
 impl Following {
     /// Connects to the chosen server, follows all that is wanted, and connects again.
     pub(crate) async fn run(mut self, mut chosen: watch::Receiver<Option<Endpoint>>) {
-        let mut backoff = Backoff::new(&self.shared.config);
+        let mut backoff = Backoff::new(&self.hub.config);
         loop {
             let endpoint = match chosen.wait_for(Option::is_some).await.as_deref() {
                 Ok(Some(endpoint)) => endpoint.clone(),
                 _ => return,
             };
-            let ear = Ear::new(self.shared.clone());
+            let ear = Ear::new(self.hub.clone());
             let Err(error) = self.listen(&endpoint, &ear, &mut chosen, &mut backoff).await;
             ear.close();
             self.close(&error);
-            self.shared.counters.disconnects.add(1);
-            self.shared.health.down(self.part, &error);
-            self.shared.stale.notify_one();
+            self.hub.counters.disconnects.add(1);
+            self.hub.health.down(self.part, &error);
+            self.hub.stale.notify_one();
             tokio::time::sleep(backoff.pause()).await;
         }
     }
@@ -125,10 +125,10 @@ impl Following {
         chosen: &mut watch::Receiver<Option<Endpoint>>,
         backoff: &mut Backoff,
     ) -> Result<std::convert::Infallible, StartError> {
-        let shared = self.shared.clone();
-        let config = &shared.config;
+        let hub = self.hub.clone();
+        let config = &hub.config;
         let mut connection = endpoint.connect(config, ear.clone()).await?;
-        let mut wire = Wire { shared: &shared, endpoint, ear, connection: &mut connection };
+        let mut wire = Wire { hub: &hub, endpoint, ear, connection: &mut connection };
         let channels = self.open();
         for channels in channels.chunks(BATCH_MAX) {
             wire.follow_again(channels).await?;
@@ -137,8 +137,8 @@ impl Following {
             return Err(endpoint.unreachable("another server is the master now"));
         }
         backoff.reset();
-        shared.counters.connects.add(1);
-        shared.health.up(self.part);
+        hub.counters.connects.add(1);
+        hub.health.up(self.part);
 
         let mut clock = tokio::time::interval(config.ping_interval);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -162,13 +162,13 @@ impl Following {
 
     /// From now on, changes come here; before them, this was wanted.
     fn open(&mut self) -> Vec<Arc<str>> {
-        let wanted = self.shared.wanted.lock();
+        let wanted = self.hub.wanted.lock();
         *self.closed.write() = None;
-        self.shared.channels_of(self.part, &wanted)
+        self.hub.channels_of(self.part, &wanted)
     }
 
     fn close(&mut self, error: &StartError) {
-        let _wanted = self.shared.wanted.lock();
+        let _wanted = self.hub.wanted.lock();
         *self.closed.write() = Some(error.to_string().into());
         // Those who asked learn that it is not known; what is wanted is followed with the next connection.
         while self.changes.try_recv().is_ok() {}
@@ -177,7 +177,7 @@ impl Following {
 
 /// One connection.
 struct Wire<'a> {
-    shared: &'a Shared,
+    hub: &'a Hub,
     endpoint: &'a Endpoint,
     ear: &'a Ear,
     connection: &'a mut MultiplexedConnection,
@@ -191,7 +191,7 @@ impl Wire<'_> {
         }
         for answer in self.exchange(&pipeline).await? {
             if let Value::ServerError(error) = answer {
-                return Err(refusal(&error, self.endpoint, &self.shared.config));
+                return Err(refusal(&error, self.endpoint, &self.hub.config));
             }
         }
         Ok(())
@@ -214,9 +214,9 @@ impl Wire<'_> {
             let followed = match answer {
                 Value::ServerError(error) => {
                     if is_elsewhere(&error) {
-                        self.shared.stale.notify_one();
+                        self.hub.stale.notify_one();
                     }
-                    self.shared.wanted.lock().remove(&channel);
+                    self.hub.wanted.lock().remove(&channel);
                     Err(of_call(&error))
                 }
                 _ => Ok(()),
@@ -237,7 +237,7 @@ impl Wire<'_> {
         let answers = self.connection.send_packed_commands(pipeline, 0, pipeline.len());
         tokio::pin!(answers);
         // In two halves: if it was us who stood still, the answer is about to be read.
-        let half = self.shared.config.answer_timeout / 2;
+        let half = self.hub.config.answer_timeout / 2;
         for _ in 0..2 {
             match tokio::time::timeout(half, &mut answers).await {
                 Ok(Ok(answers)) => return Ok(answers),
@@ -249,7 +249,7 @@ impl Wire<'_> {
     }
 
     fn command(&self, is_follow: bool, channel: &str) -> redis::Cmd {
-        let name = match (self.shared.config.is_cluster, is_follow) {
+        let name = match (self.hub.config.is_cluster, is_follow) {
             (false, true) => "SUBSCRIBE",
             (false, false) => "UNSUBSCRIBE",
             (true, true) => "SSUBSCRIBE",

@@ -13,7 +13,7 @@ use crate::{
 /// What was learned.
 #[derive(Debug)]
 pub(crate) struct Greeting {
-    /// Another one whenever the server may have lost something that it acknowledged.
+    /// Another one whenever the server may have lost something that it acknowledged: `run:promise`.
     pub(crate) life: String,
     /// This connection at the server, so that the next one can end it.
     pub(crate) former: Option<Former>,
@@ -55,6 +55,10 @@ async fn exchange(
     // Until it has read its data it says that it writes no file: what it says of its promises is not so yet.
     if field(&info, "loading") == "1" {
         return Err(endpoint.unreachable("it is loading its data"));
+    }
+
+    if field(&info, "run_id").is_empty() {
+        return Err(endpoint.unreachable("it does not tell its run_id, by which a restart shows"));
     }
 
     let mut more = Pipeline::new();
@@ -108,19 +112,21 @@ pub(crate) fn check_node(
     }
 }
 
-/// Restarted with everything on disk, a server is the same. A promoted replica is another one: it may
-/// lack what its master had acknowledged.
+/// Of which process it is, and by which promise it is the same one when it is restarted: none, if it
+/// may have lost something. A promoted replica gives another one: it may lack what its master had
+/// acknowledged.
 fn life(info: &str, config: &RedisConfig, is_always: bool, node: &str) -> String {
+    let run = field(info, "run_id");
     if config.is_durable {
-        return "durable".to_owned();
+        return format!("{run}:durable");
     }
     if field(info, "aof_enabled") != "1" || !is_always {
-        return field(info, "run_id").to_owned();
+        return format!("{run}:");
     }
     let replaced = field(info, "master_replid2").trim_matches('0');
     match config.is_cluster {
-        true => format!("aof:{node}:{replaced}"),
-        false => format!("aof:{replaced}"),
+        true => format!("{run}:aof:{node}:{replaced}"),
+        false => format!("{run}:aof:{replaced}"),
     }
 }
 
@@ -128,11 +134,11 @@ fn life(info: &str, config: &RedisConfig, is_always: bool, node: &str) -> String
 fn probes(keys: &LogKeys, config: &RedisConfig) -> Pipeline {
     let mut append = Script::Append.call(4);
     append.arg(&keys.meta).arg(&keys.entries).arg(&keys.feed).arg(keys.event("e"));
-    append.arg("probe").arg(1).arg(1000).arg(1000);
+    append.arg("probe:").arg(1).arg(1000).arg(1000);
     append.arg(1).arg(0).arg(config.publish_command()).arg("").arg(1000);
     let mut read = Script::Read.call(2);
     read.arg(&keys.meta).arg(&keys.entries);
-    read.arg("probe").arg(1).arg(1000).arg(1000).arg(0).arg(1).arg(1);
+    read.arg("probe:").arg(1).arg(1000).arg(1000).arg(0).arg(1).arg(1);
     let mut remove = Script::Remove.call(2);
     remove.arg(&keys.meta).arg(&keys.entries).arg(1);
     let mut pipeline = Pipeline::new();

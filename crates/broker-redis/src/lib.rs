@@ -12,13 +12,13 @@ mod error;
 mod follows;
 mod greeting;
 mod health;
+mod hub;
 mod lane;
 mod link;
 mod names;
 mod redis;
 mod scripts;
 mod server;
-mod shared;
 mod stats;
 mod topology;
 

@@ -15,10 +15,10 @@ use crate::{
     error::{StartError, is_elsewhere, of_call, unavailable},
     greeting::{Former, Greeting, greet},
     health::Part,
+    hub::Hub,
     lane::{Lane, Open, Request},
     scripts,
     server::Target,
-    shared::Shared,
 };
 
 /// Calls that are written at once.
@@ -30,7 +30,7 @@ const BATCHES_MAX: usize = 32;
 /// What one task does for one server.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) part: Part,
     /// The part that hears what is followed.
@@ -51,29 +51,29 @@ struct Ready {
 impl Link {
     /// Connects, writes what is asked, and connects again.
     pub(crate) async fn run(self, mut requests: UnboundedReceiver<Request>) {
-        let (shared, mut backoff) = (&self.shared, Backoff::new(&self.shared.config));
+        let (hub, mut backoff) = (&self.hub, Backoff::new(&self.hub.config));
         let mut former = None;
         for generation in 0.. {
             let error = match refusing(&mut requests, self.connect(former.as_ref())).await {
                 Ok(ready) => {
                     backoff.reset();
                     former.clone_from(&ready.greeting.former);
-                    shared.counters.connects.add(1);
+                    hub.counters.connects.add(1);
                     self.drive(ready, generation, &mut requests).await
                 }
                 Err(error) => error,
             };
-            shared.counters.disconnects.add(1);
+            hub.counters.disconnects.add(1);
             self.lane.close(error.to_string().into());
-            shared.health.down(self.part, &error);
-            shared.stale.notify_one();
+            hub.health.down(self.part, &error);
+            hub.stale.notify_one();
             refusing(&mut requests, tokio::time::sleep(backoff.pause())).await;
         }
     }
 
     async fn connect(&self, former: Option<&Former>) -> Result<Ready, StartError> {
         let mut failed = None;
-        for endpoint in self.target.endpoints(&self.shared).await? {
+        for endpoint in self.target.endpoints(&self.hub).await? {
             match self.connect_to(endpoint, former).await {
                 Ok(ready) => return Ok(ready),
                 Err(error) => failed = failed.or(Some(error)),
@@ -87,7 +87,7 @@ impl Link {
         endpoint: Endpoint,
         former: Option<&Former>,
     ) -> Result<Ready, StartError> {
-        let config = &self.shared.config;
+        let config = &self.hub.config;
         let gone = Arc::new(Notify::new());
         let told = gone.clone();
         let pushed = move |info: PushInfo| {
@@ -97,7 +97,7 @@ impl Link {
             Ok::<(), ()>(())
         };
         let mut connection = endpoint.connect(config, pushed).await?;
-        let Some(probe) = self.target.probe(&self.shared, self.part) else {
+        let Some(probe) = self.target.probe(&self.hub, self.part) else {
             return Err(endpoint.unreachable("no slot of the cluster is its"));
         };
         let greeting = greet(&mut connection, &endpoint, config, former, &probe).await?;
@@ -111,18 +111,18 @@ impl Link {
         generation: u64,
         requests: &mut UnboundedReceiver<Request>,
     ) -> StartError {
-        let (shared, config) = (&self.shared, &self.shared.config);
+        let (hub, config) = (&self.hub, &self.hub.config);
         let Ready { connection, endpoint, greeting, gone } = ready;
         self.lane.open(Open { generation, life: greeting.life });
         let chosen = self.chosen.borrow().as_ref().map(|chosen| chosen.label.clone());
         if chosen.as_ref() != Some(&endpoint.label) {
             if chosen.is_some() {
                 // What is followed must move there first.
-                shared.health.down(self.follows, &endpoint.unreachable("it is the master now"));
+                hub.health.down(self.follows, &endpoint.unreachable("it is the master now"));
             }
             self.chosen.send_replace(Some(endpoint.clone()));
         }
-        shared.health.up(self.part);
+        hub.health.up(self.part);
 
         let mut written = FuturesOrdered::new();
         let mut since = VecDeque::new();
@@ -165,7 +165,7 @@ impl Link {
                     self.current(&mut gathered, generation)
                 }
             };
-            let mut exchange = Box::pin(exchange(shared.clone(), connection.clone(), batch));
+            let mut exchange = Box::pin(exchange(hub.clone(), connection.clone(), batch));
             // Written in this order, before anything else is asked.
             match (&mut exchange).now_or_never() {
                 None => {
@@ -188,7 +188,7 @@ impl Link {
                 false => request.answer(Err(unavailable("the connection was lost"))),
             }
         }
-        self.shared.counters.batches.add(1);
+        self.hub.counters.batches.add(1);
         batch
     }
 }
@@ -204,7 +204,7 @@ enum Outcome {
 
 /// Writes a batch at once, and answers each call. An empty one asks whether the server lives.
 async fn exchange(
-    shared: Arc<Shared>,
+    hub: Arc<Hub>,
     mut connection: MultiplexedConnection,
     batch: Vec<Request>,
 ) -> Outcome {
@@ -223,9 +223,8 @@ async fn exchange(
     for is_again in [false, true] {
         let answers = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await;
         let Ok(mut answers) = answers else {
-            shared.counters.unknown.add(waiting.len());
-            shared
-                .counters
+            hub.counters.unknown.add(waiting.len());
+            hub.counters
                 .publishes_lost
                 .add(waiting.iter().filter(|(reply, _)| reply.is_none()).count());
             return Outcome::Lost;
@@ -248,7 +247,7 @@ async fn exchange(
                         _ => {}
                     }
                     if is_elsewhere(&error) {
-                        shared.stale.notify_one();
+                        hub.stale.notify_one();
                     }
                     Err(of_call(&error))
                 }
@@ -257,7 +256,7 @@ async fn exchange(
             match reply {
                 // Who asked may have gone.
                 Some(reply) => drop(reply.send(answer)),
-                None if answer.is_err() => shared.counters.publishes_lost.add(1),
+                None if answer.is_err() => hub.counters.publishes_lost.add(1),
                 None => {}
             }
         }

@@ -16,10 +16,10 @@ use crate::{
     endpoint,
     error::{ConfigError, KIND, StartError, UNKNOWN},
     health::MAP,
+    hub::Hub,
     lane::Open,
     scripts::Script,
     server::{Parts, Server, Target},
-    shared::Shared,
     stats::RedisStats,
     topology::{self, Map},
 };
@@ -37,7 +37,7 @@ const EPOCH_MAX: u64 = (1 << 53) - 1;
 /// Topics, logs and records on Redis.
 #[derive(Debug)]
 pub struct Redis {
-    shared: Arc<Shared>,
+    hub: Arc<Hub>,
     cluster: Option<AbortHandle>,
 }
 
@@ -49,19 +49,19 @@ impl Redis {
     /// A setting is wrong, so that trying would not help.
     pub fn connect(config: RedisConfig) -> Result<Self, ConfigError> {
         let seeds = endpoint::all(&config)?;
-        let shared = Arc::new(Shared::new(config, seeds.clone()));
-        if shared.config.is_cluster {
-            shared.health.add(MAP, "the cluster is not known yet".into());
-            let watching = tokio::spawn(topology::watch(shared.clone()));
-            return Ok(Self { shared, cluster: Some(watching.abort_handle()) });
+        let hub = Arc::new(Hub::new(config, seeds.clone()));
+        if hub.config.is_cluster {
+            hub.health.add(MAP, "the cluster is not known yet".into());
+            let watching = tokio::spawn(topology::watch(hub.clone()));
+            return Ok(Self { hub, cluster: Some(watching.abort_handle()) });
         }
-        let target = match shared.config.sentinel_master.clone() {
+        let target = match hub.config.sentinel_master.clone() {
             Some(master) => Target::Watched(seeds, master),
             None => Target::First(seeds),
         };
-        let server = Server::new(&shared, target, Parts::new(&shared));
-        *shared.map.write() = Arc::new(Map::of_one(server));
-        Ok(Self { shared, cluster: None })
+        let server = Server::new(&hub, target, Parts::new(&hub));
+        *hub.map.write() = Arc::new(Map::of_one(server));
+        Ok(Self { hub, cluster: None })
     }
 
     /// Waits until it was up once. It goes on trying whatever this says.
@@ -70,18 +70,18 @@ impl Redis {
     ///
     /// A try failed before it was up.
     pub async fn ready(&self) -> Result<(), StartError> {
-        self.shared.health.ready().await
+        self.hub.health.ready().await
     }
 
     /// What was done so far.
     pub fn stats(&self) -> RedisStats {
         let pending: usize =
-            self.shared.map().servers.iter().map(|server| server.lane.pending()).sum();
+            self.hub.map().servers.iter().map(|server| server.lane.pending()).sum();
         RedisStats {
             pending: pending as u64,
-            connections: self.shared.health.connections() as u64,
-            follows: self.shared.wanted.lock().len() as u64,
-            ..self.shared.counters.read()
+            connections: self.hub.health.connections() as u64,
+            follows: self.hub.wanted.lock().len() as u64,
+            ..self.hub.counters.read()
         }
     }
 
@@ -92,14 +92,14 @@ impl Redis {
         command: impl FnOnce(&Open) -> Cmd,
         read: impl FnOnce(Value) -> Result<T, EngineError> + Send + 'static,
     ) -> Answer<T> {
-        let asked = self.shared.server(key);
+        let asked = self.hub.server(key);
         later(asked.and_then(|server| server.lane.ask(CALL_BYTES + bytes, command)), read)
     }
 
     /// What the scripts of a log want to know first.
     fn add_life(&self, command: &mut Cmd, log: &Log<'_>, open: &Open) {
         let ttl = log.keep.ttl;
-        let kept = self.shared.config.positions_ttl.max(ttl.saturating_mul(4));
+        let kept = self.hub.config.positions_ttl.max(ttl.saturating_mul(4));
         command.arg(&open.life).arg(fastrand::u64(1..=EPOCH_MAX));
         command.arg(milliseconds(ttl)).arg(milliseconds(kept));
     }
@@ -121,44 +121,44 @@ impl Engine for Redis {
     }
 
     fn status(&self) -> Status {
-        self.shared.health.status()
+        self.hub.health.status()
     }
 
     fn start(&self, listener: Arc<dyn Listener>) {
-        self.shared.health.start(listener);
+        self.hub.health.start(listener);
     }
 
     fn subscribe(&self, topic: &str) -> Answer<()> {
-        self.shared.follow(&self.shared.names.topic(topic))
+        self.hub.follow(&self.hub.names.topic(topic))
     }
 
     fn unsubscribe(&self, topic: &str) {
-        self.shared.unfollow(&self.shared.names.topic(topic));
+        self.hub.unfollow(&self.hub.names.topic(topic));
     }
 
     fn publish(&self, topic: &str, payload: Bytes) -> Result<(), EngineError> {
-        let channel = self.shared.names.topic(topic);
-        let server = self.shared.server(&channel)?;
+        let channel = self.hub.names.topic(topic);
+        let server = self.hub.server(&channel)?;
         server.lane.tell(CALL_BYTES + payload.len(), || {
-            let name = self.shared.config.publish_command();
+            let name = self.hub.config.publish_command();
             let mut command = Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
             command.arg(name).arg(&channel).arg(&*payload);
             command
         })?;
-        self.shared.counters.publishes.add(1);
+        self.hub.counters.publishes.add(1);
         Ok(())
     }
 
     fn follow(&self, log: &Log<'_>) -> Answer<()> {
-        self.shared.follow(&self.shared.names.log(log.name).feed)
+        self.hub.follow(&self.hub.names.log(log.name).feed)
     }
 
     fn unfollow(&self, log: &Log<'_>) {
-        self.shared.unfollow(&self.shared.names.log(log.name).feed);
+        self.hub.unfollow(&self.hub.names.log(log.name).feed);
     }
 
     fn append(&self, log: &Log<'_>, entry: Bytes, event: Option<&str>) -> Answer<Appended> {
-        let keys = self.shared.names.log(log.name);
+        let keys = self.hub.names.log(log.name);
         let command = |open: &Open| {
             let keep = log.keep;
             let mut command = Script::Append.call(if event.is_some() { 4 } else { 3 });
@@ -168,7 +168,7 @@ impl Engine for Redis {
             }
             self.add_life(&mut command, log, open);
             command.arg(keep.entries_max.get()).arg(u8::from(keep.when_full == WhenFull::Refuse));
-            command.arg(self.shared.config.publish_command()).arg(&*entry);
+            command.arg(self.hub.config.publish_command()).arg(&*entry);
             command.arg(milliseconds(keep.event_window));
             command
         };
@@ -176,7 +176,7 @@ impl Engine for Redis {
     }
 
     fn read(&self, log: &Log<'_>, after: u64, limits: ReadLimits) -> Answer<Page> {
-        let keys = self.shared.names.log(log.name);
+        let keys = self.hub.names.log(log.name);
         let command = |open: &Open| {
             let mut command = Script::Read.call(2);
             command.arg(&keys.meta).arg(&keys.entries);
@@ -189,7 +189,7 @@ impl Engine for Redis {
     }
 
     fn remove(&self, log: &Log<'_>, offsets: &[u64]) -> Answer<()> {
-        let keys = self.shared.names.log(log.name);
+        let keys = self.hub.names.log(log.name);
         let command = |_: &Open| {
             let mut command = Script::Remove.call(2);
             command.arg(&keys.meta).arg(&keys.entries).arg(offsets);
@@ -199,7 +199,7 @@ impl Engine for Redis {
     }
 
     fn get(&self, key: &str) -> Answer<Option<Record>> {
-        let key = self.shared.names.record(key);
+        let key = self.hub.names.record(key);
         let command = |_: &Open| {
             let mut command = Cmd::new();
             command.arg("GET").arg(&key);
@@ -214,7 +214,7 @@ impl Engine for Redis {
         value: Option<Bytes>,
         expected: Option<Revision>,
     ) -> Answer<Result<Revision, Conflict>> {
-        let key = self.shared.names.record(key);
+        let key = self.hub.names.record(key);
         // One of 2^64: no two of a key are the same, also if the server forgot what was there.
         let revision = Revision(fastrand::u64(..));
         let bytes = value.as_ref().map_or(0, Bytes::len);
@@ -230,20 +230,20 @@ impl Engine for Redis {
     }
 
     fn keys(&self, prefix: &str) -> Answer<Vec<String>> {
-        let shared = self.shared.clone();
-        let pattern = shared.names.records_pattern(prefix);
-        let scanning = tokio::spawn(scan(shared, pattern));
+        let hub = self.hub.clone();
+        let pattern = hub.names.records_pattern(prefix);
+        let scanning = tokio::spawn(scan(hub, pattern));
         Box::pin(async move { scanning.await.unwrap_or(Err(UNKNOWN)) })
     }
 }
 
 /// Looks at all keys of all servers. A scan may find one twice.
-async fn scan(shared: Arc<Shared>, pattern: String) -> Result<Vec<String>, EngineError> {
+async fn scan(hub: Arc<Hub>, pattern: String) -> Result<Vec<String>, EngineError> {
     let mut found = HashSet::new();
-    let map = shared.map();
+    let map = hub.map();
     if map.servers.is_empty() {
         // Says why.
-        shared.server(&pattern)?;
+        hub.server(&pattern)?;
     }
     for server in &map.servers {
         let mut cursor = 0;
@@ -257,7 +257,7 @@ async fn scan(shared: Arc<Shared>, pattern: String) -> Result<Vec<String>, Engin
             let (next, keys) = later(asked, answers::scanned).await?;
             for key in &keys {
                 if let Value::BulkString(key) = key
-                    && let Some(name) = shared.names.record_of(key)
+                    && let Some(name) = hub.names.record_of(key)
                 {
                     found.insert(name.to_owned());
                 }
@@ -276,7 +276,7 @@ impl Drop for Redis {
         if let Some(cluster) = &self.cluster {
             cluster.abort();
         }
-        let map = std::mem::take(&mut *self.shared.map.write());
+        let map = std::mem::take(&mut *self.hub.map.write());
         for server in &map.servers {
             server.end();
         }

@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     budget::Budget, endpoint::Endpoint, error::StartError, follows::Follows, greeting::bytes_of,
-    health::Part, lane::Lane, link::Link, names::LogKeys, shared::Shared,
+    health::Part, hub::Hub, lane::Lane, link::Link, names::LogKeys,
 };
 
 /// One server.
@@ -41,10 +41,10 @@ pub(crate) enum Target {
 
 impl Parts {
     /// Two parts that are not up yet.
-    pub(crate) fn new(shared: &Shared) -> Self {
-        let parts = Self { calls: shared.new_part(), follows: shared.new_part() };
+    pub(crate) fn new(hub: &Hub) -> Self {
+        let parts = Self { calls: hub.new_part(), follows: hub.new_part() };
         for part in [parts.calls, parts.follows] {
-            shared.health.add(part, "it is being connected".into());
+            hub.health.add(part, "it is being connected".into());
         }
         parts
     }
@@ -52,24 +52,24 @@ impl Parts {
 
 impl Server {
     /// Starts to connect to it.
-    pub(crate) fn new(shared: &Arc<Shared>, target: Target, parts: Parts) -> Arc<Self> {
-        let config = &shared.config;
+    pub(crate) fn new(hub: &Arc<Hub>, target: Target, parts: Parts) -> Arc<Self> {
+        let config = &hub.config;
         let budget = Budget::new(config.pending_max, config.pending_bytes_max);
-        let (lane, requests) = Lane::new(budget, shared.counters.clone());
+        let (lane, requests) = Lane::new(budget, hub.counters.clone());
         let lane = Arc::new(lane);
         let endpoint = match &target {
             Target::Node(endpoint) => Some((**endpoint).clone()),
             _ => None,
         };
         let link = Link {
-            shared: shared.clone(),
+            hub: hub.clone(),
             lane: lane.clone(),
             part: parts.calls,
             follows: parts.follows,
             target,
             chosen: watch::Sender::new(None),
         };
-        let (follows, following) = Follows::new(shared, parts.follows);
+        let (follows, following) = Follows::new(hub, parts.follows);
         let heard = tokio::spawn(following.run(link.chosen.subscribe()));
         let calls = tokio::spawn(link.run(requests));
         let tasks = [calls.abort_handle(), heard.abort_handle()];
@@ -93,22 +93,22 @@ impl Server {
     }
 
     /// Nobody waits for it any more.
-    pub(crate) fn forget(&self, shared: &Shared) {
-        shared.health.remove(self.parts.calls);
-        shared.health.remove(self.parts.follows);
+    pub(crate) fn forget(&self, hub: &Hub) {
+        hub.health.remove(self.parts.calls);
+        hub.health.remove(self.parts.follows);
     }
 }
 
 impl Target {
     /// Whom to try, in this order.
-    pub(crate) async fn endpoints(&self, shared: &Shared) -> Result<Vec<Endpoint>, StartError> {
+    pub(crate) async fn endpoints(&self, hub: &Hub) -> Result<Vec<Endpoint>, StartError> {
         match self {
             Self::Node(endpoint) => Ok(vec![(**endpoint).clone()]),
             Self::First(endpoints) => Ok(endpoints.clone()),
             Self::Watched(sentinels, master) => {
                 let mut failed = None;
                 for sentinel in sentinels {
-                    match ask_sentinel(sentinel, master, shared).await {
+                    match ask_sentinel(sentinel, master, hub).await {
                         Ok(endpoint) => return Ok(vec![endpoint]),
                         Err(error) => failed = failed.or(Some(error)),
                     }
@@ -119,10 +119,10 @@ impl Target {
     }
 
     /// A log to try everything with: in a cluster, one of a slot that this server has.
-    pub(crate) fn probe(&self, shared: &Shared, part: Part) -> Option<LogKeys> {
+    pub(crate) fn probe(&self, hub: &Hub, part: Part) -> Option<LogKeys> {
         const TRIES: u32 = 100_000;
-        let map = shared.map();
-        let mut keys = (0..TRIES).map(|number| shared.names.log(&format!("\0{number}")));
+        let map = hub.map();
+        let mut keys = (0..TRIES).map(|number| hub.names.log(&format!("\0{number}")));
         match self {
             Self::Node(_) => {
                 keys.find(|keys| map.server(&keys.meta).is_some_and(|server| server.has_part(part)))
@@ -139,14 +139,14 @@ impl Target {
 async fn ask_sentinel(
     sentinel: &Endpoint,
     master: &str,
-    shared: &Shared,
+    hub: &Hub,
 ) -> Result<Endpoint, StartError> {
     let unheard = |_| Ok::<(), ()>(());
-    let mut connection = sentinel.for_sentinel().connect(&shared.config, unheard).await?;
+    let mut connection = sentinel.for_sentinel().connect(&hub.config, unheard).await?;
     let mut command = redis::Cmd::new();
     command.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master);
     let answer = connection.send_packed_command(&command);
-    let answer = tokio::time::timeout(shared.config.answer_timeout, answer).await;
+    let answer = tokio::time::timeout(hub.config.answer_timeout, answer).await;
     let Ok(Ok(Value::Array(address))) = answer else {
         return Err(sentinel.unreachable(format!("this sentinel knows no master `{master}`")));
     };

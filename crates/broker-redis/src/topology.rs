@@ -10,9 +10,9 @@ use crate::{
     error::StartError,
     greeting::{self, bytes_of},
     health::MAP,
+    hub::Hub,
     names::slot,
     server::{Parts, Server, Target},
-    shared::Shared,
 };
 
 const SLOTS: usize = 16_384;
@@ -57,25 +57,25 @@ impl Map {
 }
 
 /// Keeps the map of a cluster.
-pub(crate) async fn watch(shared: Arc<Shared>) {
-    let mut backoff = Backoff::new(&shared.config);
+pub(crate) async fn watch(hub: Arc<Hub>) {
+    let mut backoff = Backoff::new(&hub.config);
     let mut is_known = false;
     loop {
-        match fetch(&shared).await {
+        match fetch(&hub).await {
             Ok((ranges, teller)) => {
                 backoff.reset();
-                let applied = apply(&shared, &ranges, &teller);
+                let applied = apply(&hub, &ranges, &teller);
                 if let Err(error) = applied {
-                    shared.health.down(MAP, &error);
+                    hub.health.down(MAP, &error);
                 } else if !std::mem::replace(&mut is_known, true) {
-                    shared.health.up(MAP);
+                    hub.health.up(MAP);
                 }
-                let _either = tokio::time::timeout(LOOK_AGAIN, shared.stale.notified()).await;
+                let _either = tokio::time::timeout(LOOK_AGAIN, hub.stale.notified()).await;
                 tokio::time::sleep(LOOK_MIN).await;
             }
             Err(error) => {
                 is_known = false;
-                shared.health.down(MAP, &error);
+                hub.health.down(MAP, &error);
                 tokio::time::sleep(backoff.pause()).await;
             }
         }
@@ -83,12 +83,12 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
 }
 
 /// What the first node says that answers.
-async fn fetch(shared: &Shared) -> Result<(Vec<Range>, Endpoint), StartError> {
-    let map = shared.map();
+async fn fetch(hub: &Hub) -> Result<(Vec<Range>, Endpoint), StartError> {
+    let map = hub.map();
     let known = map.servers.iter().filter_map(|server| server.endpoint.clone());
     let mut failed = None;
-    for endpoint in known.chain(shared.seeds.iter().cloned()) {
-        match ask(shared, &endpoint).await {
+    for endpoint in known.chain(hub.seeds.iter().cloned()) {
+        match ask(hub, &endpoint).await {
             Ok(ranges) if !ranges.is_empty() => return Ok((ranges, endpoint)),
             Ok(_) => failed = failed.or(Some(endpoint.unreachable("it knows of no slots"))),
             Err(error) => failed = failed.or(Some(error)),
@@ -98,8 +98,8 @@ async fn fetch(shared: &Shared) -> Result<(Vec<Range>, Endpoint), StartError> {
         .unwrap_or(StartError::Unreachable { server: "?".into(), reason: "nobody answers".into() }))
 }
 
-async fn ask(shared: &Shared, endpoint: &Endpoint) -> Result<Vec<Range>, StartError> {
-    let config = &shared.config;
+async fn ask(hub: &Hub, endpoint: &Endpoint) -> Result<Vec<Range>, StartError> {
+    let config = &hub.config;
     let mut connection = endpoint.connect(config, |_| Ok::<(), ()>(())).await?;
     let mut pipeline = Pipeline::new();
     pipeline.cmd("INFO").cmd("CLUSTER").arg("SLOTS");
@@ -140,8 +140,8 @@ fn range(row: &Value, asked: &str) -> Option<Range> {
 }
 
 /// Servers that stay keep their connections; what is followed moves with its slots.
-fn apply(shared: &Arc<Shared>, ranges: &[Range], teller: &Endpoint) -> Result<(), StartError> {
-    let old = shared.map();
+fn apply(hub: &Arc<Hub>, ranges: &[Range], teller: &Endpoint) -> Result<(), StartError> {
+    let old = hub.map();
     let mut labels: Vec<Arc<str>> = Vec::new();
     let mut found: Vec<(Endpoint, Option<Arc<Server>>)> = Vec::new();
     let mut slots = vec![NOBODY; SLOTS];
@@ -163,18 +163,18 @@ fn apply(shared: &Arc<Shared>, ranges: &[Range], teller: &Endpoint) -> Result<()
     // Nobody is told anything while locks are held.
     let found: Vec<_> = found
         .into_iter()
-        .map(|(endpoint, there)| (endpoint, there.ok_or_else(|| Parts::new(shared))))
+        .map(|(endpoint, there)| (endpoint, there.ok_or_else(|| Parts::new(hub))))
         .collect();
     {
-        let _wanted = shared.wanted.lock();
-        let mut map = shared.map.write();
+        let _wanted = hub.wanted.lock();
+        let mut map = hub.map.write();
         let servers = found.into_iter().map(|(endpoint, there)| match there {
             Ok(server) => server,
-            Err(parts) => Server::new(shared, Target::Node(Box::new(endpoint)), parts),
+            Err(parts) => Server::new(hub, Target::Node(Box::new(endpoint)), parts),
         });
         *map = Arc::new(Map { servers: servers.collect(), slots });
     }
-    let now = shared.map();
+    let now = hub.map();
     for server in &old.servers {
         let is_kept = now.servers.iter().any(|kept| Arc::ptr_eq(kept, server));
         let is_touched = (0..SLOTS).any(|slot| {
@@ -182,7 +182,7 @@ fn apply(shared: &Arc<Shared>, ranges: &[Range], teller: &Endpoint) -> Result<()
         });
         if !is_kept {
             server.end();
-            server.forget(shared);
+            server.forget(hub);
         } else if is_touched {
             server.follows.moved.notify_one();
         }

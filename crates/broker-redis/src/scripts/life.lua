@@ -4,9 +4,9 @@
 --   r  whether any was removed by itself; if none ever was, what is there is all behind what was dropped
 --   d  then, the last offset that was dropped, by number or by age
 --   z  the last offset when all that was there had been removed one by one
---   l  the life of the server that vouched for it last
+--   l  the process that vouched for it last, and by which promise: `run:promise`
 --   x  until when its keys do not expire
--- KEYS: meta, entries. ARGV: life of the server, a fresh epoch, ttl, for how long positions are kept.
+-- KEYS: meta, entries. ARGV: the server's process and promise, a fresh epoch, ttl, for how long positions are kept.
 local meta, entries = KEYS[1], KEYS[2]
 local ttl, kept = tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
@@ -40,9 +40,16 @@ if not epoch then
   change('b', birth)
   change('l', ARGV[1])
 elseif m[6] ~= ARGV[1] then
-  epoch = ARGV[2]
-  change('e', epoch)
-  change('l', ARGV[1])
+  -- What a process holds in its memory it has not lost, whatever this or that node believes that it promises.
+  local run, promise = string.match(ARGV[1], '^(.-):(.*)$')
+  local former_run, former_promise = string.match(m[6], '^(.-):(.*)$')
+  if run ~= former_run then
+    change('l', ARGV[1])
+    if promise == '' or promise ~= former_promise then
+      epoch = ARGV[2]
+      change('e', epoch)
+    end
+  end
 end
 if now < last then now = last end
 

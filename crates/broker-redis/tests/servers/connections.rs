@@ -130,8 +130,8 @@ async fn what_was_followed_is_followed_again_after_a_restart() {
     }
     right.engine.unsubscribe(&topics[0]);
     server.restart().unwrap();
-    left.until_up().await;
-    right.until_up().await;
+    left.until_back().await;
+    right.until_back().await;
     for topic in &topics {
         left.engine.publish(topic, "a".into()).unwrap();
     }

@@ -78,6 +78,24 @@ async fn an_operator_may_vouch_for_the_server() {
     assert_eq!((next.epoch, next.offset), (before.epoch, 2));
 }
 
+/// One node was told that the server is durable, the other was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_do_not_agree_on_a_promise_agree_on_the_epoch() {
+    let mut server = server(&RedisOptions::durable());
+    let left = Scene::open(RedisConfig { is_durable: true, ..config(&server) }).await;
+    let right = Scene::open(config(&server)).await;
+    for round in 0..2 {
+        let first = left.append("h:a", "a").await.unwrap().position;
+        for scene in [&right, &left, &right] {
+            let next = scene.append("h:a", "a").await.unwrap().position;
+            assert_eq!(next.epoch, first.epoch, "round {round}");
+        }
+        server.restart().unwrap();
+        left.until_back().await;
+        right.until_back().await;
+    }
+}
+
 /// All is gone, and the operator's word with it: the place of the log was not there any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_does_not_help_where_all_is_gone() {

@@ -81,6 +81,15 @@ impl Scene {
         self.until("it to be down", |_| matches!(self.engine.status(), Status::Down(_))).await;
     }
 
+    /// Waits until it was away and is up: it may not have noticed yet that it is away.
+    pub(crate) async fn until_back(&self) {
+        while self.append("h:is anybody there", "").await.is_err()
+            || self.engine.status() != Status::Up
+        {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Waits for what changes with something that is told.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Told) -> bool) {
         let mut changes = self.heard.changes.subscribe();

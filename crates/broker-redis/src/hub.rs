@@ -26,7 +26,7 @@ use crate::{
 
 /// What all tasks of an engine share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Hub {
     pub(crate) config: RedisConfig,
     pub(crate) seeds: Vec<Endpoint>,
     pub(crate) names: Names,
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     parts: AtomicU64,
 }
 
-impl Shared {
+impl Hub {
     pub(crate) fn new(config: RedisConfig, seeds: Vec<Endpoint>) -> Self {
         Self {
             names: Names::new(&config.prefix),
