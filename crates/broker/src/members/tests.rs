@@ -74,6 +74,20 @@ async fn silence_while_the_engine_is_away_kills_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_finds_the_engine_again_later_than_others_is_given_a_whole_lease() {
+    let stage = Stage::new(1, 5);
+    let (a, b) = (stage.node(1), stage.node(2));
+    pass(5).await;
+    stage.cluster.set_down("gone for lunch");
+    pass(100).await;
+    a.engine.memory.set_up();
+    pass(6).await;
+    b.engine.memory.set_up();
+    pass(7).await;
+    assert_eq!(stage.seen(|seen| is_estate(seen) || matches!(seen, Seen::Died { .. })), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_was_paused_takes_nobody_for_dead_and_comes_back_in_another_life() {
     for seed in 0..8 {
         let stage = Stage::new(seed, 20);

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use futures_util::FutureExt;
+
 use crate::{
     Engine, OfflineCause,
     stage::{Node, Seen, Stage, pass},
@@ -159,6 +161,21 @@ async fn who_gives_up_waiting_has_not_entered() {
         assert_eq!(counts(&a, "ada").await, expected, "after {delay_ms} ms");
         assert_eq!(a.users.len(), usize::from(entered));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_at_the_moment_when_it_is_let_in_has_not_entered() {
+    let stage = Stage::new(1, 10);
+    let a = stage.node(1);
+    pass(3).await;
+    let mut entering = Box::pin(a.users.enter("ada", None));
+    assert!((&mut entering).now_or_never().is_none());
+    pass(1).await;
+    assert_eq!(counts(&a, "ada").await, [1], "let in, and nobody has looked");
+    drop(entering);
+    pass(1).await;
+    assert_eq!(counts(&a, "ada").await, [0; 0]);
+    assert_eq!(a.users.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
