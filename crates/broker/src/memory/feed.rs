@@ -160,6 +160,6 @@ impl<T> Feed<T> {
 
 impl<T> State<T> {
     fn is_unused(&self) -> bool {
-        self.followers.is_empty()
+        self.followers.is_empty() && self.waiting.is_empty() && !self.is_telling
     }
 }

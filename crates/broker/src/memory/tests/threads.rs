@@ -100,7 +100,7 @@ fn who_leaves_and_follows_again_is_told_one_thing_at_a_time_in_order() {
                 }
             });
         }
-        for _ in 0..200 {
+        for _ in 0..60 {
             now(engine.follow(&log("h:a"))).unwrap();
             thread::yield_now();
             engine.unfollow(&log("h:a"));
