@@ -4,7 +4,7 @@ use ws_broker::{Engine, EngineError, Status};
 use ws_broker_redis::RedisConfig;
 use ws_test_servers::{RedisCluster, RedisOptions};
 
-use crate::scene::{Scene, config, log};
+use crate::scene::{Scene, config, log, server};
 
 fn cluster() -> RedisCluster {
     RedisCluster::start(&RedisOptions::durable()).unwrap_or_else(|error| panic!("{error}"))
@@ -95,4 +95,57 @@ async fn a_slot_that_moves_takes_those_who_follow_along() {
         .await;
     scene.until_heard_by(&scene, "a", "after").await;
     assert!(is_at(&cluster.nodes()[to]));
+}
+
+/// A replica takes over: everything goes on, in another epoch where it took over and in the same one elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_takes_over_begins_another_epoch() {
+    let mut cluster = cluster();
+    let config = config_of(&mut cluster);
+    let replica = server(&RedisOptions { is_cluster_node: true, ..RedisOptions::durable() });
+    let [first, _, last] = cluster.nodes();
+    let bus = first.command(&["CONFIG", "GET", "cluster-port"]).unwrap();
+    let (port, bus) = (first.port().to_string(), bus.lines().last().unwrap().to_owned());
+    replica.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).unwrap();
+    let id = last.command(&["CLUSTER", "MYID"]).unwrap();
+    eventually(|| replica.command(&["CLUSTER", "REPLICATE", &id]).unwrap() == "OK").await;
+    let is_linked = || {
+        let info = replica.command(&["INFO", "replication"]).unwrap();
+        info.contains("master_link_status:up")
+    };
+    eventually(is_linked).await;
+    // Everybody has heard that it is one.
+    eventually(|| first.command(&["CLUSTER", "REPLICAS", &id]).unwrap().contains("connected"))
+        .await;
+
+    let scene = Scene::open(config).await;
+    scene.engine.subscribe("a").await.unwrap();
+    let names: Vec<String> = (0..30).map(|number| format!("{number}")).collect();
+    let mut before = Vec::new();
+    for name in &names {
+        before.push(scene.append(name, "a").await.unwrap().position);
+    }
+    let is_copied = |node: &ws_test_servers::Redis| node.command(&["DBSIZE"]).unwrap();
+    eventually(|| is_copied(last) == is_copied(&replica)).await;
+    last.kill().unwrap();
+    scene.until_down().await;
+    scene.until_up().await;
+    let (mut same, mut other) = (0, 0);
+    for (name, before) in names.iter().zip(before) {
+        let after = scene.append(name, "b").await.unwrap().position;
+        assert_eq!(after.offset, 2);
+        *(if after.epoch == before.epoch { &mut same } else { &mut other }) += 1;
+    }
+    assert!(same >= 10 && other >= 3, "{same} in the same epoch, {other} in another");
+    scene.until_heard_by(&scene, "a", "after").await;
+}
+
+/// Servers tell each other in their own time.
+async fn eventually(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::scene::DEADLINE, waiting).await.unwrap();
 }
