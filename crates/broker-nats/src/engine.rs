@@ -15,11 +15,14 @@ use crate::{
     Client, NatsConfig, NatsStats, StartError,
     api::ApiFailure,
     error::{KIND, unavailable},
-    link::{CallError, Link, Linked, Tasks, run},
+    link::{CallError, Following, Link, Linked, Tasks, run},
     logs::Logs,
     records::Records,
     topics::Topics,
 };
+
+/// What JetStream says of streams that have a leader, by the stream.
+const ELECTIONS: &str = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
 
 /// Topics, logs and records on NATS: core subjects, JetStream's streams, a key-value bucket.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ struct Shared {
     logs: Arc<Logs>,
     records: Arc<Records>,
     listener: OnceLock<Arc<dyn Listener>>,
+    /// Hears of streams that have another leader.
+    elections: OnceLock<Following>,
 }
 
 impl Nats {
@@ -51,6 +56,7 @@ impl Nats {
             logs: Arc::new(Logs::new(Arc::clone(&link))),
             records: Arc::new(Records::new(Arc::clone(&link))),
             listener: OnceLock::new(),
+            elections: OnceLock::new(),
             link,
         });
         let linked: Arc<dyn Linked> = Arc::clone(&shared) as _;
@@ -164,7 +170,8 @@ impl Linked for Shared {
             self.check_jetstream().await?;
             let streams = |failure: ApiFailure| StartError::Streams(failure.reason());
             self.records.look_after().await.map_err(streams)?;
-            self.logs.streams.look_after(&self.link).await.map_err(streams)
+            self.logs.streams.look_after(&self.link).await.map_err(streams)?;
+            self.hear_elections().map_err(|error| StartError::Unreachable(error.to_string()))
         })
     }
 
@@ -180,6 +187,25 @@ impl Linked for Shared {
 }
 
 impl Shared {
+    /// Entries are republished by a stream's leader: the last ones may not have been if it died. The library
+    /// subscribes again by itself.
+    fn hear_elections(&self) -> Result<(), EngineError> {
+        if self.elections.get().is_some() || !self.link.is_clustered() {
+            return Ok(());
+        }
+        let (logs, link) = (Arc::downgrade(&self.logs), Arc::downgrade(&self.link));
+        let hearing = self.link.subscribe(ELECTIONS.to_owned(), move |message| {
+            let (Some(logs), Some(link)) = (logs.upgrade(), link.upgrade()) else { return };
+            let stream = message.subject.rsplit('.').next().unwrap_or_default();
+            if logs.streams.is_used(stream) {
+                link.handle_doubt();
+            }
+        })?;
+        // Nobody else sets it: there is one task that gets up.
+        let _ = self.elections.set(hearing);
+        Ok(())
+    }
+
     async fn check_jetstream(&self) -> Result<(), StartError> {
         match self.link.account_info().await {
             Ok(_) => Ok(()),

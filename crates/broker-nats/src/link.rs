@@ -276,6 +276,12 @@ impl Link {
         self.writes.handle_break();
     }
 
+    /// Something may have been missed: it is said soon.
+    pub(crate) fn handle_doubt(&self) {
+        self.seams.fetch_add(1, Ordering::AcqRel);
+        self.events.missed.store(true, Ordering::Release);
+    }
+
     /// Changes when something may have been missed.
     pub(crate) fn seams(&self) -> u64 {
         self.seams.load(Ordering::Acquire)

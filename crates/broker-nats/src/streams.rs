@@ -75,6 +75,13 @@ impl Streams {
         stream
     }
 
+    /// Whether it is the stream of a log that was asked for, and is there.
+    pub(crate) fn is_used(&self, stream: &str) -> bool {
+        let known = self.known.lock();
+        let found = known.values().find(|known| known.names.stream == stream);
+        found.is_some_and(|found| matches!(*found.state.lock(), State::Ready))
+    }
+
     /// The connection broke: it may be another server that is found next, or one without its files.
     pub(crate) fn handle_break(&self) {
         let known: Vec<_> = self.known.lock().values().cloned().collect();

@@ -160,7 +160,7 @@ async fn stay_up(link: &Link, linked: &dyn Linked, wire: &Wire, connects: u64) {
                 let is_missing = link.events.missed.swap(false, Ordering::AcqRel);
                 if is_missing {
                     link.seams.fetch_add(1, Ordering::AcqRel);
-                    tracing::warn!("messages of NATS came faster than they were taken");
+                    tracing::warn!("messages of NATS may have been missed");
                 }
                 if is_missing || link.events.is_new_listener.swap(false, Ordering::AcqRel) {
                     linked.handle_status(&Status::Up);

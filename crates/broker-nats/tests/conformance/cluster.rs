@@ -55,7 +55,7 @@ impl Fixture for Three {
 impl Server for Three {
     fn stop(&self) -> Wait<'_, ()> {
         Box::pin(async {
-            self.servers.lock().nodes().iter_mut().for_each(|node| node.kill().unwrap())
+            self.servers.lock().nodes().iter_mut().for_each(|node| node.kill().unwrap());
         })
     }
 
