@@ -16,8 +16,11 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use parking_lot::{Mutex, MutexGuard};
-use ws_broker::{Entry, Keep, Log as LogOf, Page, Position, ReadLimits, Status};
+use ws_broker::{
+    Answer, EngineError, Entry, Keep, Log as LogOf, Page, Position, ReadLimits, Status,
+};
 use ws_channels::{ChannelName, SlowConsumer};
 use ws_connection::Origin;
 use ws_protocol::{MissedRange, ServerMessage};
@@ -37,6 +40,8 @@ const ASIDE_MAX: usize = 256;
 /// What is remembered for those who catch up.
 const TAIL_MAX: usize = 1024;
 const TAIL_BYTES_MAX: usize = 256 * 1024;
+/// Longer than an engine that is there takes.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between attempts to read what is missing.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -258,13 +263,29 @@ impl Hub {
         }
     }
 
+    /// Reads a page of a log behind an offset. It comes to an end whatever the engine does: somebody waits
+    /// for it.
+    pub(crate) fn read_log(&self, feed: &Feed, log: &Log, after: u64) -> Answer<Page> {
+        let name = history_log(&feed.name);
+        let engine = &self.cluster.engine;
+        let mut page = engine.read(&LogOf { name: &name, keep: log.keep() }, after, PAGE);
+        if let Some(page) = (&mut page).now_or_never() {
+            return Box::pin(std::future::ready(page));
+        }
+        let (kind, channel) = (engine.kind(), feed.name.clone());
+        Box::pin(async move {
+            tokio::time::timeout(READ_TIMEOUT, page).await.unwrap_or_else(|_| {
+                tracing::warn!(%channel, after, "the engine does not answer; it is asked again");
+                Err(EngineError::Unknown { kind })
+            })
+        })
+    }
+
     /// Reads a page from where we are, and delivers it.
     async fn read_on(&self, feed: &Feed) -> Reading {
         let Some(log) = &feed.log else { return Reading::All };
         let after = log.position();
-        let name = history_log(&feed.name);
-        let of = LogOf { name: &name, keep: log.keep() };
-        match self.cluster.engine.read(&of, after.offset, PAGE).await {
+        match self.read_log(feed, log, after.offset).await {
             Ok(page) if self.take_page(feed, log, &page) => Reading::All,
             Ok(_) if log.position() != after => Reading::Part,
             // Who is asked knows less than who told us.

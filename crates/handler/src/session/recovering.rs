@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use ws_broker::{EngineError, Log as LogOf, Page, Position};
+use ws_broker::{EngineError, Page, Position};
 use ws_channels::ChannelName;
 use ws_protocol::{MissedRange, Position as AskedPosition, ServerMessage};
 use ws_transport::Replies;
@@ -11,14 +11,7 @@ use ws_transport::Replies;
 use super::{GatewaySession, promise::Promise};
 use crate::{
     application::Application,
-    channels::{
-        Hub, Tally,
-        backlog::code_of,
-        feeds::Feed,
-        history::{Log, PAGE},
-        stored::Stored,
-    },
-    cluster::history_log,
+    channels::{Hub, Tally, backlog::code_of, feeds::Feed, stored::Stored},
     gatekeeper::Refusal,
 };
 
@@ -132,11 +125,6 @@ impl Hub {
             let Some(since) = is_needed else { return Ok(None) };
             hub.read_log(&feed, log, since.offset).await.map(Some).map_err(refusal)
         })
-    }
-
-    fn read_log(&self, feed: &Feed, log: &Log, after: u64) -> ws_broker::Answer<Page> {
-        let name = history_log(&feed.name);
-        self.cluster.engine.read(&LogOf { name: &name, keep: log.keep() }, after, PAGE)
     }
 }
 

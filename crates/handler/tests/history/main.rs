@@ -19,3 +19,4 @@ mod story;
 #[expect(dead_code, reason = "what clients of `tests/channels` say")]
 #[path = "../channels/talk.rs"]
 mod talk;
+mod threads;

@@ -1,6 +1,10 @@
 //! Whatever goes wrong between nodes, in any order: who follows sees what was accepted, once, in order.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use ws_broker::{Memory, MemoryCluster};
@@ -9,19 +13,18 @@ use crate::{
     house::{House, Peer, settle},
     slow::Slow,
     story::{Place, house_on, place_of, since},
-    talk::{SECOND, publish, subscribe, with_id},
+    talk::{SECOND, publish, subscribe, undated, with_id},
 };
 
-const CHANNELS: [&str; 2] = ["kept:a", "kept:b"];
+const CHANNELS: [&str; 4] = ["kept:a", "kept:b", "kept:c", "kept:d"];
 const STEPS: usize = 80;
 
-/// Somebody who follows one channel and comes back with where it left off.
+/// Somebody who follows all channels and comes back with where it left off.
 struct Follower {
     user: String,
-    channel: &'static str,
     peer: Option<Peer>,
-    place: Option<Place>,
-    seen: Vec<(u64, u64)>,
+    places: HashMap<&'static str, Place>,
+    seen: HashMap<&'static str, Vec<(u64, u64)>>,
 }
 
 struct World {
@@ -30,47 +33,55 @@ struct World {
     followers: Vec<Follower>,
     publishers: Vec<Peer>,
     /// What was accepted, by its offset.
-    accepted: [BTreeMap<u64, u64>; 2],
+    accepted: [BTreeMap<u64, u64>; 4],
     next: u64,
 }
 
 impl Follower {
     fn take(&mut self, heard: &[Value]) {
         for message in heard {
-            match message["type"].as_str() {
-                Some("message") => {
+            let channel = CHANNELS.into_iter().find(|channel| message["channel"] == *channel);
+            match (message["type"].as_str(), channel) {
+                (Some("message"), Some(channel)) => {
                     let offset = message["offset"].as_u64().expect("an offset");
-                    let place = self.place.as_mut().expect("a place");
+                    let place = self.places.get_mut(channel).expect("a place");
                     assert_eq!(offset, place.offset + 1, "{}: {message}", self.user);
                     place.offset = offset;
-                    self.seen.push((offset, message["data"].as_u64().expect("a number")));
+                    let number = message["data"].as_u64().expect("a number");
+                    self.seen.entry(channel).or_default().push((offset, number));
                 }
-                Some("subscribed") => {
+                (Some("subscribed"), Some(channel)) => {
                     assert!(message["recovered"] != false, "{}: {message}", self.user);
-                    self.place.get_or_insert_with(|| place_of(message));
+                    self.places.entry(channel).or_insert_with(|| place_of(message));
                 }
-                Some("gap") => assert_eq!(message["channel"], "*", "{}: {message}", self.user),
+                (Some("gap"), _) => assert_eq!(message["channel"], "*", "{}: {message}", self.user),
                 _ => assert_eq!(message["code"], "broker_unavailable", "{message}"),
             }
         }
     }
 
+    /// Comes, and is in all channels or is gone again.
     async fn come(&mut self, house: &House) {
         let mut peer = house.visit(&self.user).await;
-        let wish = match &self.place {
-            Some(place) => since(self.channel, place),
-            None => subscribe(self.channel),
-        };
-        peer.send(wish).await;
-        let heard = loop {
-            let heard = peer.heard().await;
-            if !heard.is_empty() {
-                break heard;
+        for channel in CHANNELS {
+            let wish = match self.places.get(channel) {
+                Some(place) => since(channel, place),
+                None => subscribe(channel),
+            };
+            peer.feed(&wish).await;
+        }
+        peer.flush().await;
+        let mut answers = 0;
+        let mut is_in = true;
+        while answers < CHANNELS.len() {
+            let message = undated(peer.next().await);
+            let is_error = message["type"] == "error";
+            if is_error || message["type"] == "subscribed" {
+                answers += 1;
             }
-            tokio::time::sleep(Duration::from_millis(3)).await;
-        };
-        let is_in = heard.iter().any(|message| message["type"] == "subscribed");
-        self.take(&heard);
+            is_in &= !is_error;
+            self.take(&[message]);
+        }
         self.peer = is_in.then_some(peer);
     }
 }
@@ -90,10 +101,8 @@ impl World {
         }
         let mut followers = Vec::new();
         for index in 0..6 {
-            let channel = CHANNELS[index % 2];
-            let (peer, place, seen) = (None, None, Vec::new());
-            let mut follower =
-                Follower { user: format!("follower-{index}"), channel, peer, place, seen };
+            let (peer, places, seen) = (None, HashMap::new(), HashMap::new());
+            let mut follower = Follower { user: format!("follower-{index}"), peer, places, seen };
             follower.come(&nodes[index % 3].1).await;
             followers.push(follower);
         }
@@ -104,7 +113,7 @@ impl World {
     /// Publishes until it is accepted.
     async fn publish(&mut self) {
         self.next += 1;
-        let (number, channel) = (self.next, self.random.usize(..2));
+        let (number, channel) = (self.next, self.random.usize(..CHANNELS.len()));
         let mut message = with_id(publish(CHANNELS[channel], number), number);
         message["eventId"] = json!(format!("e-{number}"));
         for _ in 0..30 {
@@ -188,15 +197,18 @@ async fn after_any_mishaps_every_follower_has_seen_the_accepted_sequence() {
             world.step().await;
         }
         world.heal().await;
-        for follower in &world.followers {
-            let channel = CHANNELS.iter().position(|it| *it == follower.channel).expect("one");
-            let first = follower.seen.first().map_or(u64::MAX, |(offset, _)| *offset);
+        for (follower, channel) in
+            world.followers.iter().flat_map(|it| (0..4).map(move |n| (it, n)))
+        {
+            let nothing = Vec::new();
+            let seen = follower.seen.get(CHANNELS[channel]).unwrap_or(&nothing);
+            let first = seen.first().map_or(u64::MAX, |(offset, _)| *offset);
             let expected: Vec<_> = world.accepted[channel]
                 .iter()
                 .filter(|(offset, _)| **offset >= first)
                 .map(|(offset, number)| (*offset, *number))
                 .collect();
-            assert_eq!(follower.seen, expected, "seed {seed}, {}", follower.user);
+            assert_eq!(*seen, expected, "seed {seed}, {}, {}", follower.user, CHANNELS[channel]);
         }
     }
 }
