@@ -97,10 +97,15 @@ impl Engine for Disk {
                 return answered(Err(not_taken(refused)));
             }
         }
-        waiting(answer)
+        waiting(answer, overloaded())
     }
 
     fn remove(&self, log: &Log<'_>, offsets: &[u64]) -> Answer<()> {
+        /// What is taken out at once goes into one frame.
+        const OFFSETS_MAX: usize = 1_000_000;
+        if offsets.len() > OFFSETS_MAX {
+            return answered(Err(refused("more than 1,000,000 entries are taken out at once")));
+        }
         let (log, offsets) = (log.name.into(), offsets.to_vec());
         self.ask(offsets.len() * 8, |reply| Command::Remove { log, offsets, reply })
     }
@@ -163,7 +168,8 @@ impl Disk {
         }
         let (reply, answer) = oneshot::channel();
         match self.shared.commands.push(command(reply), bytes) {
-            Ok(()) => waiting(answer),
+            // The writer ended with it on its way.
+            Ok(()) => waiting(answer, EngineError::Unknown { kind: KIND }),
             Err(refused) => answered(Err(not_taken(refused))),
         }
     }
@@ -182,7 +188,7 @@ impl Disk {
             let _ = reply.send(Ok(look(shared)));
         });
         match self.shared.commands.push(Command::Afterwards(work), 0) {
-            Ok(()) => waiting(answer),
+            Ok(()) => waiting(answer, overloaded()),
             Err(refused) => answered(Err(not_taken(refused))),
         }
     }
@@ -201,8 +207,11 @@ fn answered<T: Send + 'static>(answer: Result<T, EngineError>) -> Answer<T> {
     Box::pin(ready(answer))
 }
 
-fn waiting<T: Send + 'static>(answer: oneshot::Receiver<Result<T, EngineError>>) -> Answer<T> {
-    Box::pin(async move { answer.await.unwrap_or_else(|_| Err(overloaded())) })
+fn waiting<T: Send + 'static>(
+    answer: oneshot::Receiver<Result<T, EngineError>>,
+    if_dropped: EngineError,
+) -> Answer<T> {
+    Box::pin(async move { answer.await.unwrap_or(Err(if_dropped)) })
 }
 
 fn not_taken(refused: Refused) -> EngineError {

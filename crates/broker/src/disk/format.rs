@@ -233,3 +233,6 @@ impl<'a> Fields<'a> {
         str::from_utf8(self.bytes(bytes)?).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

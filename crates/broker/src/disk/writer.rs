@@ -7,6 +7,7 @@ use std::{
     io, mem,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -246,6 +247,17 @@ impl Writer {
         // each time that as much was appended.
         let is_wasteful = garbage > totals.live_bytes + 2 * config.segment_bytes;
         (is_wasteful || self.cleaning.is_some()).then_some(Due { is_dropping: false })
+    }
+}
+
+impl Drop for Writer {
+    /// The end, or a mistake of ours: nobody waits for a thread that is gone.
+    fn drop(&mut self) {
+        self.shared.commands.close();
+        self.shared.commands.take(Duration::ZERO);
+        if thread::panicking() {
+            self.shared.set_status(&Status::Down("its writer has ended".into()));
+        }
     }
 }
 
