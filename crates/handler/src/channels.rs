@@ -26,6 +26,7 @@ pub(crate) mod delivery;
 pub(crate) mod events;
 pub(crate) mod feeds;
 pub(crate) mod history;
+pub(crate) mod look_back;
 pub(crate) mod news;
 pub(crate) mod outward;
 pub(crate) mod settings;

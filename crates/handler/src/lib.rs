@@ -27,6 +27,7 @@ pub use address::TrustedProxies;
 pub use admission::Admission;
 pub use application::{Application, LateResponder, Responder};
 pub use channels::back_end::{ChannelInfo, ChannelStats, PresenceInfo, Publish, Published};
+pub use channels::look_back::{HistoryPage, KeptMessage};
 pub use channels::outward::Outward;
 pub use channels::settings::ChannelSettings;
 pub use client::{Client, ConnectionId, ConnectionIdError};

@@ -65,6 +65,11 @@ impl MemoryCluster {
         self.hub.clock.advance(time);
     }
 
+    /// All logs are forgotten, as those of an engine that keeps them in memory are when it dies.
+    pub fn forget(&self) {
+        self.hub.forget_logs();
+    }
+
     /// What it holds, and what it did.
     #[must_use]
     pub fn stats(&self) -> MemoryStats {

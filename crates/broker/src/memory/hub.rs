@@ -126,6 +126,18 @@ impl Hub {
         self.topics.iter().for_each(|topics| topics.lock().forget(link));
     }
 
+    /// Forgets all logs, as an engine that keeps them in memory does when it dies.
+    pub(super) fn forget_logs(&self) {
+        // Whoever appends meanwhile does so before all of it or behind.
+        let mut shards: Vec<_> = self.shards.iter().map(Mutex::lock).collect();
+        self.epoch.store(random_epoch(), Ordering::Release);
+        for shard in &mut shards {
+            let before = shard.bytes();
+            shard.forget();
+            self.bytes.fetch_sub(before, Ordering::Relaxed);
+        }
+    }
+
     /// Counts, and drops what has expired since nobody appends.
     pub(super) fn stats(&self) -> MemoryStats {
         let count = |shard: &Mutex<Shard>| {

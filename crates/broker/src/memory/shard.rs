@@ -199,6 +199,14 @@ impl Shard {
         }
     }
 
+    /// As if it had been started just now; who follows goes on following.
+    pub(super) fn forget(&mut self) {
+        self.logs.clear();
+        self.heads.clear();
+        self.due.clear();
+        self.bytes = 0;
+    }
+
     /// A log of which nothing is left becomes a head.
     fn behead(&mut self, name: &str) {
         if let Some((name, mut kept)) = self.logs.pop_entry(name) {

@@ -62,8 +62,10 @@ pub(crate) struct State {
     cursor: Position,
     /// What cannot be delivered yet.
     aside: Vec<Entry>,
-    /// The last that the engine has handed over, delivered or not.
-    seen: Position,
+    /// The last offset that the engine has handed over, delivered or not.
+    seen: u64,
+    /// Something of another epoch was handed over: only the log itself knows which one is over.
+    is_doubted: bool,
     /// Who is subscribed and catches up.
     catching_up: Vec<ConnectionId>,
     /// The last messages that were delivered, while anybody catches up.
@@ -112,7 +114,8 @@ impl Log {
                 phase: Phase::Opening,
                 cursor: Position { epoch: 0, offset: 0 },
                 aside: Vec::new(),
-                seen: Position { epoch: 0, offset: 0 },
+                seen: 0,
+                is_doubted: false,
                 catching_up: Vec::new(),
                 tail: VecDeque::new(),
                 tail_bytes: 0,
@@ -137,7 +140,7 @@ impl Log {
         let mut state = self.state.lock();
         state.phase = Phase::Opening;
         state.aside.clear();
-        state.seen = Position { epoch: 0, offset: 0 };
+        (state.seen, state.is_doubted) = (0, false);
     }
 }
 
@@ -163,9 +166,12 @@ impl State {
 
     fn judge(&self, entry: &Entry) -> Continuity {
         let (at, cursor) = (entry.position, self.cursor);
-        if at.epoch < cursor.epoch || (at.epoch == cursor.epoch && at.offset <= cursor.offset) {
+        if at.epoch != cursor.epoch {
+            // The new one, or a late word of the old one.
+            Continuity::Behind
+        } else if at.offset <= cursor.offset {
             Continuity::Stale
-        } else if at.epoch == cursor.epoch && entry.previous <= cursor.offset {
+        } else if entry.previous <= cursor.offset {
             Continuity::Next
         } else {
             Continuity::Behind
@@ -174,10 +180,20 @@ impl State {
 
     fn set_aside(&mut self, entry: Entry) {
         // What does not fit is missing then, and is read as anything else that is.
-        self.seen = self.seen.max(entry.position);
+        if entry.position.epoch == self.cursor.epoch || self.phase == Phase::Opening {
+            self.seen = self.seen.max(entry.position.offset);
+        } else {
+            self.is_doubted = true;
+        }
         if self.aside.len() < ASIDE_MAX {
             self.aside.push(entry);
         }
+    }
+
+    /// Another life of the log has begun, and is here already.
+    fn begin_anew(&mut self, head: Position) {
+        (self.cursor, self.seen) = (head, head.offset);
+        (self.tail, self.tail_bytes) = (VecDeque::new(), 0);
     }
 
     fn remember(&mut self, previous: u64, offset: u64, parcel: &Parcel) {
@@ -197,7 +213,8 @@ impl Hub {
         state.cursor = head;
         state.phase = Phase::Open;
         let mut walk = Walk::default();
-        let is_behind = self.take_aside(feed, &mut state, &mut walk) || state.cursor < state.seen;
+        let is_behind =
+            self.take_aside(feed, &mut state, &mut walk) || state.cursor.offset < state.seen;
         if is_behind {
             state.phase = Phase::Repairing;
         }
@@ -284,9 +301,13 @@ impl Hub {
     /// Reads a page from where we are, and delivers it.
     async fn read_on(&self, feed: &Feed) -> Reading {
         let Some(log) = &feed.log else { return Reading::All };
-        let after = log.position();
+        let after = {
+            let mut state = log.hold();
+            state.is_doubted = false;
+            state.cursor
+        };
         match self.read_log(feed, log, after.offset).await {
-            Ok(page) if self.take_page(feed, log, &page) => Reading::All,
+            Ok(page) if self.take_page(feed, log, after, &page) => Reading::All,
             Ok(_) if log.position() != after => Reading::Part,
             // Who is asked knows less than who told us.
             Ok(_) => Reading::Nothing,
@@ -298,23 +319,24 @@ impl Hub {
     }
 
     /// Answers whether nothing is missing any more, as far as is known.
-    fn take_page(&self, feed: &Feed, log: &Log, page: &Page) -> bool {
+    fn take_page(&self, feed: &Feed, log: &Log, after: Position, page: &Page) -> bool {
         let mut walk = Walk::default();
         let mut state = log.hold();
+        if after.epoch != state.cursor.epoch {
+            // Somebody else has read of another life meanwhile: this page is of before.
+            return false;
+        }
         let is_all = if page.head.epoch == state.cursor.epoch {
             self.take_entries(feed, &mut state, page, &mut walk)
-        } else if page.head.epoch > state.cursor.epoch {
-            // Another life: what was between its beginning and our last message cannot be told.
-            self.tell_gap(&feed.name, &state, None, &mut walk);
-            state.cursor = Position { epoch: page.head.epoch, offset: 0 };
-            (state.tail, state.tail_bytes) = (VecDeque::new(), 0);
-            false
         } else {
+            // Another life. What was between cannot be told; what is in this one may be what was in the other.
+            state.begin_anew(page.head);
+            self.tell_gap(&feed.name, &state, (1, page.head.offset), 0, &mut walk);
             true
         };
         let is_all = is_all && !self.take_aside(feed, &mut state, &mut walk);
-        // There was no room for all that came.
-        let is_all = is_all && state.cursor >= state.seen;
+        // There was no room for all that came, or it is of yet another life.
+        let is_all = is_all && state.cursor.offset >= state.seen && !state.is_doubted;
         if is_all {
             state.phase = Phase::Open;
         }
@@ -327,7 +349,7 @@ impl Hub {
         let (at, head) = (state.cursor.offset, page.head.offset);
         let first = page.entries.first().map_or(head + 1, |first| first.position.offset);
         if !page.is_complete && head > at && first > at + 1 {
-            self.tell_gap(&feed.name, state, Some((at + 1, first - 1)), walk);
+            self.tell_gap(&feed.name, state, (at + 1, first - 1), first - at - 1, walk);
             state.cursor.offset = first - 1;
             (state.tail, state.tail_bytes) = (VecDeque::new(), 0);
         }
@@ -346,7 +368,9 @@ impl Hub {
         let mut aside = std::mem::take(&mut state.aside);
         aside.sort_by_key(|entry| entry.position);
         let mut rest = Vec::new();
-        for entry in aside {
+        let epoch = state.cursor.epoch;
+        // Whether what is of another life is over or begins is read, not guessed.
+        for entry in aside.into_iter().filter(|entry| entry.position.epoch == epoch) {
             match state.judge(&entry) {
                 Continuity::Next => self.deliver_entry(&feed.name, state, &entry, walk),
                 Continuity::Stale => {}
@@ -425,18 +449,14 @@ impl Hub {
         &self,
         name: &ChannelName,
         state: &State,
-        range: Option<(u64, u64)>,
+        (from_offset, to_offset): (u64, u64),
+        dropped: u64,
         walk: &mut Walk,
     ) {
         let Some(channel) = self.table.channel(name) else { return };
         let timestamp = self.wall_ms(tokio::time::Instant::now().into_std());
         let epoch = state.cursor.epoch.to_string();
-        let dropped = range.map_or(0, |(first, last)| last - first + 1);
-        let range = range.map(|(from_offset, to_offset)| MissedRange {
-            epoch: &epoch,
-            from_offset,
-            to_offset,
-        });
+        let range = Some(MissedRange { epoch: &epoch, from_offset, to_offset });
         let gap = prepare(&ServerMessage::Gap { channel: name, dropped, range }, timestamp);
         let policy = SlowConsumer::Disconnect;
         let parcel = Parcel { message: Arc::new(gap), event: None, policy };

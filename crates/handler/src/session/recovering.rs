@@ -211,14 +211,14 @@ impl<A: Application> GatewaySession<A> {
         let (feed, from) = (recovery.feed.clone(), recovery.at);
         if page.head.epoch != from.epoch {
             // Another life of the log: what was between cannot be told any more.
-            self.tell_lost(&feed.name, from.epoch, None, replies);
+            self.tell_lost(&feed.name, page.head.epoch, (1, page.head.offset), 0, replies);
             recovery_at(self, page.head);
             return self.finish_recovery(&feed);
         }
         let first = page.entries.first().map_or(page.head.offset + 1, |it| it.position.offset);
         if !page.is_complete && first > from.offset + 1 {
-            let range = Some((from.offset + 1, first - 1));
-            self.tell_lost(&feed.name, from.epoch, range, replies);
+            let (range, dropped) = ((from.offset + 1, first - 1), first - from.offset - 1);
+            self.tell_lost(&feed.name, from.epoch, range, dropped, replies);
         }
         let last = page.entries.last().map_or(from.offset, |last| last.position.offset);
         let offset = if page.entries.is_empty() && !page.is_complete {
@@ -307,9 +307,12 @@ impl<A: Application> GatewaySession<A> {
             held.stop_catching_up(self.client().id());
             let now = held.position();
             drop(held);
-            let range = (at.epoch == now.epoch && at.offset < now.offset)
-                .then_some((at.offset + 1, now.offset));
-            self.tell_lost(&feed.name, at.epoch, range, replies);
+            if at.epoch == now.epoch && at.offset < now.offset {
+                let (range, dropped) = ((at.offset + 1, now.offset), now.offset - at.offset);
+                self.tell_lost(&feed.name, at.epoch, range, dropped, replies);
+            } else if at.epoch != now.epoch {
+                self.tell_lost(&feed.name, now.epoch, (1, now.offset), 0, replies);
+            }
         }
         self.read_ahead(None);
     }
@@ -318,16 +321,12 @@ impl<A: Application> GatewaySession<A> {
         &self,
         name: &ChannelName,
         epoch: u64,
-        range: Option<(u64, u64)>,
+        (from_offset, to_offset): (u64, u64),
+        dropped: u64,
         replies: &mut Replies<'_>,
     ) {
         let epoch = epoch.to_string();
-        let dropped = range.map_or(0, |(first, last)| last - first + 1);
-        let range = range.map(|(from_offset, to_offset)| MissedRange {
-            epoch: &epoch,
-            from_offset,
-            to_offset,
-        });
+        let range = Some(MissedRange { epoch: &epoch, from_offset, to_offset });
         self.send(&ServerMessage::Gap { channel: name, dropped, range }, None, replies);
     }
 }

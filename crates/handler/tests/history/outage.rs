@@ -5,7 +5,7 @@ use ws_broker::MemoryCluster;
 
 use crate::{
     house::settle,
-    story::{SIZE, data_of, house_on},
+    story::{Place, SIZE, data_of, house_on},
     talk::{NOTHING, SECOND, acked, message, publish, subscribe, with_id},
 };
 
@@ -121,4 +121,31 @@ async fn what_may_have_been_done_is_said_to_be_unknown_and_the_event_id_makes_it
     assert!(heard[0]["message"].as_str().unwrap().contains("not known"));
     assert_eq!(bob.say(event).await[0]["offset"], 1);
     assert_eq!(data_of(&ada.heard().await), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_engine_has_forgotten_everything_it_is_told_where_the_new_life_is() {
+    let cluster = MemoryCluster::new();
+    let here = house_on(Some(cluster.node()), SIZE);
+    let [mut ada, mut bob] = here.visit_all(["ada", "bob"]).await;
+    let place = ada.follow("kept:a").await;
+    for n in 1..=3 {
+        bob.put("kept:a", n).await;
+    }
+    assert_eq!(data_of(&ada.heard().await), [1, 2, 3]);
+    cluster.set_down("a power failure");
+    cluster.forget();
+    cluster.set_up();
+    settle().await;
+    assert_eq!(bob.put("kept:a", 4).await, 1);
+    settle().await;
+    let heard = ada.heard().await;
+    let gap = heard.iter().find(|it| it["channel"] == "kept:a" && it["type"] == "gap");
+    let gap = gap.unwrap_or_else(|| panic!("{heard:?}"));
+    assert_ne!(gap["epoch"], place.epoch);
+    assert_eq!(gap["fromOffset"], 1);
+    bob.put("kept:a", 5).await;
+    assert_eq!(data_of(&ada.heard().await), [5], "told where it is, it hears what comes");
+    let place = Place { epoch: gap["epoch"].as_str().expect("an epoch").to_owned(), offset: 0 };
+    assert_eq!(ada.recover("kept:a", &place).await, (true, vec![4, 5]));
 }
