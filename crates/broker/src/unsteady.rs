@@ -26,6 +26,8 @@ pub(crate) struct Unsteady {
     delay_ms_max: u64,
     /// Of so many changes, one answer is lost, after the change or before it.
     one_lost_of: Mutex<Option<u64>>,
+    /// The next change of a user's record is called unknown, and done after this.
+    late_next: Mutex<Option<Duration>>,
     is_paused: Arc<AtomicBool>,
     puts: AtomicU64,
     departures: Departures,
@@ -47,6 +49,7 @@ impl Unsteady {
             random,
             delay_ms_max,
             one_lost_of: Mutex::new(None),
+            late_next: Mutex::new(None),
             is_paused: Arc::default(),
             puts: AtomicU64::new(0),
             departures,
@@ -56,6 +59,10 @@ impl Unsteady {
     /// Nothing goes through until it is no longer so: as with a process that is stopped.
     pub(crate) fn set_paused(&self, is_paused: bool) {
         self.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
+    pub(crate) fn delay_next(&self, late: Duration) {
+        *self.late_next.lock() = Some(late);
     }
 
     /// How often a record was to be changed.
@@ -81,14 +88,25 @@ impl Unsteady {
         is_change: bool,
         ask: impl FnOnce(&Arc<Memory>) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
+        self.delayed_by(is_change, None, ask)
+    }
+
+    fn delayed_by<T: Send + 'static>(
+        &self,
+        is_change: bool,
+        forced: Option<Duration>,
+        ask: impl FnOnce(&Arc<Memory>) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
         let wait = |it: &Self| Duration::from_millis(it.roll(it.delay_ms_max + 1));
         let (before, after) = (wait(self), wait(self));
         let one_lost_of = self.one_lost_of.lock().filter(|_| is_change);
-        let is_lost = one_lost_of.is_some_and(|of| self.roll(of) == 0);
-        let is_done = !is_lost || self.roll(3) == 0;
+        let is_lost = forced.is_some() || one_lost_of.is_some_and(|of| self.roll(of) == 0);
+        let is_done = !is_lost || forced.is_none() && self.roll(3) == 0;
         // It may arrive when it has been given up for lost.
-        let late = (is_lost && !is_done && self.roll(2) == 0)
-            .then(|| Duration::from_millis(1 + self.roll(8 * (self.delay_ms_max + 1))));
+        let late = forced.or_else(|| {
+            (is_lost && !is_done && self.roll(2) == 0)
+                .then(|| Duration::from_millis(1 + self.roll(8 * (self.delay_ms_max + 1))))
+        });
         let (memory, is_paused) = (self.memory.clone(), self.is_paused.clone());
         Box::pin(async move {
             pass(before).await;
@@ -193,7 +211,8 @@ impl Engine for Unsteady {
         self.puts.fetch_add(1, Ordering::Relaxed);
         let key = key.to_owned();
         let departures = self.departures.clone();
-        self.delayed(true, move |memory| {
+        let forced = self.late_next.lock().take_if(|_| key.starts_with("user:"));
+        self.delayed_by(true, forced, move |memory| {
             let memory = memory.clone();
             Box::pin(async move {
                 let is_telling = |value: &Option<Bytes>| {

@@ -15,6 +15,9 @@ pub(super) struct Local {
     /// Connections that want to.
     pub(super) waiting: Vec<Waiter>,
     pub(super) written: Written,
+    /// A first count may be on its way that was given up for lost. Where there is no record, nothing can keep
+    /// it from standing there, so that it is looked at once more when the user is gone.
+    pub(super) is_haunted: bool,
     /// Its record is being changed; what comes meanwhile is seen by whoever does that.
     pub(super) is_busy: bool,
     /// It is in the queue of that name.
@@ -75,6 +78,8 @@ impl Local {
 
     /// How many will have entered when those who wait now are judged.
     pub(super) fn foresee(&mut self, others: u64) -> u32 {
+        // Who does not wait any more is not to be written down.
+        self.waiting.retain(|waiter| !waiter.verdict.is_closed());
         let mut count = self.connected;
         for waiter in &mut self.waiting {
             let fits = has_room(waiter.max, others + u64::from(count));

@@ -37,6 +37,8 @@ struct Change {
     is_alone: bool,
     /// It takes our count out.
     is_removal: bool,
+    /// It makes the record.
+    is_first: bool,
 }
 
 impl Users {
@@ -67,7 +69,7 @@ impl Users {
         }
     }
 
-    fn step(&self, user: &Arc<str>, found: Option<Found>) -> Step {
+    fn step(&self, user: &str, found: Option<Found>) -> Step {
         const NOTHING: Step = Step::Done { is_offline: false };
         let mut state = self.state.lock();
         let Some(life) = state.life else { return NOTHING };
@@ -84,26 +86,20 @@ impl Users {
             let mut entries = found.entries;
             entries.set(self.node, life, count);
             let is_alone = entries.others_than(self.node) == 0;
-            let change = Change { count, is_alone, is_removal: count == 0 };
+            let is_first = found.revision.is_none();
+            let change = Change { count, is_alone, is_removal: count == 0, is_first };
             return Step::Put { value: entries.encode(), expected: found.revision, change };
         }
         local.judge();
         let was_last = local.written == Written::Unsure { was_last: true } && count == 0;
         let is_alone = found.entries.others_than(self.node) == 0;
         local.note(found.revision, count, is_alone);
-        if is_unsure && count == 0 {
-            // Nothing is there to be changed, so that a first count that is still on its way would stand
-            // for ever: it is looked at once more.
-            local.written = Written::Stale;
-            state.part_later(user, self.config.parting_delay);
-            self.paced_work.notify_one();
-        }
         // Between the verdicts and this, nobody has come or gone: the lock is held.
         Step::Done { is_offline: was_last && found.entries.is_empty() }
     }
 
     fn conclude(&self, user: &Arc<str>, change: Change, revision: Revision) {
-        let Change { count, is_alone, is_removal } = change;
+        let Change { count, is_alone, is_removal, .. } = change;
         {
             let mut state = self.state.lock();
             let Some(local) = state.users.get_mut(user) else { return };
@@ -124,6 +120,7 @@ impl Users {
             if let (EngineError::Unknown { .. }, Some(change)) = (error, change) {
                 let was_last = change.is_removal && change.is_alone;
                 local.written = Written::Unsure { was_last };
+                local.is_haunted |= change.is_first;
             }
             if is_away {
                 local.judge_here();
@@ -140,26 +137,20 @@ impl Users {
     fn let_go(&self, user: &Arc<str>) {
         let mut state = self.state.lock();
         state.release(user);
-        let Some(local) = state.users.get(user) else { return };
-        if local.is_done_with() && !local.is_urgent {
+        let Some(local) = state.users.get_mut(user) else { return };
+        if local.is_done_with() && std::mem::take(&mut local.is_haunted) {
+            local.written = Written::Stale;
+            state.part_later(user, self.config.parting_delay);
+            self.paced_work.notify_one();
+        } else if local.is_done_with() && !local.is_urgent {
             state.users.remove(user);
-        } else if !local.waiting.is_empty() || !self.is_written(local) {
+        } else if !local.waiting.is_empty() || !is_written(local, self.config.counts) {
             self.queue(&mut state, user.clone());
         }
         let is_quiet = state.is_quiet();
         drop(state);
         if is_quiet {
             self.quiet.notify_waiters();
-        }
-    }
-
-    fn is_written(&self, local: &Local) -> bool {
-        let count = if self.config.counts { local.connected } else { local.connected.min(1) };
-        match local.written {
-            Written::Nothing => count == 0,
-            Written::Standing { count: written, .. } => count == written,
-            // Somebody has put it into the queue.
-            Written::Stale | Written::Unsure { .. } => true,
         }
     }
 }
@@ -206,5 +197,15 @@ impl Found {
         let Some(record) = record else { return Self::default() };
         let entries = Entries::decode(&record.value);
         Self { entries, revision: Some(record.revision) }
+    }
+}
+
+fn is_written(local: &Local, counts: bool) -> bool {
+    let count = if counts { local.connected } else { local.connected.min(1) };
+    match local.written {
+        Written::Nothing => count == 0,
+        Written::Standing { count: written, .. } => count == written,
+        // Somebody has put it into the queue.
+        Written::Stale | Written::Unsure { .. } => true,
     }
 }

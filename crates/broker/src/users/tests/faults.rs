@@ -196,3 +196,32 @@ async fn what_a_node_was_about_to_tell_when_it_was_taken_for_dead_is_told_by_the
         assert_eq!(b.engine.keys("user:").await.unwrap(), Vec::<String>::new());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_arrives_late_does_not_remove_who_is_back() {
+    let stage = Stage::new(1, 5);
+    let a = stage.node(1);
+    pass(3).await;
+    fill(&a, 0..1).await;
+    a.engine.delay_next(std::time::Duration::from_secs(2));
+    a.users.leave("u0");
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    fill(&a, 0..1).await;
+    pass(5).await;
+    assert_eq!(counts(&a, "u0").await, [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_count_that_arrives_late_does_not_stand_for_who_is_gone() {
+    let stage = Stage::new(1, 5);
+    let a = stage.node(1);
+    pass(3).await;
+    a.engine.delay_next(std::time::Duration::from_secs(2));
+    let moment = std::time::Duration::from_millis(50);
+    assert!(tokio::time::timeout(moment, a.users.enter("u0", None)).await.is_err());
+    pass(4).await;
+    assert_eq!(counts(&a, "u0").await, [1], "it has arrived");
+    pass(15).await;
+    assert_eq!(counts(&a, "u0").await, [0; 0]);
+    assert_eq!(a.users.len(), 0);
+}
