@@ -7,11 +7,14 @@ use futures_util::{
     FutureExt, StreamExt,
     future::{AbortHandle, Abortable},
 };
-use tokio::task::coop::unconstrained;
+use tokio::task::{coop::unconstrained, yield_now};
 use ws_broker::EngineError;
 
 use super::Link;
 use crate::error::{overloaded, refused, unavailable};
+
+/// After so many messages of one subscription, the others have their turn.
+const TURN: u32 = 256;
 
 /// A subscription; over when dropped.
 pub(crate) struct Following {
@@ -30,7 +33,12 @@ impl Link {
         let (handle, registration) = AbortHandle::new_pair();
         let following = handle.clone();
         let work = async move {
+            let mut turn = 0_u32;
             while let Some(message) = subscriber.next().await {
+                turn = turn.wrapping_add(1);
+                if turn.is_multiple_of(TURN) {
+                    yield_now().await;
+                }
                 // Whoever subscribes again takes what comes from then on: the same message must not
                 // be taken by both.
                 if following.is_aborted() {
@@ -60,7 +68,12 @@ impl Link {
             };
             match subscribed {
                 Ok(mut subscriber) => {
+                    let mut turn = 0_u32;
                     while let Some(message) = subscriber.next().await {
+                        turn = turn.wrapping_add(1);
+                        if turn.is_multiple_of(TURN) {
+                            yield_now().await;
+                        }
                         take(message);
                     }
                 }

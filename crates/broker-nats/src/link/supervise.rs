@@ -7,7 +7,7 @@ use std::{
 
 use async_nats::{ServerAddr, connection::State};
 use tokio::{
-    task::JoinHandle,
+    task::{JoinHandle, coop::unconstrained},
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use ws_broker::{EngineError, Status};
@@ -31,7 +31,8 @@ impl Drop for Tasks {
 /// Goes to work; needs a runtime.
 pub(crate) fn run(link: &Arc<Link>, workers: Workers, linked: Arc<dyn Linked>) -> Tasks {
     Tasks(vec![
-        tokio::spawn(dispatch::dispatch(workers)),
+        // It gives way by itself; a budget would make subscriptions say that they have nothing.
+        tokio::spawn(unconstrained(dispatch::dispatch(workers))),
         tokio::spawn(fence::run(Arc::clone(link))),
         tokio::spawn(watch_deadlines(Arc::clone(link))),
         tokio::spawn(supervise(Arc::clone(link), linked)),
