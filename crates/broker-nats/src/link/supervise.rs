@@ -70,8 +70,8 @@ async fn supervise(link: Arc<Link>, linked: Arc<dyn Linked>) {
             Ok(()) => {
                 failures = 0;
                 link.is_up.store(true, Ordering::Release);
-                link.outcome.send_replace(Some(Ok(())));
                 set_status(&link, &*linked, &Status::Up);
+                link.outcome.send_replace(Some(Ok(())));
                 stay_up(&link, &*linked, wire, connects).await;
                 link.is_up.store(false, Ordering::Release);
                 linked.handle_break();
@@ -206,8 +206,9 @@ fn why_down(link: &Link, otherwise: &str) -> StartError {
 
 fn tell_failure(link: &Link, linked: &dyn Linked, error: StartError) {
     let status = Status::Down(error.to_string().into());
-    link.outcome.send_replace(Some(Err(error)));
+    // Who waits for the outcome finds the status that goes with it.
     set_status(link, linked, &status);
+    link.outcome.send_replace(Some(Err(error)));
 }
 
 fn set_status(link: &Link, linked: &dyn Linked, status: &Status) {
