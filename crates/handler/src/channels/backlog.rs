@@ -270,7 +270,23 @@ pub(crate) fn code_of(error: &EngineError) -> ErrorCode {
     }
 }
 
-/// For people.
+/// For people who publish. Where the engine is and what is wrong with it is for our log alone.
 pub(crate) fn sentence_of(name: &ChannelName, error: &EngineError) -> Cow<'static, str> {
-    format!("{}: {error}", name.as_str()).into()
+    let channel = name.as_str();
+    let outcome = match error {
+        EngineError::Unknown { .. } => "it is not known whether it was published",
+        _ => "it was not published",
+    };
+    format!("{channel}: {}; {outcome}", reason_of(error)).into()
+}
+
+/// What a client may know of it.
+pub(crate) fn reason_of(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Unavailable { .. } => "the broker cannot be reached",
+        EngineError::Unknown { .. } => "the broker did not answer",
+        EngineError::Overloaded { .. } => "too much waits for the broker",
+        EngineError::Full => "the broker has no room for it",
+        EngineError::Refused { .. } => "the broker refuses it",
+    }
 }

@@ -94,9 +94,14 @@ impl<A: Application> GatewaySession<A> {
     /// Everything so far has left: the next letters.
     pub(super) fn send_letters(&mut self, replies: &mut Replies<'_>) {
         let Some(mail) = self.rare.as_mut().and_then(|rare| rare.mail.as_mut()) else { return };
+        // Others may have asked for this turn: what is still being fetched goes on being fetched.
+        if !mail.has_letters() {
+            return;
+        }
         let letters = match mail.letters.take() {
             Some(letters) => Ok(letters),
-            None => match mail.reading.take().and_then(|reading| reading.take()) {
+            // What is still on its way stays to be waited for.
+            None => match mail.reading.take_if(|it| it.is_kept()).and_then(|it| it.take()) {
                 Some(letters) => letters,
                 None => return,
             },

@@ -11,7 +11,12 @@ use ws_transport::Replies;
 use super::{GatewaySession, promise::Promise};
 use crate::{
     application::Application,
-    channels::{Hub, Tally, backlog::code_of, feeds::Feed, stored::Stored},
+    channels::{
+        Hub, Tally,
+        backlog::{code_of, reason_of},
+        feeds::Feed,
+        stored::Stored,
+    },
     gatekeeper::Refusal,
 };
 
@@ -111,7 +116,7 @@ impl Hub {
         Box::pin(async move {
             let refusal = |error: EngineError| Refusal {
                 code: code_of(&error),
-                message: error.to_string().into(),
+                message: reason_of(&error).into(),
             };
             let opened = feed.clone().open(hub.clone()).await;
             let Some(log) = &feed.log else {
@@ -183,10 +188,15 @@ impl<A: Application> GatewaySession<A> {
 
     /// Everything so far has left: sends the next part.
     pub(super) fn send_page(&mut self, replies: &mut Replies<'_>) {
+        // Others may have asked for this turn: what is still being read goes on being read.
+        if !self.has_page() {
+            return;
+        }
         let Some(recovery) = self.front_recovery() else { return };
         let page = match recovery.page.take() {
             Some(page) => Ok(page),
-            None => match recovery.reading.take().and_then(|reading| reading.take()) {
+            // What is still on its way stays to be waited for: it was for the page before it that we were woken.
+            None => match recovery.reading.take_if(|it| it.is_kept()).and_then(|it| it.take()) {
                 Some(page) => page,
                 None => return,
             },

@@ -189,3 +189,41 @@ async fn who_leaves_while_its_subscription_is_on_its_way_leaves_nothing_behind()
     assert_eq!(here.holds(), [0; 6]);
     assert_eq!(cluster.stats().topics, crate::story::OWN_TOPICS);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_nudged_at_any_moment_of_a_replay_is_sent_all_of_it() {
+    const KEPT: u64 = 5000;
+    let cluster = MemoryCluster::new();
+    let (_, here) = distant(&cluster);
+    let there = house_on(Some(cluster.node()), 1_000_000);
+    let mut ada = here.visit("ada").await;
+    let place = ada.follow("kept:a").await;
+    drop(ada);
+    settle().await;
+    for n in 1..=KEPT {
+        there.bulletin("kept:a", n);
+    }
+    let mut ada = here.visit("ada").await;
+    let client = here.handler.connections_by_user_id("ada").pop().expect("she is here");
+    ada.send(since("kept:a", &place)).await;
+    // As orders, verdicts and letters do: before a page is sent, behind it, and in between.
+    let nudging = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(MS).await;
+            let mut nudges = 0;
+            std::future::poll_fn(|cx| {
+                client.outbox().nudge();
+                // Between the turns of the connection, as tasks on other threads are.
+                cx.waker().wake_by_ref();
+                nudges += 1;
+                if nudges < 10 { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            })
+            .await;
+        }
+    });
+    assert_eq!(ada.next().await["recovered"], true);
+    for n in 1..=KEPT {
+        assert_eq!(ada.next().await["data"], n);
+    }
+    nudging.abort();
+}
