@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt, future::Future, num::NonZeroU32, pin::Pin, sync::Arc
 use bytes::Bytes;
 
 /// An answer that may take a while. The question is on its way when the call returns, whether or not the
-/// answer is awaited: two calls from one thread reach the engine in their order. An engine in this
-/// process answers at the first poll.
+/// answer is awaited: two calls from one thread reach the engine in their order. The memory
+/// engine answers at the first poll.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send>>;
 
 /// Between nodes, and behind them: topics, logs and records.
