@@ -14,8 +14,6 @@ use crate::workspace::Workspace;
 /// Every engine, in the order of what stands behind the gateway: nothing, a folder, a server.
 const ENGINES: [&str; 4] = ["memory", "disk", "redis", "nats"];
 
-/// Those that a gateway can be given.
-const IN_TESTS: [&str; 1] = ["memory"];
 /// How long each engine is tortured by `cargo xtask test`, in minutes.
 const BRIEFLY: &str = "0.35";
 
@@ -68,7 +66,7 @@ pub(crate) fn briefly(
     environment: &[(&'static str, OsString)],
 ) -> anyhow::Result<bool> {
     let arguments = ["--minutes", BRIEFLY, "--quiet"].map(str::to_owned);
-    torture(&workspace.target.join("debug"), &IN_TESTS, &arguments, environment)
+    torture(&workspace.target.join("debug"), &ENGINES, &arguments, environment)
 }
 
 fn torture(

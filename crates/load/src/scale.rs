@@ -33,8 +33,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return if error.use_stderr() { BAD_ARGUMENTS } else { 0 };
         }
     };
+    // Gateways are started in folders of their own; a path that is none cannot be started.
+    let program = matches.get_one::<PathBuf>("gateway").cloned().unwrap_or_default();
     let plan = Plan {
-        program: matches.get_one::<PathBuf>("gateway").cloned().unwrap_or_default(),
+        program: std::path::absolute(&program).unwrap_or(program),
         rounds: matches.get_one::<u64>("rounds").copied().unwrap_or(1),
         is_brief: matches.get_flag("brief"),
         only: matches.get_many::<String>("only").into_iter().flatten().cloned().collect(),

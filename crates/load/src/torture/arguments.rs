@@ -154,6 +154,9 @@ pub(crate) fn plan(matches: &ArgMatches) -> Result<Plan, String> {
     let minutes = matches.get_one::<f64>("minutes").copied();
     let minutes = minutes.or_else(|| messages.is_none().then_some(1.0));
     let duration = minutes.map(|minutes| Duration::try_from_secs_f64(minutes * 60.0));
+    // Gateways are started in folders of their own.
+    let program = matches.get_one::<PathBuf>("gateway").cloned().unwrap_or_default();
+    let program = std::path::absolute(program).map_err(|error| format!("--gateway: {error}"))?;
     Ok(Plan {
         engine,
         is_volatile: matches.get_flag("volatile"),
@@ -165,7 +168,7 @@ pub(crate) fn plan(matches: &ArgMatches) -> Result<Plan, String> {
         subscribers: count("subscribers"),
         channels: count("channels"),
         has_faults: !matches.get_flag("calm"),
-        program: matches.get_one::<PathBuf>("gateway").cloned().unwrap_or_default(),
+        program,
         json: matches.get_one::<PathBuf>("json").cloned(),
         is_quiet: matches.get_flag("quiet"),
         standstill_max: STANDSTILL_MAX,
