@@ -7,4 +7,5 @@ mod nats;
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
 mod process;
 mod redis;
+mod rooms;
 mod story;
