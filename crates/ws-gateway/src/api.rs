@@ -56,6 +56,7 @@ pub(crate) fn routes<A: Application>(
         .route("/users/{id}/disconnect", post(orders::disconnect))
         .route("/channels", get(looks::channels))
         .route("/channels/{name}/presence", get(looks::presence))
+        .route("/channels/{name}/history", get(looks::history))
         .route("/connections", get(looks::connections))
         .route("/connections/{id}", get(looks::connection))
         .fallback(async || Fault::not_found("There is no such route of the API"))

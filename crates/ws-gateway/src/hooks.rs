@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use ws_channels::ChannelName;
 use ws_connection::End;
-use ws_handler::{Client, Gatekeeper, Judgement, Publish, Refusal, WallClock};
+use ws_handler::{Client, Gatekeeper, Judgement, OfflineCause, Publish, Refusal, WallClock};
 use ws_protocol::ErrorCode;
 
 use crate::{
@@ -15,14 +15,21 @@ use crate::{
 
 mod asking;
 mod farewells;
+mod leaving;
 mod question;
 
 use asking::{Answer, Asking};
 use farewells::Farewells;
+use leaving::{Gone, Leaving, Word};
 use question::Question;
 
 /// Questions that may wait for their turn, for each one that may be under way.
 const WAITING_PER_SLOT: usize = 16;
+
+/// How long the engine may take to say whether a user is connected elsewhere.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
+/// How often that is looked at while everybody leaves.
+const SETTLING_LOOK: Duration = Duration::from_millis(10);
 
 /// The hooks of a gateway. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -36,6 +43,7 @@ struct Shared {
     /// Questions under way or waiting for a slot.
     waiting: Arc<Semaphore>,
     farewells: Option<Farewells>,
+    leaving: Leaving,
     failure: HookFailure,
     clock: Arc<WallClock>,
     outcomes: Arc<Outcomes>,
@@ -63,6 +71,7 @@ impl Hooks {
             asking,
             waiting: Arc::new(Semaphore::new(concurrency_max.saturating_mul(WAITING_PER_SLOT))),
             farewells,
+            leaving: Leaving::default(),
             failure: settings.failure,
             clock,
             outcomes,
@@ -75,25 +84,68 @@ impl Hooks {
         connect.is_some() || subscribe.is_some() || publish.is_some()
     }
 
+    /// A client is there, who will be told of when it is gone.
+    pub(crate) fn note_connected(&self, client: &Client) {
+        if self.0.farewells.is_some()
+            && let Some(user_id) = client.user_id()
+        {
+            let word = self.0.leaving.handle_connect(&user_id);
+            self.0.tell(Some(&user_id), word, "left");
+        }
+    }
+
     /// Tells that a client is gone, soon and at most once.
     pub(crate) fn tell_disconnected(&self, client: &Client, end: &End) {
-        let Some(farewells) = &self.0.farewells else { return };
+        if self.0.farewells.is_none() {
+            return;
+        }
         let now = tokio::time::Instant::now().into_std();
-        let user_id = client.user_id();
-        farewells.tell(&Question::Disconnected {
+        let gone = Gone {
             connection_id: client.id().to_string(),
-            user_id: user_id.as_deref(),
             code: end.cause.close_code(),
             cause: end.cause.label(),
             lived_ms: self.0.clock.wall_ms(now).saturating_sub(client.connected_at_ms()),
-        });
+        };
+        let Some(user_id) = client.user_id() else {
+            let word = Word { gone: Some(gone), online: None };
+            return self.0.tell(None, Some(word), "left");
+        };
+        let id = gone.connection_id.clone();
+        let word = self.0.leaving.handle_disconnect(&user_id, gone);
+        if word.as_ref().and_then(|word| word.gone.as_ref()).is_none_or(|it| it.connection_id != id)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (shared, user_id) = (self.0.clone(), user_id.clone());
+            runtime.spawn(async move {
+                tokio::time::sleep(ANSWER_PATIENCE).await;
+                let word = shared.leaving.give_up(&user_id, &id);
+                shared.tell(Some(&user_id), word, "left");
+            });
+        }
+        self.0.tell(Some(&user_id), word, "left");
+    }
+
+    /// Tells that a user has no connection any more, with its last one if that was here.
+    pub(crate) fn tell_offline(&self, user_id: &str, cause: OfflineCause) {
+        if self.0.farewells.is_some() {
+            let (word, cause) = match cause {
+                OfflineCause::Left => (self.0.leaving.handle_offline(user_id), "left"),
+                OfflineCause::NodeLost => {
+                    (Some(Word { gone: None, online: Some(false) }), "node_lost")
+                }
+            };
+            self.0.tell(Some(user_id), word, cause);
+        }
     }
 
     /// Waits until everybody who is gone has been told of, as long as one of them may take.
     pub(crate) async fn settle(&self) {
-        if let Some(farewells) = &self.0.farewells {
-            farewells.settle().await;
+        let Some(farewells) = &self.0.farewells else { return };
+        let deadline = tokio::time::Instant::now() + ANSWER_PATIENCE;
+        while !self.0.leaving.is_settled() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(SETTLING_LOOK).await;
         }
+        farewells.settle().await;
     }
 
     fn judge(&self, hook: Hook, url: Option<&str>, question: &Question<'_>) -> Judgement {
@@ -115,6 +167,31 @@ impl Hooks {
 }
 
 impl Shared {
+    /// Tells of a connection, or of its user alone, for this cause.
+    fn tell(&self, user_id: Option<&str>, word: Option<Word>, cause: &'static str) {
+        let (Some(farewells), Some(Word { gone, online })) = (&self.farewells, word) else {
+            return;
+        };
+        farewells.tell(&match gone {
+            Some(Gone { connection_id, code, cause, lived_ms }) => Question::Disconnected {
+                connection_id: Some(connection_id),
+                user_id,
+                code,
+                cause,
+                lived_ms: Some(lived_ms),
+                online,
+            },
+            None => Question::Disconnected {
+                connection_id: None,
+                user_id,
+                code: None,
+                cause,
+                lived_ms: None,
+                online,
+            },
+        });
+    }
+
     fn conclude(&self, hook: Hook, answer: Result<Answer, HookOutcome>) -> Result<(), Refusal> {
         match answer {
             Ok(Answer::Allowed) => {

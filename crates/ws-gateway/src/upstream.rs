@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use ws_broker_nats::{Client, RequestError};
 use ws_connection::End;
-use ws_handler::{Application, LateResponder, Responder};
+use ws_handler::{Application, LateResponder, OfflineCause, Responder};
 use ws_protocol::ErrorCode;
 
 use crate::{
@@ -117,7 +117,7 @@ impl Application for Upstream {
         match &self.target {
             Target::Unset => {
                 self.outcomes.add(Outcome::Unset);
-                let sentence = "No upstream is set: set UPSTREAM to echo, to an http:// or to a nats:// address";
+                let sentence = "No upstream is set: set UPSTREAM to echo or to an http:// address";
                 responder.fail(ErrorCode::UpstreamUnavailable, Some(Cow::Borrowed(sentence)));
             }
             Target::Echo => {
@@ -137,6 +137,18 @@ impl Application for Upstream {
                     drop(waiting);
                 });
             }
+        }
+    }
+
+    fn handle_connect(&self, client: &Arc<ws_handler::Client>) {
+        if let Some(hooks) = &self.hooks {
+            hooks.note_connected(client);
+        }
+    }
+
+    fn handle_user_offline(&self, user_id: &str, cause: OfflineCause) {
+        if let Some(hooks) = &self.hooks {
+            hooks.tell_offline(user_id, cause);
         }
     }
 

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use ws_channels::ChannelName;
-use ws_handler::{Application, Client, ConnectionId, WebSocketHandler};
+use ws_handler::{Application, Client, ConnectionId, KeptMessage, WebSocketHandler};
 
 use super::{
     Shared, answer,
@@ -18,6 +18,8 @@ use super::{
 /// How many of anything are listed at most, and how many unless it is said.
 const LISTED_MAX: usize = 1000;
 const LISTED: usize = 100;
+/// As far as offsets go.
+const OFFSET_MAX: usize = (1 << 53) - 1;
 /// How many users of a channel are named at most.
 const USERS_MAX: usize = 10_000;
 
@@ -56,6 +58,44 @@ pub(super) async fn presence<A: Application>(
     // Somebody may have come between the two looks.
     let count = presence.count.max(users.len());
     Ok(answer(&json!({ "channel": &*name, "count": count, "users": users })))
+}
+
+pub(super) async fn history<A: Application>(
+    State(api): Shared<A>,
+    name: Result<Path<String>, PathRejection>,
+    query: RawQuery,
+) -> Result<Response, Fault> {
+    let name = channel_name("the channel's name", &part("the channel's name", name)?)?;
+    let query = Query::from(query);
+    let limit = query.number("limit", LISTED, LISTED_MAX)?.max(1);
+    let since = query.number("since", 0, OFFSET_MAX)?;
+    let epoch = query.text("epoch");
+    let found = api.handler.history(&name, since as u64, limit as u32).await;
+    let page = found.map_err(|error| Fault::of_engine(&error))?;
+    let page = page.ok_or_else(|| Fault::not_found("Nothing is kept of this channel"))?;
+    let is_same = epoch.is_none_or(|epoch| epoch == page.head.epoch.to_string());
+    let messages: Vec<Value> = page.messages.iter().map(kept).collect();
+    Ok(answer(&json!({
+        "channel": &*name,
+        "epoch": page.head.epoch.to_string(),
+        "offset": page.head.offset,
+        // Offsets of another epoch say nothing about this one.
+        "complete": page.is_complete && is_same,
+        "messages": messages,
+        "next": page.next,
+    })))
+}
+
+fn kept(message: &KeptMessage) -> Value {
+    let KeptMessage { offset, timestamp, event, from, event_id, data } = message;
+    let mut body = json!({ "offset": offset, "timestamp": timestamp });
+    for (name, text) in [("event", event), ("from", from), ("eventId", event_id)] {
+        if let Some(text) = text {
+            body[name] = (&**text).into();
+        }
+    }
+    body["data"] = serde_json::from_str(data.get()).unwrap_or_default();
+    body
 }
 
 pub(super) async fn connections<A: Application>(

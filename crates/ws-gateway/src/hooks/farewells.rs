@@ -76,8 +76,9 @@ mod tests {
     use super::*;
 
     fn farewell() -> Question<'static> {
-        let (connection_id, user_id, code) = ("c".to_owned(), None, None);
-        Question::Disconnected { connection_id, user_id, code, cause: "io", lived_ms: 0 }
+        let (connection_id, user_id, code, cause) = (Some("c".to_owned()), None, None, "io");
+        let (lived_ms, online) = (Some(0), None);
+        Question::Disconnected { connection_id, user_id, code, cause, lived_ms, online }
     }
 
     #[tokio::test]

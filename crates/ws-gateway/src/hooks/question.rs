@@ -28,11 +28,12 @@ pub(super) enum Question<'q> {
         event_id: Option<&'q str>,
     },
     Disconnected {
-        connection_id: String,
+        connection_id: Option<String>,
         user_id: Option<&'q str>,
         code: Option<u16>,
         cause: &'q str,
-        lived_ms: u64,
+        lived_ms: Option<u64>,
+        online: Option<bool>,
     },
 }
 
@@ -77,15 +78,16 @@ mod tests {
             ),
             (
                 Question::Disconnected {
-                    connection_id: id(),
+                    connection_id: Some(id()),
                     user_id: Some("ada"),
                     code: Some(1000),
                     cause: "closed_by_peer",
-                    lived_ms: 7,
+                    lived_ms: Some(7),
+                    online: Some(false),
                 },
                 concat!(
                     r#"{"hook":"disconnected","connectionId":"c","userId":"ada","code":1000,"#,
-                    r#""cause":"closed_by_peer","livedMs":7}"#
+                    r#""cause":"closed_by_peer","livedMs":7,"online":false}"#
                 ),
             ),
         ] {

@@ -232,7 +232,28 @@ async fn section_6_a_back_end_is_told_where_its_message_is_kept_or_that_it_is_no
     // Again, through another gateway: it was there already.
     let expect = json!({ "duplicate": true, "epoch": since["epoch"], "offset": 1 });
     assert_eq!(b.order("/api/publish", body.clone()).await, expect);
+    for n in 2..=4 {
+        a.order("/api/publish", json!({ "channel": "orders", "event": "n", "data": n })).await;
+    }
+    let page = b.look("/api/channels/orders/history?since=1&limit=2").await.json();
+    let shown = |page: &Value| -> Vec<(u64, Value)> {
+        let messages = page["messages"].as_array().expect("a list");
+        let shown = |it: &Value| (it["offset"].as_u64().expect("an offset"), it["data"].clone());
+        messages.iter().map(shown).collect()
+    };
+    assert_eq!(shown(&page), [(2, json!(2)), (3, json!(3))]);
+    assert_eq!((&page["complete"], &page["next"]), (&json!(true), &json!(3)), "{page}");
+    assert_eq!((&page["offset"], &page["epoch"]), (&json!(4), &since["epoch"]));
+    assert_eq!(page["messages"][0]["event"], "n");
+    let page = b.look("/api/channels/orders/history?since=3&epoch=1").await.json();
+    assert_eq!((shown(&page), &page["next"]), (vec![(4, json!(4))], &Value::Null));
+    assert_eq!(page["complete"], json!(false));
+    assert_eq!(b.look("/api/channels/chat/history").await.status, 404);
+    for n in 2..=4 {
+        assert_eq!(ada.next_kept().await, (n, json!(n)));
+    }
     engine.set_down("it was switched off");
+    assert_eq!(b.look("/api/channels/orders/history").await.status, 503);
     let refused = a.post("/api/publish", body).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
     let sentence = "the memory engine is not available: it was switched off";

@@ -33,6 +33,13 @@ async fn connections_outlive_a_server_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn users_of_a_gateway_that_dies_are_told_of_once() {
+    let nats = Nats::start(&NatsOptions::jetstream()).expect("a nats-server");
+    let house = House::new("nats-dies", &[("NATS_URL", &nats.url())]);
+    story::users_of_a_gateway_that_dies_are_told_of_once(house, "nats").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_without_the_server_goes_on_or_fails_as_it_is_set() {
     let mut nats = Nats::start(&NatsOptions::jetstream()).expect("a nats-server");
     nats.kill().expect("it is killed");
@@ -114,7 +121,8 @@ async fn section_4_11_bridges_pass_messages_both_ways_and_nothing_goes_round_in_
         ada.follow(channel, None).await;
     }
     // In, as soon as the bridge is open.
-    loop {
+    for turn in 0.. {
+        assert!(turn < 500, "it is not open");
         stranger.publish("orders.new", "{\"n\":1.50}".into(), &[]).expect("on its way");
         ada.send(json!({ "type": "ping", "id": "heard" })).await;
         let message = ada.next().await;
@@ -139,15 +147,21 @@ async fn section_4_11_bridges_pass_messages_both_ways_and_nothing_goes_round_in_
     ada.send(json!({ "type": "publish", "channel": "kept", "data": 8 })).await;
     assert_eq!(ada.until("kept").await["offset"], json!(1));
     let mut outward = Vec::new();
-    while outward.len() < 2 {
-        let [subject, payload, event] = hears.recv().await.expect("it hears");
-        // What it said itself is not told to it, and connections have words of their own.
-        if !["chat.support", "audit"].contains(&&*subject) {
-            assert!(!subject.starts_with("orders"), "{subject}");
-            continue;
+    let hearing = async {
+        while outward.len() < 2 {
+            let [subject, payload, event] = hears.recv().await.expect("it hears");
+            // Connections have words of their own; and what it said itself is not told to it.
+            if ["chat.support", "audit"].contains(&&*subject) {
+                outward.push((subject, payload, event));
+            } else {
+                assert!(!subject.starts_with("orders"), "{subject}");
+            }
         }
-        outward.push((subject, payload, event));
-    }
+    };
+    let heard = tokio::time::timeout(std::time::Duration::from_secs(10), hearing).await;
+    let metrics = gateway.text("/metrics").await;
+    let at_bridges: Vec<&str> = metrics.lines().filter(|it| it.contains("ws_bridges")).collect();
+    assert!(heard.is_ok(), "only {outward:?}: {at_bridges:#?}");
     let word = |text: &str| text.to_owned();
     assert_eq!(
         outward,

@@ -39,6 +39,11 @@ impl House {
         Self { variables: variables.iter().map(owned).collect(), rules }
     }
 
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn arguments(&self) -> [&str; 2] {
         ["--config", &self.rules]
     }
@@ -60,9 +65,12 @@ impl House {
 impl Process {
     /// What a page of it says.
     pub(crate) async fn page(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path).await).expect("JSON")
+    }
+
+    pub(crate) async fn text(&self, path: &str) -> String {
         let text = reqwest::get(format!("http://{}{path}", self.address)).await;
-        let text = text.expect("an answer").text().await.expect("a text");
-        serde_json::from_str(&text).expect("JSON")
+        text.expect("an answer").text().await.expect("a text")
     }
 
     /// Waits until health says so of the engine.
@@ -205,6 +213,38 @@ pub(crate) async fn connections_outlive_the_server(
     for n in 2..=10 {
         assert_eq!(ada.next_data().await, json!(n));
     }
+}
+
+/// A gateway that dies is told of to the back-end by another: of each user who was there alone, once.
+pub(crate) async fn users_of_a_gateway_that_dies_are_told_of_once(house: House, engine: &str) {
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel::<Value>();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let hook = format!("http://{}/gone", listener.local_addr().expect("bound"));
+    let take = move |body: String| {
+        let told = heard.send(serde_json::from_str(&body).expect("JSON"));
+        async move { told.map_or(http::StatusCode::GONE, |()| http::StatusCode::NO_CONTENT) }
+    };
+    let back_end = axum::Router::new().fallback(take);
+    let serving = tokio::spawn(async move { axum::serve(listener, back_end).await });
+    let house = house.with("HOOK_DISCONNECTED", &hook);
+    let (a, b) = tokio::join!(house.open_and_up(engine), house.open_and_up(engine));
+    let _ada = a.visit("ada").await;
+    let ada_elsewhere = b.visit("ada").await;
+    let _bob = a.visit("bob").await;
+    a.signal("KILL").await;
+    let patience = Duration::from_secs(40);
+    let told = tokio::time::timeout(patience, hears.recv()).await.expect("in time").expect("told");
+    assert_eq!(
+        told,
+        json!({ "hook": "disconnected", "connectionId": null, "userId": "bob",
+                             "code": null, "cause": "node_lost", "livedMs": null, "online": false })
+    );
+    ada_elsewhere.leave().await;
+    let told = tokio::time::timeout(patience, hears.recv()).await.expect("in time").expect("told");
+    assert_eq!((&told["userId"], &told["online"]), (&json!("ada"), &json!(false)), "{told}");
+    assert!(told["connectionId"].is_string(), "{told}");
+    assert!(hears.try_recv().is_err());
+    serving.abort();
 }
 
 /// Without its server the gateway serves, and says so; or it does not start, where that is set.
