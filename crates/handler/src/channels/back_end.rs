@@ -86,7 +86,11 @@ pub struct ChannelStats {
 
 impl Hub {
     /// Publishes in a channel that keeps nothing.
-    fn publish(&self, publish: &Publish<'_>, now: Instant) -> Result<Published, EngineError> {
+    fn publish(
+        self: &Arc<Self>,
+        publish: &Publish<'_>,
+        now: Instant,
+    ) -> Result<Published, EngineError> {
         let Publish { channel: name, event, event_id, from, .. } = *publish;
         let event_name = EventName::of(event_id, from);
         if !self.is_new_event(name, event_name, now) {

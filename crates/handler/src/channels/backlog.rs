@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use ws_broker::{Answer, Appended, EngineError, Keep, Log, Status};
 use ws_channels::{ChannelName, OnOutage};
 use ws_protocol::{ErrorCode, Id, ServerMessage};
+use ws_transport::SendError;
 
 use super::{Hub, Tally, delivery::prepare_answer, events::EventName, stored::Stored};
 use crate::{
@@ -95,11 +96,7 @@ impl Backlog {
     }
 
     /// Lets it wait, or hands it back: too much waits.
-    pub(crate) fn push(
-        &self,
-        job: Job,
-        ticket: Option<Ticket>,
-    ) -> Result<(), (Job, Option<Ticket>)> {
+    fn push(&self, job: Job, ticket: Option<Ticket>) -> Result<(), (Job, Option<Ticket>)> {
         let mut waiting = self.waiting.lock();
         if waiting.bytes + job.bytes() > self.bytes_max {
             return Err((job, ticket));
@@ -137,7 +134,7 @@ impl Hub {
     /// Tells the other nodes of a publish in a channel that keeps nothing. An error is one that the rule does
     /// not put up with.
     pub(crate) fn tell_others(
-        &self,
+        self: &Arc<Self>,
         name: &ChannelName,
         stored: &Stored<'_>,
         on_outage: OnOutage,
@@ -149,10 +146,24 @@ impl Hub {
         if on_outage == OnOutage::Queue && self.backlog.is_needed(cluster) {
             let job = Job::new(name.clone(), None, stored, None);
             let full = |_| EngineError::Overloaded { kind: cluster.engine.kind() };
-            return self.backlog.push(job, None).map_err(full);
+            return self.wait_for_engine(job, None).map_err(full);
         }
         let told = cluster.tell(&channel_topic(name), Kind::Publication, |out| stored.encode(out));
         if on_outage == OnOutage::Local { Ok(()) } else { told }
+    }
+
+    /// Lets a job wait for the engine, or hands it back: too much waits.
+    pub(crate) fn wait_for_engine(
+        self: &Arc<Self>,
+        job: Job,
+        ticket: Option<Ticket>,
+    ) -> Result<(), (Job, Option<Ticket>)> {
+        self.backlog.push(job, ticket)?;
+        // It may have come back since we looked, and have found nothing that waits for it.
+        if self.cluster.engine.status() == Status::Up {
+            self.send_backlog();
+        }
+        Ok(())
     }
 
     fn tell_others_of(&self, job: &Job) -> Result<(), EngineError> {
@@ -212,8 +223,11 @@ impl Hub {
             },
         };
         let timestamp = self.wall_ms(tokio::time::Instant::now().into_std());
-        // Who is gone is told nothing, and who is too slow for a line is on its way out.
-        let _ = client.send(Arc::new(prepare_answer(&message, id, timestamp)));
+        // Who is gone is told nothing. Who is too slow for a line would wait for it for ever.
+        let answer = Arc::new(prepare_answer(&message, id, timestamp));
+        if let Err(SendError::Full(_)) = client.send(answer) {
+            self.close_slow(&client);
+        }
     }
 
     /// The engine is back: what has waited for it goes first.

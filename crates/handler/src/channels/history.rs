@@ -14,7 +14,10 @@
 //! are catching up, within bounds: with that, the last step is one under a lock, after which it is told
 //! everything as the others are, neither less nor twice.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use ws_broker::{Entry, Keep, Position, ReadLimits};
@@ -60,8 +63,9 @@ pub(crate) struct State {
     seen: u64,
     /// Something of another epoch was handed over: only the log itself knows which one is over.
     is_doubted: bool,
-    /// Who is subscribed and catches up.
-    catching_up: Vec<ConnectionId>,
+    /// Who is subscribed and catches up: looked for with each subscriber of each message, and many after a
+    /// restart.
+    catching_up: HashSet<ConnectionId, ahash::RandomState>,
     /// The last messages that were delivered, while anybody catches up.
     tail: VecDeque<Recent>,
     tail_bytes: usize,
@@ -100,7 +104,7 @@ impl Log {
                 aside: Vec::new(),
                 seen: 0,
                 is_doubted: false,
-                catching_up: Vec::new(),
+                catching_up: HashSet::default(),
                 tail: VecDeque::new(),
                 tail_bytes: 0,
             }),
@@ -135,15 +139,15 @@ impl State {
 
     /// Passes a subscriber over until it has caught up.
     pub(crate) fn start_catching_up(&mut self, id: ConnectionId) {
-        if !self.catching_up.contains(&id) {
-            self.catching_up.push(id);
-        }
+        self.catching_up.insert(id);
     }
 
     /// It does not catch up any more.
     pub(crate) fn stop_catching_up(&mut self, id: ConnectionId) {
-        self.catching_up.retain(|other| *other != id);
+        self.catching_up.remove(&id);
         if self.catching_up.is_empty() {
+            // Not the room for all who came back after a restart either.
+            self.catching_up = HashSet::default();
             (self.tail, self.tail_bytes) = (VecDeque::new(), 0);
         }
     }

@@ -72,7 +72,7 @@ impl<A: Application> GatewaySession<A> {
         let is_patient = allowed.terms.on_outage == OnOutage::Queue;
         if is_patient && hub.backlog.is_needed(&hub.cluster) {
             let ticket = Ticket { client: self.client().clone(), id: keep(id) };
-            if hub.backlog.push(job, Some(ticket)).is_err() {
+            if hub.wait_for_engine(job, Some(ticket)).is_err() {
                 let sentence = "the broker cannot be reached, and too much waits for it".into();
                 self.refuse_with(ErrorCode::BrokerUnavailable, sentence, id, replies);
             }
@@ -89,7 +89,7 @@ impl<A: Application> GatewaySession<A> {
             match (answer.await, patient) {
                 // It was on its way when the engine went: it waits as what comes behind it does.
                 (Err(EngineError::Unavailable { .. }), Some(())) => {
-                    if let Err((job, ticket)) = shared.hub.backlog.push(job, Some(ticket)) {
+                    if let Err((job, ticket)) = shared.hub.wait_for_engine(job, Some(ticket)) {
                         let error = EngineError::Overloaded { kind: shared.cluster.engine.kind() };
                         shared.hub.tell_appended(&job.name, ticket, &Err(error));
                     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use ws_broker::{EngineError, Page, Position};
+use ws_broker::{EngineError, Entry, Page, Position};
 use ws_channels::ChannelName;
 use ws_protocol::{MissedRange, Position as AskedPosition, ServerMessage};
 use ws_transport::Replies;
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Between two attempts to read while the engine is away. Nothing is published in the channel meanwhile, so
 /// that nobody falls behind by waiting.
 const OUTAGE: Duration = Duration::from_millis(500);
+/// So much that was read is held for the channels of one connection that wait for their turn.
+const AT_HAND_MAX: usize = 256 * 1024;
 
 /// Where a client left off, as it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,16 +138,29 @@ impl Hub {
 impl<A: Application> GatewaySession<A> {
     /// Begins to send what was missed, behind what is being sent already.
     pub(super) fn start_recovery(&mut self, feed: Arc<Feed>, plan: Plan) {
+        if let Plan::Live = plan {
+            // It may have asked before: what it asked for then is still on its way to it.
+            return;
+        }
         // One that asks again begins again.
         self.rare().recoveries.retain(|recovery| recovery.feed.name != feed.name);
         if let Plan::Behind { at, page } = plan {
+            // What waits for its turn is not held for long where it is much: it is read when the turn comes.
+            let page = page.filter(|page| self.bytes_at_hand() + bytes_of(page) <= AT_HAND_MAX);
             let recovery = Recovery { feed, at, page, reading: None };
             self.rare().recoveries.push_back(recovery);
-            self.read_ahead(None);
-            self.begin_sending();
         } else if let Some(log) = &feed.log {
             log.hold().stop_catching_up(self.client().id());
         }
+        // Whoever is in front now, which may be another one than before.
+        self.read_ahead(None);
+        self.begin_sending();
+    }
+
+    /// Of all parts that are at hand.
+    fn bytes_at_hand(&self) -> usize {
+        let recoveries = self.rare.iter().flat_map(|rare| &rare.recoveries);
+        recoveries.filter_map(|recovery| recovery.page.as_ref()).map(bytes_of).sum()
     }
 
     /// It has left the channel.
@@ -267,8 +282,9 @@ impl<A: Application> GatewaySession<A> {
             self.rare().recoveries.pop_front();
             return self.read_ahead(None);
         }
-        // Others have seen more than this node has: it is about to come.
-        let is_ahead = log.position().offset < at.offset;
+        // Others have seen more than this node has, or of another life of the log: it is about to come.
+        let now = log.position();
+        let is_ahead = now.epoch != at.epoch || now.offset < at.offset;
         self.read_ahead(is_ahead.then_some(PATIENCE));
     }
 
@@ -339,6 +355,10 @@ impl<A: Application> GatewaySession<A> {
         let range = Some(MissedRange { epoch: &epoch, from_offset, to_offset });
         self.send(&ServerMessage::Gap { channel: name, dropped, range }, None, replies);
     }
+}
+
+fn bytes_of(page: &Page) -> usize {
+    page.entries.iter().map(|entry| entry.payload.len() + size_of::<Entry>()).sum()
 }
 
 fn recovery_at<A: Application>(session: &mut GatewaySession<A>, at: Position) {

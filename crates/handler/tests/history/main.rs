@@ -1,6 +1,7 @@
 //! Channels with a history: offsets, recovery, several nodes behind one engine, and an engine that is away.
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
+mod again;
 #[path = "../handler/desk.rs"]
 mod desk;
 mod distant;

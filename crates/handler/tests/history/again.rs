@@ -1,0 +1,191 @@
+//! Who asks again while it is still being sent what it asked for before, and what a long wait does to others.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use ws_broker::{
+    Answer, Appended, Conflict, Engine, EngineError, Listener, Log, Memory, MemoryCluster, Page,
+    ReadLimits, Record, Revision, Status,
+};
+
+use crate::{
+    house::{House, Peer, settle},
+    slow::Slow,
+    story::{Place, data_of, house_on, since},
+    talk::{publish, subscribe, with_id},
+};
+
+const KEPT: u64 = 3000;
+const MS: Duration = Duration::from_millis(1);
+
+/// In two channels far more is kept than is sent at once; somebody has begun to read the first of them.
+async fn in_the_middle(house: &House) -> (Peer, [Place; 2]) {
+    let mut ada = house.visit("ada").await;
+    let places = [ada.follow("kept:a").await, ada.follow("kept:b").await];
+    drop(ada);
+    settle().await;
+    for n in 1..=KEPT {
+        house.bulletin("kept:a", n);
+        house.bulletin("kept:b", n);
+    }
+    let mut ada = house.visit("ada").await;
+    for (channel, place) in ["kept:a", "kept:b"].iter().zip(&places) {
+        ada.send(since(channel, place)).await;
+        assert_eq!(ada.next().await["recovered"], true);
+        if *channel == "kept:a" {
+            assert_eq!(ada.next().await["data"], 1);
+            // The answer to the second comes between the pages of the first.
+            return (ada, places);
+        }
+    }
+    unreachable!("there are two")
+}
+
+fn slow_house() -> House {
+    let memory = MemoryCluster::new().node();
+    let engine = Slow { memory, reads: 20 * MS, appends: Duration::ZERO };
+    house_on(Some(Arc::new(engine)), 1_000_000)
+}
+
+/// What comes until so many messages of a channel are there; all in order.
+async fn hear(peer: &mut Peer, channel: &str, from: u64, to: u64) -> Vec<serde_json::Value> {
+    let (mut next, mut others) = (from, Vec::new());
+    while next <= to {
+        let message = peer.next().await;
+        if message["type"] == "message" && message["channel"] == channel {
+            assert_eq!(message["data"], next, "{message}");
+            next += 1;
+        } else {
+            others.push(message);
+        }
+    }
+    others
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_subscribes_once_more_in_the_middle_of_a_replay_is_sent_the_rest_of_it() {
+    let house = slow_house();
+    let (mut ada, _) = in_the_middle(&house).await;
+    ada.send(subscribe("kept:a")).await;
+    let others = hear(&mut ada, "kept:a", 2, KEPT).await;
+    assert_eq!(others.len(), 1, "{others:?}");
+    assert_eq!(others[0]["type"], "subscribed");
+    house.bulletin("kept:a", KEPT + 1);
+    assert_eq!(data_of(&ada.heard().await), [KEPT + 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_no_more_of_one_channel_is_sent_what_it_missed_in_the_next() {
+    let house = slow_house();
+    let (mut ada, [a, b]) = in_the_middle(&house).await;
+    ada.send(since("kept:b", &b)).await;
+    ada.send(since("kept:a", &Place { offset: KEPT, ..a })).await;
+    let others = hear(&mut ada, "kept:b", 1, KEPT).await;
+    let answers: Vec<_> = others.iter().filter(|it| it["type"] == "subscribed").collect();
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    house.bulletin("kept:a", 0);
+    house.bulletin("kept:b", 0);
+    assert_eq!(data_of(&ada.heard().await), [0, 0]);
+}
+
+/// It is away when one looks, and back the next moment, when all that waits for it has been sent.
+#[derive(Debug)]
+struct Fickle {
+    memory: Arc<Memory>,
+    is_away: AtomicBool,
+}
+
+impl Fickle {
+    fn status(&self) -> Status {
+        match self.is_away.swap(false, Ordering::AcqRel) {
+            true => Status::Down("for a moment".into()),
+            false => self.memory.status(),
+        }
+    }
+}
+
+impl Engine for Fickle {
+    fn kind(&self) -> &'static str {
+        self.memory.kind()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.memory.is_shared()
+    }
+
+    fn status(&self) -> Status {
+        Fickle::status(self)
+    }
+
+    fn start(&self, listener: Arc<dyn Listener>) {
+        self.memory.start(listener);
+    }
+
+    fn subscribe(&self, topic: &str) -> Answer<()> {
+        self.memory.subscribe(topic)
+    }
+
+    fn unsubscribe(&self, topic: &str) {
+        self.memory.unsubscribe(topic);
+    }
+
+    fn publish(&self, topic: &str, payload: Bytes) -> Result<(), EngineError> {
+        self.memory.publish(topic, payload)
+    }
+
+    fn follow(&self, log: &Log<'_>) -> Answer<()> {
+        self.memory.follow(log)
+    }
+
+    fn unfollow(&self, log: &Log<'_>) {
+        self.memory.unfollow(log);
+    }
+
+    fn append(&self, log: &Log<'_>, entry: Bytes, event: Option<&str>) -> Answer<Appended> {
+        self.memory.append(log, entry, event)
+    }
+
+    fn read(&self, log: &Log<'_>, after: u64, limits: ReadLimits) -> Answer<Page> {
+        self.memory.read(log, after, limits)
+    }
+
+    fn remove(&self, log: &Log<'_>, offsets: &[u64]) -> Answer<()> {
+        self.memory.remove(log, offsets)
+    }
+
+    fn get(&self, key: &str) -> Answer<Option<Record>> {
+        self.memory.get(key)
+    }
+
+    fn put(
+        &self,
+        key: &str,
+        value: Option<Bytes>,
+        expected: Option<Revision>,
+    ) -> Answer<Result<Revision, Conflict>> {
+        self.memory.put(key, value, expected)
+    }
+
+    fn keys(&self, prefix: &str) -> Answer<Vec<String>> {
+        self.memory.keys(prefix)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_to_wait_when_the_engine_is_back_does_not_wait_for_ever() {
+    let memory = MemoryCluster::new().node();
+    let engine = Arc::new(Fickle { memory, is_away: AtomicBool::new(false) });
+    let house = house_on(Some(engine.clone()), 100);
+    let mut ada = house.visit("ada").await;
+    ada.follow("waits:a").await;
+    engine.is_away.store(true, Ordering::Release);
+    ada.send(with_id(publish("waits:a", 1), 1)).await;
+    let heard = ada.heard().await;
+    assert!(heard.iter().any(|it| it["type"] == "ack"), "{heard:?}");
+}
