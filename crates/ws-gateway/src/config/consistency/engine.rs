@@ -176,7 +176,7 @@ impl Checks<'_> {
                 None => self.missing("NATS_USER", "NATS_PASSWORD is somebody's"),
             }
         }
-        if nats.replicas % 2 == 0 && self.are_sound(&["NATS_REPLICAS"]) {
+        if nats.replicas.is_multiple_of(2) && self.are_sound(&["NATS_REPLICAS"]) {
             self.fault("NATS_REPLICAS", "1, 3 or 5: of an even number there is no majority");
         }
         self.check_alike("NATS_URL", &nats.servers);
