@@ -220,6 +220,14 @@ impl Client {
         aside.as_mut().map_or_else(Vec::new, |aside| std::mem::take(&mut aside.orders))
     }
 
+    /// Those that have to wait, before what came meanwhile.
+    pub(crate) fn put_back_orders(&self, mut orders: Vec<Order>) {
+        let mut aside = self.aside.lock();
+        let aside = aside.get_or_insert_default();
+        orders.append(&mut aside.orders);
+        aside.orders = orders;
+    }
+
     /// Sends an event unless it has been sent: `None` if it has.
     pub(crate) fn send_once(
         &self,

@@ -413,6 +413,8 @@ impl<A: Application> Session for GatewaySession<A> {
                 self.handle_orders(replies);
                 self.go_on_sending(replies);
             }
+            // Nothing that is read for it leaves any more.
+            Wake::Drained if replies.connection().is_closing() => {}
             Wake::Drained => {
                 self.send_letters(replies);
                 self.send_page(replies);

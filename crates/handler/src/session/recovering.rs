@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Between two attempts to read while the engine is away. Nothing is published in the channel meanwhile, so
 /// that nobody falls behind by waiting.
 const OUTAGE: Duration = Duration::from_millis(500);
+/// Offsets are less than this.
+const OFFSET_MAX: u64 = 1 << 53;
 /// So much that was read is held for the channels of one connection that wait for their turn.
 const AT_HAND_MAX: usize = 256 * 1024;
 
@@ -65,7 +67,9 @@ type Reading = Result<Page, EngineError>;
 
 impl Since {
     pub(super) fn of(asked: &AskedPosition<'_>) -> Self {
-        Self { epoch: asked.epoch.parse().ok(), offset: asked.offset }
+        // No log is so long, and no engine is asked to count so far.
+        let is_possible = asked.offset < OFFSET_MAX;
+        Self { epoch: asked.epoch.parse().ok().filter(|_| is_possible), offset: asked.offset }
     }
 
     fn is_at(self, position: Position) -> bool {

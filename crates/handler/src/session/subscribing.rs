@@ -152,6 +152,11 @@ impl<A: Application> GatewaySession<A> {
             self.refuse_wish(&wish, &refusal, replies);
             return false;
         }
+        if let Err(refusal) = self.look_for_a_seat(&wish.name) {
+            // Nothing is followed for it: one message costs next to nothing, and may come again and again.
+            self.refuse_wish(&wish, &refusal, replies);
+            return false;
+        }
         let Some(feed) = self.shared.hub.feed(&wish.name) else {
             self.conclude_seat(&wish, None, replies);
             return false;
@@ -251,16 +256,18 @@ impl<A: Application> GatewaySession<A> {
         Ok(())
     }
 
+    /// Whether the connection may be in one more channel, if it is one more.
+    fn look_for_a_seat(&self, name: &ChannelName) -> Result<(), Refusal> {
+        let max = self.shared.hub.settings.limits.channels_per_subscriber_max;
+        let is_free = self.subscriber.len() < max.get() as usize;
+        if is_free || self.subscriber.channel(name).is_some() {
+            return Ok(());
+        }
+        Err(full(SubscribeError::TooManyChannels { max }))
+    }
+
     /// A seat in the channel, and one among those who are told who comes and goes if that was asked for.
     fn take_seats(&mut self, name: &ChannelName, way: Way) -> Result<Arrival, Refusal> {
-        let full = |error: SubscribeError| Refusal {
-            code: match error {
-                SubscribeError::TooManyChannels { .. } => ErrorCode::TooManySubscriptions,
-                SubscribeError::ChannelFull { .. } => ErrorCode::ChannelFull,
-                SubscribeError::TooManyChannelsInAll { .. } => ErrorCode::Overloaded,
-            },
-            message: error.to_string().into(),
-        };
         let arrival = self.subscriber.subscribe(name).map_err(full)?.arrival;
         if let Way::Asked { presence: true } = way {
             let watched = ChannelName::presence_of(name);
@@ -414,11 +421,15 @@ impl<A: Application> GatewaySession<A> {
         if !self.is_started || self.is_ending() || self.is_waiting() {
             return;
         }
-        for order in self.client().take_orders() {
+        let mut orders = self.client().take_orders().into_iter();
+        while let Some(order) = orders.next() {
             match order {
                 Order::Subscribe(name) => {
-                    // Nobody is asked, so that there is nobody to wait for.
-                    self.subscribe(Wish { name, way: Way::Order, since: None, id: None }, replies);
+                    let wish = Wish { name, way: Way::Order, since: None, id: None };
+                    if self.subscribe(wish, replies) {
+                        // Nobody is asked, but the channel may have to be followed first: the rest behind that.
+                        return self.client().put_back_orders(orders.collect());
+                    }
                 }
                 Order::LookForLetters => self.look_for_letters(None),
                 Order::Unsubscribe(name) => {
@@ -428,5 +439,16 @@ impl<A: Application> GatewaySession<A> {
                 }
             }
         }
+    }
+}
+
+fn full(error: SubscribeError) -> Refusal {
+    Refusal {
+        code: match error {
+            SubscribeError::TooManyChannels { .. } => ErrorCode::TooManySubscriptions,
+            SubscribeError::ChannelFull { .. } => ErrorCode::ChannelFull,
+            SubscribeError::TooManyChannelsInAll { .. } => ErrorCode::Overloaded,
+        },
+        message: error.to_string().into(),
     }
 }

@@ -189,3 +189,35 @@ async fn what_is_left_to_wait_when_the_engine_is_back_does_not_wait_for_ever() {
     let heard = ada.heard().await;
     assert!(heard.iter().any(|it| it["type"] == "ack"), "{heard:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_put_into_several_channels_at_once_is_in_all_of_them() {
+    let house = slow_house();
+    let mut ada = house.visit("ada").await;
+    let client = house.handler.connections_by_user_id("ada").pop().expect("she is here");
+    let names = ["kept:a", "kept:b", "kept:c"].map(crate::talk::name);
+    names.iter().for_each(|name| client.subscribe(name));
+    client.unsubscribe(&names[0]);
+    for name in &names {
+        assert_eq!(ada.next().await["channel"], name.as_str());
+    }
+    assert_eq!(ada.next().await["type"], "unsubscribed");
+    for name in &names {
+        house.bulletin(name, 1);
+    }
+    assert_eq!(data_of(&ada.heard().await), [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_who_may_be_in_no_more_channels_nothing_is_followed() {
+    let cluster = MemoryCluster::new();
+    let house = house_on(Some(cluster.node()), 100);
+    let mut ada = house.visit("ada").await;
+    let mut refused = 0;
+    for n in 0..500 {
+        let heard = ada.say(subscribe(&format!("kept:{n}"))).await;
+        refused += usize::from(heard[0]["code"] == "too_many_subscriptions");
+    }
+    let followed = cluster.stats().topics - crate::story::OWN_TOPICS;
+    assert!(refused > 0 && followed + refused == 500, "{followed} followed, {refused} refused");
+}

@@ -82,6 +82,7 @@ async fn what_cannot_be_proven_complete_is_not_recovered_and_never_half() {
         (other(&newer, 50), "a life that has not been"),
         (other("yesterday", 50), "no epoch at all"),
         (other(&place.epoch, 1_000_000), "nobody was told that offset"),
+        (other(&place.epoch, u64::MAX), "no log is so long"),
     ] {
         let heard = ada.say(since("kept:a", &lost)).await;
         assert_eq!(heard.len(), 1, "{why}: {heard:?}");
