@@ -128,12 +128,12 @@ impl Hooks {
     /// Tells that a user has no connection any more, with its last one if that was here.
     pub(crate) fn tell_offline(&self, user_id: &str, cause: OfflineCause) {
         if self.0.farewells.is_some() {
-            let (word, cause) = match cause {
-                OfflineCause::Left => (self.0.leaving.handle_offline(user_id), "left"),
-                OfflineCause::NodeLost => {
-                    (Some(Word { gone: None, online: Some(false) }), "node_lost")
-                }
+            let cause = match cause {
+                OfflineCause::Left => "left",
+                OfflineCause::NodeLost => "node_lost",
             };
+            // Where the last one here waits to be told of, it is told of with that.
+            let word = self.0.leaving.handle_offline(user_id);
             self.0.tell(Some(user_id), word, cause);
         }
     }
