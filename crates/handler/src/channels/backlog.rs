@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use ws_broker::{Answer, Appended, EngineError, Keep, Log, Status};
@@ -249,10 +249,10 @@ async fn send_on(hub: Weak<Hub>) {
         if jobs.is_empty() {
             return;
         }
-        // All of them are on their way, in their order, before the first answer is awaited.
-        let sent: Vec<_> = jobs.iter().map(|(job, _)| hub.send_job(job)).collect();
+        let (sent, rest) = send_in_order(&hub, jobs);
         let mut unsent = Vec::new();
-        for ((job, ticket), answer) in jobs.into_iter().zip(join_all(sent).await) {
+        let (jobs, answers): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+        for ((job, ticket), answer) in jobs.into_iter().zip(join_all(answers).await) {
             match answer {
                 // Gone again: it goes on waiting, and what is behind it as well.
                 Err(EngineError::Unavailable { .. } | EngineError::Overloaded { .. }) => {
@@ -263,6 +263,7 @@ async fn send_on(hub: Weak<Hub>) {
                 Err(error) => hub.tell_appended(&job.name, ticket, &Err(error)),
             }
         }
+        unsent.extend(rest);
         if !unsent.is_empty() {
             hub.backlog.put_back(unsent);
             if hub.cluster.engine.status() != Status::Up {
@@ -271,6 +272,29 @@ async fn send_on(hub: Weak<Hub>) {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }
+}
+
+type Waited = (Job, Option<Ticket>);
+type Sent = (Waited, Answer<Option<Appended>>);
+
+/// All of them are on their way, in their order, before the first answer is awaited. Behind one that the engine
+/// does not take nothing is sent: it would come before it.
+fn send_in_order(hub: &Hub, jobs: Vec<Waited>) -> (Vec<Sent>, Vec<Waited>) {
+    let (mut sent, mut jobs) = (Vec::new(), jobs.into_iter());
+    for (job, ticket) in jobs.by_ref() {
+        let mut answer = hub.send_job(&job);
+        let at_once = (&mut answer).now_or_never();
+        let is_refused = matches!(
+            at_once,
+            Some(Err(EngineError::Unavailable { .. } | EngineError::Overloaded { .. }))
+        );
+        let answer = at_once.map_or(answer, |at_once| Box::pin(std::future::ready(at_once)));
+        sent.push(((job, ticket), answer));
+        if is_refused {
+            break;
+        }
+    }
+    (sent, jobs.collect())
 }
 
 /// For programs: what a client is told when the engine does not do something.

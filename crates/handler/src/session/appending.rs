@@ -71,16 +71,16 @@ impl<A: Application> GatewaySession<A> {
         let job = Job::new(name.clone(), Some(kept.clone()), &allowed.stored, event);
         let is_patient = allowed.terms.on_outage == OnOutage::Queue;
         if is_patient && hub.backlog.is_needed(&hub.cluster) {
-            let ticket = Ticket { client: self.client().clone(), id: keep(id) };
-            if hub.wait_for_engine(job, Some(ticket)).is_err() {
-                let sentence = "the broker cannot be reached, and too much waits for it".into();
-                self.refuse_with(ErrorCode::BrokerUnavailable, sentence, id, replies);
-            }
-            return;
+            return self.let_wait(job, id, replies);
         }
         let mut answer = hub.append(&job);
-        if let Some(appended) = (&mut answer).now_or_never() {
-            return self.conclude_append(name, &appended, id, replies);
+        match (&mut answer).now_or_never() {
+            // It went a moment ago.
+            Some(Err(EngineError::Unavailable { .. })) if is_patient => {
+                return self.let_wait(job, id, replies);
+            }
+            Some(appended) => return self.conclude_append(name, &appended, id, replies),
+            None => {}
         }
         let ticket = Ticket { client: self.client().clone(), id: keep(id) };
         let shared = self.shared.clone();
@@ -97,6 +97,15 @@ impl<A: Application> GatewaySession<A> {
                 (appended, _) => shared.hub.tell_appended(&job.name, Some(ticket), &appended),
             }
         });
+    }
+
+    /// Until the engine is back.
+    fn let_wait(&self, job: Job, id: Option<Id<'_>>, replies: &mut Replies<'_>) {
+        let ticket = Ticket { client: self.client().clone(), id: keep(id) };
+        if self.shared.hub.wait_for_engine(job, Some(ticket)).is_err() {
+            let sentence = "the broker cannot be reached, and too much waits for it".into();
+            self.refuse_with(ErrorCode::BrokerUnavailable, sentence, id, replies);
+        }
     }
 
     fn conclude_append(

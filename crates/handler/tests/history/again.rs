@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -99,6 +99,8 @@ async fn who_needs_no_more_of_one_channel_is_sent_what_it_missed_in_the_next() {
 struct Fickle {
     memory: Arc<Memory>,
     is_away: AtomicBool,
+    /// How many appends it takes before it refuses one, because too much is under way.
+    takes: AtomicU32,
 }
 
 impl Fickle {
@@ -148,6 +150,10 @@ impl Engine for Fickle {
     }
 
     fn append(&self, log: &Log<'_>, entry: Bytes, event: Option<&str>) -> Answer<Appended> {
+        if self.takes.fetch_sub(1, Ordering::AcqRel) == 0 {
+            let overloaded = EngineError::Overloaded { kind: "fickle" };
+            return Box::pin(std::future::ready(Err(overloaded)));
+        }
         self.memory.append(log, entry, event)
     }
 
@@ -180,7 +186,11 @@ impl Engine for Fickle {
 #[tokio::test(start_paused = true)]
 async fn what_is_left_to_wait_when_the_engine_is_back_does_not_wait_for_ever() {
     let memory = MemoryCluster::new().node();
-    let engine = Arc::new(Fickle { memory, is_away: AtomicBool::new(false) });
+    let engine = Arc::new(Fickle {
+        memory,
+        is_away: AtomicBool::new(false),
+        takes: AtomicU32::new(u32::MAX),
+    });
     let house = house_on(Some(engine.clone()), 100);
     let mut ada = house.visit("ada").await;
     ada.follow("waits:a").await;
@@ -220,4 +230,24 @@ async fn for_who_may_be_in_no_more_channels_nothing_is_followed() {
     }
     let followed = cluster.stats().topics - crate::story::OWN_TOPICS;
     assert!(refused > 0 && followed + refused == 500, "{followed} followed, {refused} refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_kept_in_its_order_though_the_engine_refuses_one_in_between() {
+    let memory = MemoryCluster::new().node();
+    let (is_away, takes) = (AtomicBool::new(false), AtomicU32::new(u32::MAX));
+    let engine = Arc::new(Fickle { memory: memory.clone(), is_away, takes });
+    let house = house_on(Some(engine.clone()), 100);
+    let [mut ada, mut bob] = house.visit_all(["ada", "bob"]).await;
+    bob.follow("waits:a").await;
+    memory.set_down("gone");
+    for n in 1..=5 {
+        ada.say(with_id(publish("waits:a", n), n)).await;
+    }
+    engine.takes.store(1, Ordering::Release);
+    memory.set_up();
+    tokio::time::sleep(1000 * MS).await;
+    let heard = bob.heard().await;
+    let messages: Vec<_> = heard.into_iter().filter(|it| it["type"] == "message").collect();
+    assert_eq!(data_of(&messages), [1, 2, 3, 4, 5]);
 }
