@@ -32,6 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// So many channels are looked after at once when the engine is back.
 const AT_ONCE: usize = 64;
 const SHARDS: usize = 32;
+/// Longer than an engine that is there takes.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A channel that is followed.
 #[derive(Debug)]
@@ -125,7 +127,10 @@ impl Feed {
             }
             Ok(())
         };
-        self.opened.get_or_try_init(open).await.copied()
+        // Whatever the engine does: somebody waits for it, and reads nothing meanwhile.
+        let opened = tokio::time::timeout(OPEN_TIMEOUT, self.opened.get_or_try_init(open)).await;
+        let unknown = EngineError::Unknown { kind: hub.cluster.engine.kind() };
+        opened.unwrap_or(Err(unknown)).copied()
     }
 }
 

@@ -22,6 +22,8 @@ use crate::{
 
 /// Between two looks for what others have and this node has not seen yet.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// It is doubled so many times where nothing comes.
+const VAIN_MAX: u32 = 5;
 /// Between two attempts to read while the engine is away. Nothing is published in the channel meanwhile, so
 /// that nobody falls behind by waiting.
 const OUTAGE: Duration = Duration::from_millis(500);
@@ -61,6 +63,8 @@ pub(super) struct Recovery {
     page: Option<Page>,
     /// The next part, if it is being read.
     reading: Option<Promise<Reading>>,
+    /// How often it was read in vain since something came.
+    vain: u32,
 }
 
 type Reading = Result<Page, EngineError>;
@@ -151,7 +155,7 @@ impl<A: Application> GatewaySession<A> {
         if let Plan::Behind { at, page } = plan {
             // What waits for its turn is not held for long where it is much: it is read when the turn comes.
             let page = page.filter(|page| self.bytes_at_hand() + bytes_of(page) <= AT_HAND_MAX);
-            let recovery = Recovery { feed, at, page, reading: None };
+            let recovery = Recovery { feed, at, page, reading: None, vain: 0 };
             self.rare().recoveries.push_back(recovery);
         } else if let Some(log) = &feed.log {
             log.hold().stop_catching_up(self.client().id());
@@ -256,6 +260,9 @@ impl<A: Application> GatewaySession<A> {
             last
         };
         recovery_at(self, Position { epoch: from.epoch, offset });
+        if let Some(recovery) = self.front_recovery().filter(|_| !page.entries.is_empty()) {
+            recovery.vain = 0;
+        }
         if offset < page.head.offset {
             // While these leave.
             self.read_ahead(None);
@@ -289,7 +296,11 @@ impl<A: Application> GatewaySession<A> {
         // Others have seen more than this node has, or of another life of the log: it is about to come.
         let now = log.position();
         let is_ahead = now.epoch != at.epoch || now.offset < at.offset;
-        self.read_ahead(is_ahead.then_some(PATIENCE));
+        // Less and less often: a client may have made up where it is.
+        let Some(recovery) = self.front_recovery() else { return };
+        let vain = recovery.vain;
+        recovery.vain = vain.saturating_add(1);
+        self.read_ahead(is_ahead.then(|| PATIENCE * 2_u32.pow(vain.min(VAIN_MAX))));
     }
 
     /// Reads the next part of what is being sent, unless it is at hand or on its way.

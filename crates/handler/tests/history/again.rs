@@ -251,3 +251,16 @@ async fn what_waits_is_kept_in_its_order_though_the_engine_refuses_one_in_betwee
     let messages: Vec<_> = heard.into_iter().filter(|it| it["type"] == "message").collect();
     assert_eq!(data_of(&messages), [1, 2, 3, 4, 5]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_to_be_subscribed() {
+    let memory = MemoryCluster::new().node();
+    let engine = Slow { memory, reads: 3_600_000 * MS, appends: Duration::ZERO };
+    let house = house_on(Some(Arc::new(engine)), 100);
+    let mut ada = house.visit("ada").await;
+    let began = tokio::time::Instant::now();
+    ada.send(subscribe("kept:a")).await;
+    tokio::time::sleep(15_000 * MS).await;
+    assert_eq!(ada.next().await["code"], "broker_unavailable");
+    assert!(began.elapsed() < 20_000 * MS, "{:?}", began.elapsed());
+}
