@@ -5,7 +5,6 @@ use std::{
     time::Instant,
 };
 
-use tokio::runtime::Handle;
 use ws_channels::{
     Announcement, Change, ChannelName, Departure, Difference, Holder, Part, PresenceEvent,
     Progress, SlowConsumer, Statement,
@@ -246,7 +245,7 @@ impl Hub {
         }
         if self.timer_runs.swap(true, Ordering::AcqRel) {
             self.earlier.notify_one();
-        } else if let Ok(runtime) = Handle::try_current() {
+        } else if let Some(runtime) = self.runtime() {
             runtime.spawn(keep_time(Arc::downgrade(self)));
         } else {
             // A connection that was dropped when its runtime had ended: nobody is left to be told.

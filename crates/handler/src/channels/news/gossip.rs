@@ -15,7 +15,6 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
-    runtime::Handle,
     sync::Notify,
     time::{Instant, timeout_at},
 };
@@ -179,7 +178,7 @@ impl Hub {
     fn wake_gossip(self: &Arc<Self>) {
         if self.gossip.is_running.swap(true, Ordering::AcqRel) {
             self.gossip.wake.notify_one();
-        } else if let Ok(runtime) = Handle::try_current() {
+        } else if let Some(runtime) = self.runtime() {
             runtime.spawn(talk(Arc::downgrade(self)));
         } else {
             // The runtime has ended, and with it the engine's use of us.
