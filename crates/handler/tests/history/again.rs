@@ -13,6 +13,7 @@ use ws_broker::{
     Answer, Appended, Conflict, Engine, EngineError, Listener, Log, Memory, MemoryCluster, Page,
     ReadLimits, Record, Revision, Status,
 };
+use ws_channels::{RuleSpec, SlowConsumer};
 
 use crate::{
     house::{House, Peer, settle},
@@ -263,4 +264,38 @@ async fn nobody_waits_for_ever_to_be_subscribed() {
     tokio::time::sleep(15_000 * MS).await;
     assert_eq!(ada.next().await["code"], "broker_unavailable");
     assert!(began.elapsed() < 20_000 * MS, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_too_slow_for_its_own_ack_is_closed_and_does_not_wait_for_it() {
+    let memory = MemoryCluster::new().node();
+    let engine = Slow { memory, reads: Duration::ZERO, appends: 100 * MS };
+    let house = House::open(|config| {
+        config.engine = Arc::new(engine);
+        config.limits.outbox_bytes_max = 16 * 1024;
+        config.channels.rules = crate::talk::compiled(&[
+            crate::story::keeping("kept:*", 100),
+            RuleSpec {
+                slow_consumer: SlowConsumer::DropOldest,
+                ..crate::talk::rule("flood", "subscribe publish")
+            },
+        ]);
+    });
+    let mut ada = house.visit("ada").await;
+    ada.say(subscribe("flood")).await;
+    for n in 0..300 {
+        ada.feed(&with_id(publish("kept:a", n), n)).await;
+    }
+    ada.flush().await;
+    // It does not read from now on, and goes without some of this.
+    let long = "x".repeat(1000);
+    for _ in 0..1000 {
+        house.bulletin("flood", long.clone());
+    }
+    tokio::time::sleep(50 * MS).await;
+    for _ in 0..1000 {
+        house.bulletin("flood", long.clone());
+    }
+    tokio::time::sleep(1000 * MS).await;
+    assert_eq!(house.tallied("closed_slow"), 1);
 }
