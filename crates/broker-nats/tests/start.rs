@@ -136,3 +136,16 @@ async fn who_starts_first_waits_for_the_server() {
     }
     assert_eq!(nats.status(), Status::Up);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_listens_everywhere_keeps_nobody_out() {
+    let server = start(NatsLogin::Anybody, false);
+    let address = server.url().replace("nats://", "");
+    let mut eavesdropper = tokio::net::TcpStream::connect(address).await.unwrap();
+    eavesdropper.write_all(b"CONNECT {\"verbose\":false}\r\nSUB > 1\r\nPING\r\n").await.unwrap();
+    let mut lines = BufReader::new(&mut eavesdropper).lines();
+    while lines.next_line().await.unwrap().unwrap() != "PONG" {}
+    let nats = Nats::connect(config(&server, Login::Addresses));
+    let ready = tokio::time::timeout(Duration::from_secs(30), nats.ready()).await;
+    assert_eq!(ready.expect("it is up in the end"), Ok(()));
+}

@@ -4,7 +4,14 @@
 //! one connection in its order. So that answer says that it knows all subscriptions sent before. In a
 //! cluster the other servers learn of them a moment later: see [`peers`](super::peers).
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -18,7 +25,12 @@ use crate::error::unavailable;
 pub(super) struct Fences {
     waiting: Mutex<Vec<oneshot::Sender<Result<(), EngineError>>>>,
     wake: Notify,
+    /// There was somebody where nobody should be: that nobody is there is not asked any more.
+    is_overheard: AtomicBool,
 }
+
+/// Longer than a server takes to say that nobody listens.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Link {
     /// Answers when all servers know what was subscribed before.
@@ -38,10 +50,25 @@ impl Link {
     }
 
     async fn roundtrip(&self) -> Result<(), EngineError> {
-        let call = Call::new(self.names.nowhere(), "", self.config.timeout);
+        let unanswered = |error: CallError| error.into_engine_error("it does not answer");
+        if !self.fences.is_overheard.load(Ordering::Relaxed) {
+            let patience = self.config.timeout.min(PATIENCE);
+            let call = Call::new(self.names.nowhere(), "", patience);
+            match self.answer_to(call).await {
+                Ok(_) | Err(CallError::NoResponders) => return Ok(()),
+                Err(CallError::TimedOut) => {}
+                Err(error) => return Err(unanswered(error)),
+            }
+        }
+        // Somebody listens everywhere, as `nats sub '>'` does. JetStream answers all the same, in the same
+        // order, and at greater length.
+        let call = Call::new("$JS.API.INFO".to_owned(), "", self.config.timeout);
         match self.answer_to(call).await {
-            Ok(_) | Err(CallError::NoResponders) => Ok(()),
-            Err(error) => Err(error.into_engine_error("it does not answer")),
+            Ok(_) | Err(CallError::NoResponders) => {
+                self.fences.is_overheard.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(unanswered(error)),
         }
     }
 
