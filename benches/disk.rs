@@ -118,7 +118,7 @@ fn open(criterion: &mut Criterion) {
     let bytes = size(&folder.0);
     group.throughput(Throughput::Bytes(bytes));
     group.bench_function("200,000 entries", |bencher| {
-        bencher.iter(|| black_box(folder.open(false)))
+        bencher.iter(|| black_box(folder.open(false)));
     });
     group.finish();
 }

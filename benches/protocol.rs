@@ -170,11 +170,13 @@ fn write_channel_message(criterion: &mut Criterion) {
             out.clear();
             let message = ChannelMessage {
                 channel: Some(black_box(channel)),
+                subject: None,
                 event,
                 data: black_box(&data),
                 from,
                 offset: Some(99),
                 event_id: None,
+                message_id: None,
             };
             ServerMessage::Message(message).encode(None, black_box(TIMESTAMP), &mut out);
             black_box(out.len())

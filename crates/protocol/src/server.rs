@@ -63,17 +63,8 @@ pub enum ServerMessage<'a> {
         /// Which channel.
         channel: &'a str,
     },
-    /// `message {channel?, event?, data, from?, offset?, eventId?, messageId?}`
+    /// `message {channel?, subject?, event?, data, from?, offset?, eventId?, messageId?}`
     Message(ChannelMessage<'a>),
-    /// `message {channel, subject, data}`: what a broker subject brought into a channel.
-    SubjectMessage {
-        /// Which channel.
-        channel: &'a str,
-        /// The broker's subject.
-        subject: &'a str,
-        /// What came.
-        data: &'a RawValue,
-    },
     /// `ack {messageId?, offset?}`: what the `id` names was taken on.
     Ack {
         /// The name that the server gave it.
@@ -192,6 +183,8 @@ pub struct Session<'a> {
 pub struct ChannelMessage<'a> {
     /// Which channel; `None` when it came by none.
     pub channel: Option<&'a str>,
+    /// The broker's subject that brought it, if one did.
+    pub subject: Option<&'a str>,
     /// What kind of thing it is, within the channel.
     pub event: Option<&'a str>,
     /// The thing.
@@ -245,7 +238,7 @@ impl<'a> ServerMessage<'a> {
             Self::Error { .. } => "error",
             Self::Subscribed { .. } => "subscribed",
             Self::Unsubscribed { .. } => "unsubscribed",
-            Self::Message(_) | Self::SubjectMessage { .. } => "message",
+            Self::Message(_) => "message",
             Self::Ack { .. } => "ack",
             Self::UserJoined { .. } => "user_joined",
             Self::UserLeft { .. } => "user_left",

@@ -82,6 +82,7 @@ fn the_path_of_a_message_allocates_nothing() {
         ServerMessage::Response { request_id, payload },
         ServerMessage::Message(ChannelMessage {
             channel: Some("c\n"),
+            subject: None,
             event: Some("e"),
             data: payload,
             from: Some("ü"),

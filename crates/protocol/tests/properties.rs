@@ -152,6 +152,7 @@ proptest! {
         let raw = to_raw_value(&data).unwrap();
         let message = ServerMessage::Message(ChannelMessage {
             channel: Some(&channel),
+            subject: None,
             event: event.as_deref(),
             data: &raw,
             from: Some(&from),

@@ -93,14 +93,14 @@ impl Shared {
             return self.outcomes.add_bridge(Passage::NotKept);
         };
         let headers = arrival.headers;
-        let taken = handler.take_in(&Publish {
+        let publish = Publish {
             channel,
-            // Where a wildcard stands for many subjects, what came is told apart by its own.
-            event: headers.get(EVENT).or(Some(arrival.subject)),
+            event: headers.get(EVENT),
             data: &data,
             event_id: headers.get(EVENT_ID).or_else(|| headers.get(MESSAGE_ID)),
             from: None,
-        });
+        };
+        let taken = handler.take_in(&publish, arrival.subject);
         let outcomes = self.outcomes.clone();
         // On its way already, in the order in which it came.
         tokio::spawn(async move {

@@ -284,6 +284,7 @@ pub(crate) fn direct<'m>(
 ) -> ServerMessage<'m> {
     ServerMessage::Message(ChannelMessage {
         channel: None,
+        subject: None,
         event,
         data,
         from: None,

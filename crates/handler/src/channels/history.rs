@@ -34,6 +34,8 @@ use crate::client::ConnectionId;
 
 mod repair;
 
+pub(crate) use repair::READ_TIMEOUT;
+
 /// What is read of a log at once.
 pub(crate) const PAGE: ReadLimits = ReadLimits { entries_max: 512, bytes_max: 64 * 1024 };
 /// What came while it could not be delivered; of more, the log is read.
@@ -263,7 +265,7 @@ impl Hub {
             SlowConsumer::DropOldest | SlowConsumer::DropNewest | SlowConsumer::Conflate => message
                 .with_origin(Origin {
                     channel: name.as_str().into(),
-                    key: self.key_of(stored.event),
+                    key: self.key_of(stored.about()),
                     range: Some((epoch, offset, offset)),
                     count: 1,
                 }),

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use ws_broker::{EngineError, Log, Position, ReadLimits};
 use ws_channels::ChannelName;
 
-use super::stored::Stored;
+use super::{history::READ_TIMEOUT, stored::Stored};
 use crate::{application::Application, cluster::history_log, handler::WebSocketHandler};
 
 /// How many bytes are read of a log at once.
@@ -54,7 +54,8 @@ impl<A: Application> WebSocketHandler<A> {
         let name = history_log(channel);
         let limits = ReadLimits { entries_max: max, bytes_max: PAGE_BYTES_MAX };
         let reading = hub.cluster.engine.read(&Log { name: &name, keep: &keep }, after, limits);
-        let page = reading.await?;
+        let unknown = || EngineError::Unknown { kind: hub.cluster.engine.kind() };
+        let page = tokio::time::timeout(READ_TIMEOUT, reading).await.map_err(|_| unknown())??;
         let last = page.entries.last().map(|entry| entry.position.offset);
         let message = |entry: &ws_broker::Entry| {
             let stored = Stored::decode(&entry.payload)?;

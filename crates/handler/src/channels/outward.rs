@@ -54,17 +54,18 @@ impl Hub {
     }
 
     /// To those who are connected to this node, and to nobody else.
-    fn deliver_here(&self, publish: &Publish<'_>) -> Published {
-        let Publish { channel: name, event, event_id, from, .. } = *publish;
+    fn deliver_here(&self, publish: &Publish<'_>, subject: &str) -> Published {
+        let Publish { channel: name, event_id, from, .. } = *publish;
         let (now, event_name) = (now(), EventName::of(event_id, from));
         if !self.is_new_event(name, event_name, now) {
             return Published { duplicate: true, ..Published::default() };
         }
         self.counts.add(Tally::Published as usize);
         let Some(channel) = self.table.channel(name) else { return Published::default() };
-        let stored = Stored::of(publish, false, self.wall_ms(now));
+        let stored =
+            Stored { subject: Some(subject), ..Stored::of(publish, false, self.wall_ms(now)) };
         let message = prepare(&stored.message(name, None), stored.timestamp);
-        let parcel = self.parcel(name, message, event_name, self.policy(name), event);
+        let parcel = self.parcel(name, message, event_name, self.policy(name), stored.about());
         Published { receivers: self.deliver(&channel, &parcel, None), ..Published::default() }
     }
 }
@@ -76,18 +77,20 @@ impl<A: Application> WebSocketHandler<A> {
         self.shared.hub.keep(channel).is_some()
     }
 
-    /// Publishes what came from outside. Where nothing is kept, every node takes it in, and delivers it to those
+    /// Publishes what a subject of another system brought. Where nothing is kept, every node takes it in, and delivers it to those
     /// who are connected to it; where a [history is kept](Self::has_history), one of them does, for all.
     /// [`Outward`] is not told of it.
     pub fn take_in(
         &self,
         publish: &Publish<'_>,
+        subject: &str,
     ) -> impl Future<Output = Result<Published, EngineError>> + Send + use<A> {
         let hub = &self.shared.hub;
         let (done, appended) = match hub.keep(publish.channel) {
-            None => (Some(hub.deliver_here(publish)), None),
+            None => (Some(hub.deliver_here(publish, subject)), None),
             Some(keep) => {
                 let stored = Stored::of(publish, false, hub.wall_ms(now()));
+                let stored = Stored { subject: Some(subject), ..stored };
                 let event = EventName::of(publish.event_id, publish.from);
                 let job = Job::new(publish.channel.clone(), Some(keep), &stored, event).inward();
                 (None, Some((Arc::clone(hub), hub.append(&job))))

@@ -1,8 +1,8 @@
 //! A publication as nodes hand it on and engines keep it.
 //!
 //! ```text
-//!   version  flags  timestamp ms  [len event]  [len from]  [len event id]  data
-//!   u8       u8     u64           u16 …        u16 …       u16 …           the rest, JSON
+//!   version  flags  timestamp ms  [len event]  [len from]  [len event id]  [len subject]  data
+//!   u8       u8     u64           u16 …        u16 …       u16 …           u16 …          the rest, JSON
 //! ```
 //!
 //! What clients read is written by each node on its own, once the offset is known.
@@ -18,6 +18,7 @@ const EVENT: u8 = 1;
 const FROM: u8 = 2;
 const EVENT_ID: u8 = 4;
 const ROOM_MESSAGE: u8 = 8;
+const SUBJECT: u8 = 16;
 
 /// A publication, borrowed from where it was read or from who publishes it.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +29,25 @@ pub(crate) struct Stored<'s> {
     pub(crate) event: Option<&'s str>,
     pub(crate) from: Option<&'s str>,
     pub(crate) event_id: Option<&'s str>,
+    /// The subject of another system that brought it.
+    pub(crate) subject: Option<&'s str>,
     pub(crate) data: &'s RawValue,
 }
 
 impl<'s> Stored<'s> {
     pub(crate) fn of(publish: &Publish<'s>, is_room_message: bool, timestamp: u64) -> Self {
         let Publish { event, data, event_id, from, .. } = *publish;
-        Self { timestamp, is_room_message, event, from, event_id, data }
+        Self { timestamp, is_room_message, event, from, event_id, subject: None, data }
     }
 
     /// Appends it to `out`. A name that is longer than a name can be is left out: no client can send one.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let names = [(EVENT, self.event), (FROM, self.from), (EVENT_ID, self.event_id)];
+        let names = [
+            (EVENT, self.event),
+            (FROM, self.from),
+            (EVENT_ID, self.event_id),
+            (SUBJECT, self.subject),
+        ];
         let names = names.map(|(flag, name)| {
             (flag, name.and_then(|name| Some((u16::try_from(name.len()).ok()?, name))))
         });
@@ -69,12 +77,14 @@ impl<'s> Stored<'s> {
             Some(Some(str::from_utf8(name).ok()?))
         };
         let (event, from, event_id) = (name(EVENT)?, name(FROM)?, name(EVENT_ID)?);
+        let subject = name(SUBJECT)?;
         Some(Self {
             timestamp: u64::from_be_bytes(*timestamp),
             is_room_message: flags & ROOM_MESSAGE != 0,
             event,
             from,
             event_id,
+            subject,
             // Looked into: what others can write to is not trusted to be JSON.
             data: serde_json::from_slice(rest).ok()?,
         })
@@ -86,9 +96,14 @@ impl<'s> Stored<'s> {
         Publish { channel, event, data, event_id, from }
     }
 
+    /// What it is about, for those who are told the newest of each.
+    pub(crate) fn about(&self) -> Option<&'s str> {
+        self.event.or(self.subject)
+    }
+
     /// What subscribers of `channel` read.
     pub(crate) fn message(&self, channel: &'s str, offset: Option<u64>) -> ServerMessage<'s> {
-        let Self { event, from, event_id, data, .. } = *self;
+        let Self { event, from, event_id, subject, data, .. } = *self;
         let room_id = channel.strip_prefix("room:").filter(|_| self.is_room_message);
         match (room_id, from) {
             (Some(room_id), Some(from)) => {
@@ -96,6 +111,7 @@ impl<'s> Stored<'s> {
             }
             _ => ServerMessage::Message(ChannelMessage {
                 channel: Some(channel),
+                subject,
                 event,
                 data,
                 from,
@@ -125,13 +141,22 @@ mod tests {
             event in name(),
             from in name(),
             event_id in name(),
+            subject in name(),
             data in "[a-z]{0,40}",
         ) {
             let data = serde_json::value::to_raw_value(&data).unwrap();
             let (event, from) = (event.as_deref(), from.as_deref());
             let event_id = event_id.as_deref();
             let stored =
-                Stored { timestamp, is_room_message, event, from, event_id, data: &data };
+                Stored {
+                    timestamp,
+                    is_room_message,
+                    event,
+                    from,
+                    event_id,
+                    subject: subject.as_deref(),
+                    data: &data,
+                };
             let mut bytes = Vec::new();
             stored.encode(&mut bytes);
             let read = Stored::decode(&bytes).unwrap();
@@ -148,8 +173,15 @@ mod tests {
     fn a_publication_that_is_cut_anywhere_is_none() {
         let data = serde_json::value::to_raw_value("x").unwrap();
         let (event, from, event_id) = (Some("e"), Some("ada"), Some("1"));
-        let stored =
-            Stored { timestamp: 1, is_room_message: true, event, from, event_id, data: &data };
+        let stored = Stored {
+            timestamp: 1,
+            is_room_message: true,
+            event,
+            from,
+            event_id,
+            subject: Some("orders.new"),
+            data: &data,
+        };
         let mut bytes = Vec::new();
         stored.encode(&mut bytes);
         for len in 0..bytes.len() {

@@ -81,6 +81,8 @@ impl<A: Application> Shared<A> {
         let (elsewhere, is_complete) = self.send_elsewhere(&direct).await;
         let connections = own + elsewhere;
         let kept = match connections {
+            // Perhaps it is somewhere: nobody can be asked.
+            0 if !is_complete && self.inbox.is_none() => Kept::Unavailable,
             0 => self.keep(&direct).await,
             _ => Kept::NotNeeded,
         };

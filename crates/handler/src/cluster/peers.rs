@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::{
     runtime::Handle,
     sync::mpsc::{Receiver, Sender, channel},
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
 };
 use ws_broker::{
     Engine, Life, Members, MembersConfig, MembersListener, NodeId, OfflineCause, Status, Users,
@@ -40,7 +40,7 @@ pub(crate) struct Peers {
     pub(crate) users: Arc<Users>,
     pub(super) questions: Questions,
     inbound: Sender<Note>,
-    tasks: Vec<AbortHandle>,
+    tasks: OnceLock<[AbortHandle; 3]>,
 }
 
 impl<A: Application> Shared<A> {
@@ -60,24 +60,43 @@ impl<A: Application> Shared<A> {
         let users = Users::new(engine.clone(), node, users, ear.clone());
         let members = Members::new(engine.clone(), node, MembersConfig::default(), ear);
         let (inbound, queue) = channel(INBOUND_MAX);
+        let tasks = OnceLock::new();
+        let questions = Questions::default();
+        let peers = Peers { members, users, questions, inbound, tasks };
+        if self.peers.set(peers).is_err() {
+            return;
+        }
+        let Some(peers) = self.peers() else { return };
+        self.catch_up_with_engine();
         let listening = {
-            let (engine, members) = (engine.clone(), members.clone());
+            let members = peers.members.clone();
             // Who is known to others is asked by them.
             async move {
                 listen(&*engine, node).await;
                 members.run().await;
             }
         };
+        // Not before there are peers to be found: a task may have its first word before the next line is
+        // reached here, and that this node has joined is said only once.
         let tasks = [
-            runtime.spawn(users.clone().run()),
+            runtime.spawn(peers.users.clone().run()),
             runtime.spawn(serve(Arc::downgrade(self), queue)),
             runtime.spawn(listening),
         ];
-        let tasks = tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect();
-        let peers = Peers { members, users, questions: Questions::default(), inbound, tasks };
-        if self.peers.set(peers).is_ok() {
-            // What was said before anybody was there to hear it.
-            self.handle_engine_status(&engine.status());
+        let _ = peers.tasks.set(tasks.each_ref().map(JoinHandle::abort_handle));
+    }
+
+    /// Hears of what was said of the engine before anybody was there to hear it.
+    fn catch_up_with_engine(&self) {
+        let mut status = self.cluster.engine.status();
+        loop {
+            self.handle_engine_status(&status);
+            let now = self.cluster.engine.status();
+            // Another may have been told in between, and must have the last word.
+            if now == status {
+                return;
+            }
+            status = now;
         }
     }
 
@@ -202,7 +221,7 @@ impl Peers {
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.tasks.get().into_iter().flatten().for_each(AbortHandle::abort);
     }
 }
 

@@ -21,6 +21,9 @@ use crate::{
     gatekeeper::Refusal,
 };
 
+/// Nobody is asked for, and nothing kept, under a longer name.
+const USER_BYTES_MAX: usize = 256;
+
 /// A message to a user that is on its way.
 #[derive(Debug)]
 pub(super) struct Chat {
@@ -50,6 +53,10 @@ impl<A: Application> GatewaySession<A> {
             self.shared.hub.counts.add(Tally::Denied as usize);
             let sentence = "the token does not permit to publish".into();
             return self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
+        }
+        if to.len() > USER_BYTES_MAX {
+            let sentence = format!("payload.to: a user has at most {USER_BYTES_MAX} bytes").into();
+            return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
         }
         let from = self.client().name();
         let message_id = ConnectionId::random().to_string();

@@ -125,6 +125,7 @@ impl<A: Application> GatewaySession<A> {
                 Some(from) => ServerMessage::Chat { from, message, message_id: id },
                 None => ServerMessage::Message(ChannelMessage {
                     channel: None,
+                    subject: None,
                     event: event.as_deref(),
                     data: message,
                     from: None,

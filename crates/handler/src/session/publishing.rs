@@ -22,6 +22,9 @@ use crate::{
 const ROOM_MESSAGE: &str = "room_message";
 const TYPING: &str = "typing";
 
+/// An event's kind and its name are kept and handed on with it, and engines take names of this length.
+const EVENT_BYTES_MAX: usize = 1000;
+
 /// A publish that waits for a verdict.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -59,6 +62,12 @@ impl<A: Application> GatewaySession<A> {
         replies: &mut Replies<'_>,
     ) {
         let Publication { channel, event, data, event_id } = publication;
+        for (field, name) in [("event", event), ("eventId", event_id)] {
+            if name.as_ref().is_some_and(|name| name.len() > EVENT_BYTES_MAX) {
+                let sentence = format!("{field}: at most {EVENT_BYTES_MAX} bytes").into();
+                return self.refuse_with(ErrorCode::InvalidField, sentence, id, replies);
+            }
+        }
         let identity = self.identity.clone();
         // Where nobody has to say who it is, the connection's name: nobody is taken for a back-end.
         let anonymous = identity.is_none().then(|| self.client().name());

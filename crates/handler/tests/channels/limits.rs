@@ -208,3 +208,24 @@ async fn leaving_and_acknowledging_pass_a_limit_on_messages_that_denies_all_else
     assert_eq!(ada.next().await["type"], "user_left");
     assert_eq!(house.holds()[2], 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn names_that_no_engine_takes_are_refused_and_nothing_is_published() {
+    let house = house_with(&[rule("*", "subscribe publish")]);
+    let [mut ada, mut bob] = house.visit_all(["ada", "bob"]).await;
+    bob.enter("news").await;
+    for field in ["event", "eventId"] {
+        for (bytes, is_taken) in [(1000, true), (1001, false)] {
+            let mut message = with_id(publish("news", 1), 1);
+            message[field] = "x".repeat(bytes).into();
+            let heard = ada.say(message).await;
+            assert_eq!(heard[0]["type"] == "ack", is_taken, "{field} of {bytes}: {heard:?}");
+            assert_eq!(bob.heard().await.len(), usize::from(is_taken), "{field} of {bytes}");
+        }
+    }
+    for (bytes, code) in [(256, "user_offline"), (257, "invalid_field")] {
+        let payload = serde_json::json!({ "to": "x".repeat(bytes), "message": "Hi" });
+        let heard = ada.say(serde_json::json!({ "type": "chat", "payload": payload })).await;
+        assert_eq!(heard[0]["code"], code, "{heard:?}");
+    }
+}

@@ -45,11 +45,6 @@ fn write_fields(message: &ServerMessage<'_>, object: &mut ObjectWriter<'_>) {
         }
         ServerMessage::Unsubscribed { channel } => object.field("channel", channel),
         ServerMessage::Message(message) => write_channel_message(message, object),
-        ServerMessage::SubjectMessage { channel, subject, data } => {
-            object.field("channel", channel);
-            object.field("subject", subject);
-            object.field("data", data);
-        }
         ServerMessage::Ack { message_id, offset } => {
             object.optional("messageId", *message_id);
             object.optional("offset", *offset);
@@ -114,8 +109,10 @@ fn write_session(session: &Session<'_>, object: &mut ObjectWriter<'_>) {
 }
 
 fn write_channel_message(message: &ChannelMessage<'_>, object: &mut ObjectWriter<'_>) {
-    let ChannelMessage { channel, event, data, from, offset, event_id, message_id } = message;
+    let ChannelMessage { channel, subject, event, data, from, offset, event_id, message_id } =
+        message;
     object.optional("channel", *channel);
+    object.optional("subject", *subject);
     object.optional("event", *event);
     object.field("data", data);
     object.optional("from", *from);

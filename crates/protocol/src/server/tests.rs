@@ -114,6 +114,7 @@ fn subscription_rows() {
 fn message_row_from_a_publisher_and_from_a_broker_subject() {
     let bare = ChannelMessage {
         channel: Some("orders"),
+        subject: None,
         event: None,
         data: raw("null"),
         from: None,
@@ -129,6 +130,11 @@ fn message_row_from_a_publisher_and_from_a_broker_subject() {
         ..bare.clone()
     };
     let to_a_user = ChannelMessage { channel: None, event: Some("paid"), ..bare.clone() };
+    let by_a_subject = ChannelMessage {
+        subject: Some("orders.created"),
+        data: raw(r#"{"orderId":"123"}"#),
+        ..bare.clone()
+    };
     check(&ServerMessage::Message(bare), "message", r#""channel":"orders","data":null"#);
     check(&ServerMessage::Message(to_a_user), "message", r#""event":"paid","data":null"#);
     check(
@@ -137,11 +143,7 @@ fn message_row_from_a_publisher_and_from_a_broker_subject() {
         r#""channel":"orders","event":"created","data":null,"from":"user-123","offset":18446744073709551615,"eventId":"e-7""#,
     );
     check(
-        &ServerMessage::SubjectMessage {
-            channel: "orders",
-            subject: "orders.created",
-            data: raw(r#"{"orderId":"123"}"#),
-        },
+        &ServerMessage::Message(by_a_subject),
         "message",
         r#""channel":"orders","subject":"orders.created","data":{"orderId":"123"}"#,
     );

@@ -143,7 +143,7 @@ async fn section_4_11_bridges_pass_messages_both_ways_and_nothing_goes_round_in_
         if message["type"] == "message" {
             assert_eq!(message["channel"], "orders");
             assert_eq!(
-                (&message["event"], &message["data"]["n"]),
+                (&message["subject"], &message["data"]["n"]),
                 (&json!("orders.new"), &json!(1.5))
             );
             break;
@@ -153,6 +153,7 @@ async fn section_4_11_bridges_pass_messages_both_ways_and_nothing_goes_round_in_
     stranger.publish("chat.support", "hello".into(), &[("Ws-Event", "said")]).expect("on its way");
     let said = ada.until("chat:support").await;
     assert_eq!((&said["event"], &said["data"]), (&json!("said"), &json!("hello")));
+    assert_eq!(said["subject"], "chat.support");
     // Out, as soon as the gateway's connection is found to be good.
     for turn in 1.. {
         assert!(turn < 100, "nothing goes out: {}", gateway.text("/metrics").await);

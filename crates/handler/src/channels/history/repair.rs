@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Longer than an engine that is there takes.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between attempts to read what is missing.
 const PATIENCE: Duration = Duration::from_millis(200);
 
