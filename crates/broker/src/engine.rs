@@ -47,7 +47,8 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     fn publish(&self, topic: &str, payload: Bytes) -> Result<(), EngineError>;
 
     /// Takes entries of a log as they are appended, from now on. Entries come in the order of their
-    /// offsets, perhaps with gaps, and repetitions are possible: [`Entry::previous`] tells.
+    /// offsets, perhaps with gaps, and repetitions are possible; of two that nodes append at the same moment, the
+    /// later may come first. [`Entry::previous`] tells.
     fn follow(&self, log: &Log<'_>) -> Answer<()>;
 
     /// Takes no more entries of a log; some may still come.

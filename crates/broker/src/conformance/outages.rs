@@ -218,6 +218,13 @@ pub(super) async fn stop(stage: &Stage, nodes: &[&Node]) {
     for node in nodes {
         let is_down = |notes: &super::heard::Notes| notes.is_down().then_some(());
         node.heard.until("the engine to be down", is_down).await;
+        // One connection of several may be found to be broken before another.
+        while !matches!(
+            outcome(node.engine.get("nothing")).await,
+            Err(EngineError::Unavailable { .. })
+        ) {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
