@@ -8,6 +8,7 @@ mod everywhere;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
 #[path = "../handler/house.rs"]
 mod house;
+mod joining;
 mod letters;
 mod limit;
 mod offline;
