@@ -229,11 +229,13 @@ pub(crate) async fn users_of_a_gateway_that_dies_are_told_of_once(house: House, 
     // Nobody reads here, so that nobody answers pings.
     let house = house.with("HOOK_DISCONNECTED", &hook).with("PING_INTERVAL", "10m");
     let (a, b) = tokio::join!(house.open_and_up(engine), house.open_and_up(engine));
+    // From then on, who comes is let in when it is written down.
+    a.logs("one of the nodes").await;
     let _ada = a.visit("ada").await;
     let ada_elsewhere = b.visit("ada").await;
     let _bob = a.visit("bob").await;
-    // A gateway that no other has noticed is not missed. They look every two seconds, and say nothing of it.
-    sleep(Duration::from_secs(6)).await;
+    // Nobody misses a node of which it has not heard.
+    b.logs("another node is there").await;
     a.signal("KILL").await;
     // Some ten seconds, and longer where the machine is busy: who watches starts anew after each answer that
     // was late.
