@@ -143,8 +143,8 @@ impl Listener for Ears {
 
     fn handle_status(&self, status: &Status) {
         let (members, users) = self.parts();
-        members.handle_status(status);
         users.handle_status(status);
+        members.handle_status(status);
     }
 }
 

@@ -204,13 +204,17 @@ impl Users {
         self.paced_work.notify_one();
     }
 
-    /// The engine's status has changed.
+    /// The engine's status has changed. To be said here before it is said to [`Members`](crate::Members), which
+    /// may answer with [`handle_join`](Self::handle_join).
     pub fn handle_status(&self, status: &Status) {
         let mut state = self.state.lock();
         state.is_up = *status == Status::Up;
         if !state.is_up {
             state.is_confirmed = false;
         }
+        drop(state);
+        // An answer from before an outage may have confirmed this node during it.
+        self.paced_work.notify_one();
     }
 
     /// What this node's record of a user says may be wrong: another node has asked for a connection of the user,

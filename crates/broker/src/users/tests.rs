@@ -1,9 +1,10 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::FutureExt;
 
 use crate::{
-    Engine, OfflineCause,
+    Engine, Entered, Life, MemoryCluster, NodeId, OfflineCause, Status, Users, UsersConfig,
+    UsersListener,
     stage::{Node, Seen, Stage, pass},
 };
 
@@ -207,4 +208,27 @@ async fn a_record_that_says_what_is_not_so_is_put_right_when_somebody_notices() 
     pass(2).await;
     assert_eq!(a.engine.get("user:eve").await, Ok(None));
     assert_eq!(counts(&a, "ada").await, [1]);
+}
+
+struct Nobody;
+
+impl UsersListener for Nobody {
+    fn handle_offline(&self, _: &str, _: OfflineCause) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_that_is_told_of_during_an_outage_counts_when_it_is_over() {
+    let engine = MemoryCluster::new().node();
+    let id = NodeId::from_random(1);
+    let users = Users::new(engine.clone(), id, UsersConfig::default(), Arc::new(Nobody));
+    let running = tokio::spawn(users.clone().run());
+    users.handle_status(&Status::Down("gone for lunch".into()));
+    assert_eq!(users.enter("ada", None).await, Ok(Entered::Here));
+    users.handle_join(Life::FIRST);
+    pass(1).await;
+    assert_eq!(engine.get("user:ada").await, Ok(None));
+    users.handle_status(&Status::Up);
+    pass(1).await;
+    assert!(engine.get("user:ada").await.unwrap().is_some(), "written down");
+    running.abort();
 }

@@ -108,8 +108,10 @@ impl<A: Application> Shared<A> {
     /// The engine is away, or back.
     pub(super) fn handle_engine_status(&self, status: &Status) {
         if let Some(peers) = self.peers() {
-            peers.members.handle_status(status);
+            // The users first: a node that is confirmed in between is confirmed once more, and the word of that
+            // is not undone.
             peers.users.handle_status(status);
+            peers.members.handle_status(status);
         }
     }
 
