@@ -211,14 +211,10 @@ impl<A: Application> GatewaySession<A> {
 
     /// Everything so far has left: sends the next part.
     pub(super) fn send_page(&mut self, replies: &mut Replies<'_>) {
-        // Others may have asked for this turn: what is still being read goes on being read.
-        if !self.has_page() {
-            return;
-        }
         let Some(recovery) = self.front_recovery() else { return };
         let page = match recovery.page.take() {
             Some(page) => Ok(page),
-            // What is still on its way stays to be waited for: it was for the page before it that we were woken.
+            // Others may have asked for this turn: what is still being read goes on being read.
             None => match recovery.reading.take_if(|it| it.is_kept()).and_then(|it| it.take()) {
                 Some(page) => page,
                 None => return,
