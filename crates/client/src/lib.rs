@@ -1,0 +1,12 @@
+//! A client that comes back: reconnects, recovers what it missed, keeps what it could not send.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod dial;
+mod duplicates;
+mod liveness;
+mod network;
+mod pool;
+mod probe;
+mod queue;

@@ -1,0 +1,1 @@
+//! How the network is, by asking for /health.
