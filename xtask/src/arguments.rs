@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{budgets, curves, instructions, peers, scale, suite, torture, wave};
+use crate::{behaviours, budgets, curves, instructions, peers, scale, suite, torture, wave};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -15,6 +15,8 @@ Usage: cargo xtask COMMAND
     --fail-fast        stop at the first step that fails
   lint         the quick half of it: fmt, clippy, docs
   tidy         the rules that no compiler knows: layers, sizes, links, settings
+  behaviours   what both clients promise, and the test that shows each promise for each
+    --write            write the table to docs/clients.md
   provision    install what the tests need from the system, print it as shell exports
   bench [..]   cargo bench, with what follows handed on: `bench --bench compression`
   instructions how many each thing takes, beside the committed table
@@ -58,6 +60,7 @@ pub(crate) enum Task {
     ListSteps,
     Run(Selection),
     Tidy,
+    Behaviours(behaviours::Options),
     Provision,
     Bench(Vec<String>),
     Million(Vec<String>),
@@ -95,6 +98,9 @@ impl Task {
             Some("test") => parse_test(rest),
             Some("lint") => parse_lint(&rest),
             Some("tidy") => nothing_after("tidy", &rest).map(|()| Self::Tidy),
+            Some("behaviours") => {
+                behaviours::Options::parse(&rest).map(Self::Behaviours).map_err(with_help)
+            }
             Some("provision") => nothing_after("provision", &rest).map(|()| Self::Provision),
             Some("instructions") => {
                 instructions::Options::parse(&rest).map(Self::Instructions).map_err(with_help)

@@ -1,6 +1,6 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
 //! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `million`,
-//! `instructions`.
+//! `instructions`, `behaviours`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -18,6 +18,7 @@ use crate::arguments::{HELP, Task};
 use crate::workspace::Workspace;
 
 mod arguments;
+mod behaviours;
 mod budgets;
 mod chart;
 mod curves;
@@ -67,6 +68,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
             );
         }
         Task::Tidy => return tidy::run(&Workspace::here()?),
+        Task::Behaviours(options) => return behaviours::run(options),
         Task::Provision => return provision::run(&Workspace::here()?),
         Task::Peers(options) => return peers::run(&Workspace::here()?, &options),
         Task::Budgets(options) => return budgets::run(&Workspace::here()?, &options),
