@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -17,6 +17,11 @@ use ws_connection::{
 };
 
 use crate::stream::WebSocketStream;
+
+/// How much of a refusal's body is kept: room for a sentence and a code, not for a proxy's page.
+const REFUSAL_BYTES_MAX: usize = 4096;
+/// How long a refusal's body is waited for. What matters most is in the head.
+const REFUSAL_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Connects to WebSocket servers.
 #[derive(Clone, Debug)]
@@ -38,6 +43,13 @@ pub enum ConnectError {
     /// The handshake was not finished within its deadline.
     #[error("the server did not finish the handshake in time")]
     TimedOut,
+    /// The server answered with another status than 101.
+    ///
+    /// The body is what came of it within a second, by `Content-Length` or up to the connection's end,
+    /// and at most 4 KiB. A body with a transfer coding is left away, and one that is cut is no error: the
+    /// status and the headers are told in any case.
+    #[error("the server answered {}", .0.status())]
+    Refused(Box<Response<Bytes>>),
     /// The address or the server's answer is not that of a WebSocket.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
@@ -164,13 +176,20 @@ impl Connector {
         io.flush().await?;
         bytes.clear();
         let (response, head_len) = loop {
-            if io.read_buf(&mut bytes).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            if let Some(parsed) = parse_response(&bytes, self.limits)? {
-                break parsed;
+            match parse_response(&bytes, self.limits)? {
+                // RFC 9110 §15.2: others of its kind may come before the answer, and say nothing here.
+                Some((response, len)) if is_interim(response.status()) => drop(bytes.drain(..len)),
+                Some(parsed) => break parsed,
+                None if io.read_buf(&mut bytes).await? == 0 => {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                }
+                None => {}
             }
         };
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            bytes.drain(..head_len);
+            return Err(ConnectError::Refused(Box::new(refusal(response, bytes, io).await)));
+        }
         let agreement = handshake.judge(&response)?;
         let extensions = agreement.extensions.iter().map(String::as_str);
         let params = self.compression.accept_response(extensions)?;
@@ -184,5 +203,42 @@ impl Connector {
 impl Default for Connector {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// The refusal with its body, of which `body` has been read already.
+async fn refusal<IO>(head: Response<()>, mut body: Vec<u8>, mut io: IO) -> Response<Bytes>
+where
+    IO: AsyncRead + Unpin,
+{
+    let len = body_len(&head).min(REFUSAL_BYTES_MAX);
+    let reading = async {
+        while body.len() < len {
+            match io.read_buf(&mut body).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+    };
+    // Too late or cut: then it is told with what there is.
+    let _ = tokio::time::timeout(REFUSAL_BODY_TIMEOUT, reading).await;
+    body.truncate(len);
+    head.map(|()| body.into())
+}
+
+/// RFC 9112 §6.3, for answers to GET.
+fn body_len(head: &Response<()>) -> usize {
+    if matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || head.headers().contains_key(header::TRANSFER_ENCODING)
+    {
+        return 0;
+    }
+    match head.headers().get(header::CONTENT_LENGTH) {
+        Some(len) => len.to_str().ok().and_then(|len| len.parse().ok()).unwrap_or(0),
+        None => usize::MAX,
     }
 }

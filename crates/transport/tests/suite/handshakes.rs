@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::{Response, StatusCode, header};
 use tokio::{
@@ -205,7 +206,6 @@ async fn a_response_in_any_pieces_with_frames_behind_it_is_understood() {
 async fn responses_that_are_no_upgrade_are_errors() {
     use HandshakeError as E;
     for (from, to, expected) in [
-        ("101 Switching Protocols", "401 Unauthorized", E::Status(StatusCode::UNAUTHORIZED)),
         ("{accept}", "bm9uc2Vuc2U=", E::Response("Sec-WebSocket-Accept is wrong or missing")),
         ("WebSocket", "h2c", E::Response("Upgrade does not name websocket")),
         ("keep-alive, upgrade", "close", E::Response("Connection does not name Upgrade")),
@@ -226,6 +226,64 @@ async fn responses_that_are_no_upgrade_are_errors() {
     let endless = format!("HTTP/1.1 101 {}", "x".repeat(20_000));
     let result = connect(&endless, b"", 1000).await;
     assert!(matches!(result, Err(ConnectError::Head(_))), "{result:?}");
+}
+
+async fn refused(answer: &str, size: usize) -> Response<Bytes> {
+    match connect(answer, b"", size).await {
+        Err(ConnectError::Refused(response)) => *response,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_with_its_status_its_headers_and_its_body() {
+    let sentence = "{\"error\":\"Token expired\"}";
+    let answer = format!(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\ncontent-length: {}\r\n\r\n{sentence}",
+        sentence.len()
+    );
+    for size in [1, 7, 1000] {
+        let response = refused(&(answer.clone() + "of the next answer"), size).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+        assert_eq!(response.body(), sentence);
+    }
+    // Up to the connection's end, where no length is told.
+    let (near, far) = tokio::io::duplex(1000);
+    let connector = Connector::new();
+    let handshake = connector.handshake("ws://example.com/".parse().expect("sound"), near);
+    let serving = async { drop(serve(far, "HTTP/1.1 503 x\r\n\r\nto the end", b"", 5).await) };
+    let (result, ()) = tokio::join!(handshake, serving);
+    let Err(ConnectError::Refused(response)) = result else { panic!("{result:?}") };
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (503, &b"to the end"[..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusals_body_is_neither_waited_for_nor_kept_without_bound() {
+    let head = "HTTP/1.1 503 Service Unavailable\r\n";
+    for (rest, len, secs) in [
+        ("Content-Length: 100\r\n\r\nbegun".to_owned(), 5, 1),
+        ("\r\nbegun".to_owned(), 5, 1),
+        (format!("Content-Length: 9000\r\n\r\n{}", "x".repeat(9000)), 4096, 0),
+        (format!("\r\n{}", "x".repeat(9000)), 4096, 0),
+        ("Content-Length: many\r\n\r\nbody".to_owned(), 0, 0),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n".to_owned(), 0, 0),
+    ] {
+        let began = Instant::now();
+        let response = refused(&format!("{head}{rest}"), 3000).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.body().len(), len, "{rest:.40}");
+        assert_eq!(began.elapsed().as_secs(), secs, "{rest:.40}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_before_the_answer_is_passed_over() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    for size in [1, 10_000] {
+        let first = connect(&format!("{hints}{hints}{SOUND}"), b"\x81\x05early", size).await;
+        assert_eq!(first.expect("sound"), Some(Message::text("early")));
+    }
 }
 
 #[tokio::test(start_paused = true)]
