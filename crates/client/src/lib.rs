@@ -10,3 +10,5 @@ mod network;
 mod pool;
 mod probe;
 mod queue;
+
+pub use dial::{Connect, Connecting, Credential, DialError, Dialer, DialerConfig, Socket, Wire};
