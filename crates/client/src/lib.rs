@@ -11,4 +11,9 @@ mod pool;
 mod probe;
 mod queue;
 
+pub use backoff::{Backoff, BackoffConfig, Jitter};
 pub use dial::{Connect, Connecting, Credential, DialError, Dialer, DialerConfig, Socket, Wire};
+pub use duplicates::Duplicates;
+pub use liveness::{Liveness, Verdict};
+pub use network::{NetworkSource, NetworkStatus, NextAttempt};
+pub use queue::{Confirm, Key, Next, Priority, Queue, QueueConfig, Refused};
