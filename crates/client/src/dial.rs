@@ -6,9 +6,10 @@ use http::{HeaderName, HeaderValue, Response, Uri, header};
 use tokio::time::{Instant, timeout_at};
 use ws_compression::{CompressionConfig, CompressionManager};
 use ws_connection::handshake::ClientHandshake;
+use ws_frame_validator::SizeLimits;
 use ws_transport::{ConnectError, Connector, WebSocketStream};
 
-use self::target::Target;
+pub(crate) use self::target::Target;
 pub use self::wire::{Connect, Connecting, Wire};
 
 mod refusal;
@@ -20,6 +21,9 @@ mod wire;
 
 /// The subprotocol that the gateway speaks, beside which a token may travel.
 const PROTOCOL: &str = "ws-gateway.v1";
+
+/// The default; sixteen times that of the gateway.
+const MESSAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// An open WebSocket, over whatever carries it.
 pub type Socket = WebSocketStream<Wire>;
@@ -33,6 +37,9 @@ pub struct DialerConfig {
     pub protocols: Vec<String>,
     /// Headers of the request beside the handshake's own.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The largest message that is taken, whole and inflated. What the gateway sends is a little larger than what
+    /// its `MAX_FRAME_SIZE` lets in.
+    pub message_bytes_max: u64,
     /// Whether permessage-deflate is offered.
     pub compression: bool,
     /// How long connecting, TLS and the handshake may take together.
@@ -45,12 +52,13 @@ pub struct DialerConfig {
 }
 
 impl DialerConfig {
-    /// With compression, within 10 s, over TCP, and for `wss://` trusting whom the platform trusts.
+    /// With compression, messages up to 16 MiB, within 10 s, over TCP, and for `wss://` trusting whom the platform trusts.
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
             protocols: Vec::new(),
             headers: Vec::new(),
+            message_bytes_max: MESSAGE_BYTES_MAX,
             compression: true,
             timeout: Duration::from_secs(10),
             connect: None,
@@ -123,7 +131,7 @@ pub struct Dialer {
     target: Target,
     protocols: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    compression: CompressionManager,
+    connector: Connector,
     timeout: Duration,
 }
 
@@ -156,8 +164,16 @@ impl Dialer {
             .map_err(invalid)?;
         let compression =
             CompressionManager::new(CompressionConfig::default().with_enabled(config.compression));
-        let (protocols, headers) = (config.protocols, config.headers);
-        Ok(Self { target, protocols, headers, compression, timeout: config.timeout })
+        let sizes = SizeLimits::with_max(config.message_bytes_max).map_err(invalid)?;
+        Ok(Self {
+            target,
+            protocols: config.protocols,
+            headers: config.headers,
+            connector: Connector::new()
+                .with_connection(Connector::client_config().with_sizes(sizes))
+                .with_compression(compression),
+            timeout: config.timeout,
+        })
     }
 
     /// The address.
@@ -209,8 +225,7 @@ impl Dialer {
             }
             None => {}
         }
-        let connector =
-            Connector::new().with_compression(self.compression.clone()).with_protocols(protocols);
+        let connector = self.connector.clone().with_protocols(protocols);
         // A fresh token stands instead of one that was set for good.
         let headers = self
             .headers
@@ -230,6 +245,10 @@ impl From<ConnectError> for DialError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Refused(response) => Self::from(*response),
+            ConnectError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let sentence = "the server hung up before it answered";
+                Self::Io(io::Error::new(error.kind(), sentence))
+            }
             ConnectError::Io(error) => Self::Io(error),
             ConnectError::TimedOut => Self::TimedOut,
             other => Self::Handshake(other),

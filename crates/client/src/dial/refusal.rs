@@ -3,33 +3,28 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Response, header};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::DialError;
 
 /// How much of a foreign sentence is passed on.
-const MESSAGE_CHARS_MAX: usize = 300;
-
-/// The gateway's refusals, as far as they are ours to understand.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Body {
-    error: Option<String>,
-    code: Option<String>,
-    retry_after_ms: Option<u64>,
-}
+const CHARS_MAX: usize = 300;
+/// Whoever says later means that we need not come at all; no reckoning with times shall overflow.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Proxies answer with pages of their own: what is not understood is left away.
 pub(super) fn read<B: AsRef<[u8]>>(response: &Response<B>) -> DialError {
-    let body: Body = serde_json::from_slice(response.body().as_ref()).unwrap_or_default();
-    // The body is the finer one.
-    let retry_after = body.retry_after_ms.map(Duration::from_millis);
-    let message = body.error.map(|it| it.chars().take(MESSAGE_CHARS_MAX).collect());
+    // `{"error", "code", "retryAfterMs"?}`, as the gateway writes it.
+    let body: Value = serde_json::from_slice(response.body().as_ref()).unwrap_or_default();
+    let text = |key: &str| body[key].as_str().map(printable);
+    // In milliseconds: the finer one.
+    let retry_after = body["retryAfterMs"].as_u64().map(Duration::from_millis);
+    let retry_after = retry_after.or_else(|| in_seconds(response.headers()));
     DialError::Refused {
         status: response.status().as_u16(),
-        retry_after: retry_after.or_else(|| in_seconds(response.headers())),
-        code: body.code,
-        message: message.or_else(|| redirect(response)),
+        retry_after: retry_after.map(|it| it.min(RETRY_AFTER_MAX)),
+        code: text("code"),
+        message: text("error").or_else(|| redirect(response)),
     }
 }
 
@@ -41,7 +36,11 @@ fn in_seconds(headers: &HeaderMap) -> Option<Duration> {
 
 fn redirect<B>(response: &Response<B>) -> Option<String> {
     let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
-    let location: String = location.chars().take(MESSAGE_CHARS_MAX).collect();
     let is_redirect = response.status().is_redirection();
-    is_redirect.then(|| format!("a redirect to {location}, which is not followed"))
+    is_redirect.then(|| format!("a redirect to {}, which is not followed", printable(location)))
+}
+
+/// A stranger's words in our logs: no control characters, and not many.
+fn printable(text: &str) -> String {
+    text.chars().filter(|it| !it.is_control()).take(CHARS_MAX).collect()
 }

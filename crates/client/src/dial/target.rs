@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::Uri;
+use http::{Uri, uri::PathAndQuery};
 
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -52,6 +52,17 @@ impl Target {
         Ok(Self { uri, way })
     }
 
+    /// The same server, another resource.
+    pub(crate) fn with_path(mut self, path: &str) -> Result<Self, DialError> {
+        let Some(path) = path.parse::<PathAndQuery>().ok().filter(|_| path.starts_with('/')) else {
+            return Err(DialError::Invalid(format!("{path:?} is not the path of a URL")));
+        };
+        let mut parts = self.uri.into_parts();
+        parts.path_and_query = Some(path);
+        self.uri = Uri::from_parts(parts).map_err(|it| DialError::Invalid(it.to_string()))?;
+        Ok(self)
+    }
+
     /// The address.
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
@@ -89,6 +100,11 @@ fn parse(address: &str) -> Result<Uri, DialError> {
     if address.contains('#') {
         return invalid("the address must have no fragment (#…)");
     }
+    // RFC 3986 §3.1: a scheme's case says nothing.
+    let address = address.split_once("://").map_or_else(
+        || address.to_owned(),
+        |(scheme, rest)| format!("{}://{rest}", scheme.to_ascii_lowercase()),
+    );
     let Ok(uri) = address.parse::<Uri>() else {
         return invalid("the address is not a URL");
     };
@@ -103,7 +119,10 @@ fn parse(address: &str) -> Result<Uri, DialError> {
     if host(&uri).is_empty() {
         return invalid("the address names no host");
     }
-    if uri.port().is_some() && uri.port_u16().is_none_or(|port| port == 0) {
+    // What cannot be a port is no port to the parser. An empty one is the scheme's (RFC 3986 §3.2.3).
+    let has_port = uri.authority().is_some_and(|it| !it.as_str().ends_with([']', ':']))
+        && uri.authority().map(|it| it.as_str()) != uri.host();
+    if has_port && uri.port_u16().is_none_or(|port| port == 0) {
         return invalid("the address names no port that there is");
     }
     Ok(uri)

@@ -1,6 +1,6 @@
 //! TCP to a name that may have several addresses.
 
-use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, fmt, future::Future, io, net::SocketAddr, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
@@ -17,10 +17,14 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let found = tokio::net::lookup_host((host, port)).await;
     let found = found.map_err(|error| told(&error, format!("{host} cannot be resolved")))?;
-    first_of(in_turn(found.collect())).await
+    first_of(in_turn(found.collect()), connect_to).await
 }
 
-async fn first_of(mut waiting: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
+async fn first_of<F, Fut, T>(mut waiting: VecDeque<SocketAddr>, connect_to: F) -> io::Result<T>
+where
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = io::Result<T>>,
+{
     let mut attempts = FuturesUnordered::new();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut due = Instant::now();
@@ -36,7 +40,7 @@ async fn first_of(mut waiting: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
                 }
             },
             () = sleep_until(due), if !waiting.is_empty() => {
-                attempts.extend(waiting.pop_front().map(connect_to));
+                attempts.extend(waiting.pop_front().map(&connect_to));
                 due = Instant::now() + STAGGER;
             }
             else => return Err(failure),
@@ -68,6 +72,9 @@ fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     }
 }
 
-fn told(error: &io::Error, what: impl std::fmt::Display) -> io::Error {
+fn told(error: &io::Error, what: impl fmt::Display) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

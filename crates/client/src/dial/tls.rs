@@ -64,6 +64,7 @@ impl Tls {
                 }
                 other => format!("the certificate of {name} does not hold: {other}"),
             },
+            Some(rustls::Error::InvalidMessage(_)) => format!("{name} speaks no TLS there"),
             Some(other) => other.to_string(),
         })
     }

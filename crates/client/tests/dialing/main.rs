@@ -1,0 +1,9 @@
+//! Reaching a server: over TCP, TLS and in memory, with every kind of server that does not want us.
+#![forbid(unsafe_code)]
+
+mod probing;
+mod reaching;
+mod refused;
+mod server;
+#[cfg(feature = "tls")]
+mod tls;
