@@ -24,6 +24,8 @@ mod lane;
 mod turns;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 /// No refusal keeps its priority waiting for longer: what a server tells must not carry a clock

@@ -317,3 +317,40 @@ fn a_key_finds_its_entry_and_only_that() {
     assert_eq!(queue.settle(Key::from(u64::MAX)), None);
     assert_eq!(queue.settle(key), Some("b"));
 }
+
+/// How long the whole life of so many entries takes: pushed, sent, lost, sent again, and answered
+/// from all over the queue.
+fn life_of(count: u64) -> Duration {
+    let config = QueueConfig { entries_max: usize::MAX, ..QueueConfig::default() };
+    let (mut queue, now) = (Queue::new(config), start());
+    let began_at = tokio::time::Instant::now();
+    let keys: Vec<_> = (0..count)
+        .map(|value| queue.push(Priority::Normal, 1, Confirm::Tracked, true, value))
+        .map(|key| key.expect("there is room"))
+        .collect();
+    let send_all = |queue: &mut Queue<_>| while queue.pop(now).is_some() {};
+    send_all(&mut queue);
+    assert!(queue.handle_lost().is_empty());
+    for key in keys.iter().step_by(2) {
+        assert!(queue.settle(*key).is_some());
+    }
+    send_all(&mut queue);
+    let odd: Vec<_> = keys.iter().skip(1).step_by(2).collect();
+    for place in 0..odd.len() {
+        // A stride that shares no factor with the count reaches all of them.
+        let key = *odd[place * 7_919 % odd.len()];
+        assert_eq!(queue.refuse(key, Some(Duration::ZERO), now), Refused::Again);
+        assert!(queue.settle(key).is_some());
+    }
+    assert!(queue.is_empty());
+    began_at.elapsed()
+}
+
+#[test]
+fn ten_thousand_entries_cost_little_more_each_than_five_hundred() {
+    // Of several runs the fastest is the one that nothing else disturbed.
+    let fastest = |count| (0..5).map(|_| life_of(count)).min().unwrap_or_default();
+    let (few, many) = (fastest(500), fastest(10_000));
+    let ratio = many.as_secs_f64() / few.as_secs_f64();
+    assert!(ratio < 120.0, "twenty times as many take {ratio:.0} times as long, as a square would");
+}

@@ -2,6 +2,9 @@
 
 use super::entry::PRIORITIES;
 
+#[cfg(test)]
+mod tests;
+
 /// How often each priority was passed over since its last turn.
 ///
 /// Several can run out of patience together, and only one can have the next turn. So the highest
