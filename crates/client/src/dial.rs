@@ -75,7 +75,7 @@ impl fmt::Debug for DialerConfig {
     }
 }
 
-/// Who we are, told anew with each attempt.
+/// Who we are, told anew with each attempt. A token that was read from a file may end with its line.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
     /// A token that goes as `Authorization: Bearer`.
@@ -207,13 +207,13 @@ impl Dialer {
         let mut authorization = None;
         match credential {
             Some(Credential::Header(token)) => {
-                let value = HeaderValue::try_from(format!("Bearer {token}"));
+                let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
                 let mut value = value.map_err(|_| unfit_token("an Authorization header"))?;
                 value.set_sensitive(true);
                 authorization = Some(value);
             }
             Some(Credential::Protocol(token)) => {
-                let bearer = format!("bearer.{token}");
+                let bearer = format!("bearer.{}", token.trim());
                 if !is_token(&bearer) {
                     return Err(unfit_token("a subprotocol"));
                 }

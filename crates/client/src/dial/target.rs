@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Uri, uri::PathAndQuery};
+use http::{
+    Uri,
+    uri::{Authority, PathAndQuery},
+};
 
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -111,7 +114,8 @@ fn parse(address: &str) -> Result<Uri, DialError> {
     if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
         return invalid("the address must begin with ws:// or wss://");
     }
-    if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    if authority.contains('@') {
         return invalid(
             "the address must hold no credentials (user:password@): give a token or a header",
         );
@@ -120,8 +124,7 @@ fn parse(address: &str) -> Result<Uri, DialError> {
         return invalid("the address names no host");
     }
     // What cannot be a port is no port to the parser. An empty one is the scheme's (RFC 3986 §3.2.3).
-    let has_port = uri.authority().is_some_and(|it| !it.as_str().ends_with([']', ':']))
-        && uri.authority().map(|it| it.as_str()) != uri.host();
+    let has_port = Some(authority.trim_end_matches(':')) != uri.host();
     if has_port && uri.port_u16().is_none_or(|port| port == 0) {
         return invalid("the address names no port that there is");
     }

@@ -152,7 +152,7 @@ async fn a_token_goes_as_a_header_or_as_a_subprotocol() {
     assert_eq!(header(&head, "x-app"), Some("7"));
     assert_eq!(header(&head, "Sec-WebSocket-Protocol"), None);
 
-    let head = request(config.clone(), Some(Credential::Protocol("a.b.c"))).await;
+    let head = request(config.clone(), Some(Credential::Protocol("a.b.c\n"))).await;
     assert_eq!(header(&head, "Sec-WebSocket-Protocol"), Some("ws-gateway.v1, bearer.a.b.c"));
     assert_eq!(header(&head, "authorization"), Some("Basic old"));
 
