@@ -1,0 +1,47 @@
+// What is asked before it is done: the key of the console, and whether somebody is really to be disconnected.
+
+import { byId } from "./elements.js";
+
+/** Asks for the key, and says why it asks again. Resolves with what was typed. */
+export function askKey(fault = "") {
+  const dialog = byId("ask-key");
+  const field = byId("key");
+  byId("key-fault").textContent = fault;
+  field.value = "";
+  return new Promise((resolve) => {
+    // Nothing can be done here without a key: Escape does not close what would have to be opened again.
+    dialog.oncancel = (event) => event.preventDefault();
+    dialog.querySelector("form").onsubmit = (event) => {
+      event.preventDefault();
+      const key = field.value.trim();
+      if (!key) return;
+      dialog.close();
+      field.value = "";
+      resolve(key);
+    };
+    if (!dialog.open) dialog.showModal();
+    field.focus();
+  });
+}
+
+/** Asks whether. Resolves with `{code, reason}`, or with null. */
+export function confirmClose({ title, text, yes }) {
+  const dialog = byId("confirm");
+  byId("confirm-title").textContent = title;
+  byId("confirm-text").textContent = text;
+  byId("confirm-yes").textContent = yes;
+  byId("confirm-reason").value = "";
+  return new Promise((resolve) => {
+    let answer = null;
+    dialog.querySelector("form").onsubmit = (event) => {
+      event.preventDefault();
+      answer = { code: Number(byId("confirm-code").value), reason: byId("confirm-reason").value.trim() };
+      dialog.close();
+    };
+    byId("confirm-no").onclick = () => dialog.close();
+    dialog.onclose = () => resolve(answer);
+    dialog.showModal();
+    // The harmless one first.
+    byId("confirm-no").focus();
+  });
+}

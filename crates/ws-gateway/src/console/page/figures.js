@@ -1,0 +1,334 @@
+// The figures: what each is called, what it is made of, what it says where there is nothing to see.
+
+import { announce, byId, bytes, count, duration, element, milliseconds, setText } from "./elements.js";
+import { History, Rates, ROUND_TRIP_WINDOW, WINDOW_MS } from "./history.js";
+import { BAR_MS, Palette, Plot } from "./plots.js";
+
+const perSecond = (value) => `${count(value)}/s`;
+const bytesPerSecond = (value) => `${bytes(value)}/s`;
+const percent = (value) => (Number.isFinite(value) ? `${count(value)} %` : "–");
+const times = (value) => (Number.isFinite(value) ? `× ${count(value)}` : "–");
+const STACK = ["stack-1", "stack-2", "stack-3", "stack-4", "stack-5", "stack-6", "stack-7", "stack-8"];
+
+/** `values` are shown beside the plot, the first of them large; those with a colour are drawn as well. */
+const FIGURES = [
+  {
+    id: "connections", title: "Connections", format: count,
+    values: [
+      { name: "connections", label: "open", colour: "in", fill: true },
+      { name: "users", label: "users", colour: "violet" },
+    ],
+    empty: "Nobody is connected. The playground below can be the first.",
+    isEmpty: (history, last) => !(highest(history, "connections") > 0) && last >= 0,
+  },
+  {
+    id: "messages", title: "Messages", format: perSecond,
+    values: [
+      { name: "in", label: "in", colour: "in", fill: true },
+      { name: "out", label: "delivered", colour: "out" },
+    ],
+    empty: "Nothing was said in these minutes.",
+    isEmpty: (history) => !(highest(history, "in") > 0) && !(highest(history, "out") > 0),
+  },
+  {
+    id: "fanout", title: "Fan-out", format: times, hint: "deliveries for each publish",
+    values: [
+      { name: "fanout", label: "each", colour: "out", fill: true },
+      { name: "published", label: "publishes", format: perSecond },
+    ],
+    empty: "Nobody has published in these minutes.",
+    isEmpty: (history) => !(highest(history, "fanout") >= 0),
+  },
+  {
+    id: "latency", title: "Round trip", format: milliseconds, hint: `pings of the ${ROUND_TRIP_WINDOW} s before`,
+    values: [
+      { name: "p50", label: "p50", colour: "in" },
+      { name: "p99", label: "p99", colour: "out" },
+      { name: "trips", label: "pings", format: count },
+    ],
+    empty: "No pings in this window. Only who is silent is pinged, and busy clients never are.",
+    isEmpty: (history) => !(highest(history, "p99") >= 0),
+  },
+  {
+    id: "traffic", title: "On the wire", format: bytesPerSecond, isBytes: true,
+    values: [
+      { name: "bytesIn", label: "in", colour: "in", fill: true },
+      { name: "bytesOut", label: "out", colour: "out" },
+    ],
+    empty: "No byte has moved in these minutes.",
+    isEmpty: (history) => !(highest(history, "bytesIn") > 0) && !(highest(history, "bytesOut") > 0),
+  },
+  {
+    id: "compression", title: "Compression", format: percent, max: 100, hint: "after deflate, of before",
+    values: [{ name: "ratio", label: "of the bytes", colour: "violet", fill: true }],
+    empty: "Nothing was deflated in these minutes.",
+    emptyIf: (hello) =>
+      hello?.settings?.compressionEnabled === false
+        ? "Compression is switched off."
+        : `Nothing was deflated in these minutes: messages are from ${bytes(hello?.settings?.compressionThreshold ?? 1024)} on.`,
+    isEmpty: (history) => !(highest(history, "ratio") >= 0),
+  },
+  {
+    id: "ends", title: "Closes", format: count, bars: "end:", hint: "by reason, in bars of 5 s",
+    empty: "No connection has ended in these minutes.",
+    isEmpty: (history) => history.names("end:").every((name) => !(highest(history, name) > 0)),
+  },
+  {
+    id: "refusals", title: "Refusals", format: count, bars: "refused:", hint: "by cause, in bars of 5 s",
+    empty: "Nobody was refused in these minutes.",
+    isEmpty: (history) => history.names("refused:").every((name) => !(highest(history, name) > 0)),
+  },
+  {
+    id: "errors", title: "Errors told", format: count, bars: "error:", hint: "by code, in bars of 5 s",
+    empty: "No client was told of an error in these minutes.",
+    isEmpty: (history) => history.names("error:").every((name) => !(highest(history, name) > 0)),
+  },
+  {
+    id: "memory", title: "Memory", format: bytes, isBytes: true, hint: "resident",
+    values: [{ name: "memory", label: "of the process", colour: "violet", fill: true }],
+    empty: "This system does not say what the process takes.",
+    isEmpty: (history) => !(highest(history, "memory") > 0),
+  },
+  {
+    id: "cpu", title: "CPU", format: percent, hint: "100 % is one core",
+    values: [{ name: "cpu", label: "of one core", colour: "violet", fill: true }],
+    empty: "This system does not say what the process takes.",
+    isEmpty: (history) => !(highest(history, "cpu") >= 0),
+  },
+  {
+    id: "broker", title: "Broker", format: perSecond, band: "up", hint: "what is handed to the engine",
+    values: [
+      { name: "publishes", label: "published", colour: "out", fill: true },
+      { name: "appends", label: "kept", colour: "in" },
+      { name: "brokerErrors", label: "failed", colour: "bad" },
+      { name: "pending", label: "pending", format: count },
+    ],
+    empty: "", isEmpty: () => false,
+  },
+];
+
+function highest(history, name) {
+  let highest = NaN;
+  for (let index = 0; index < history.length; index += 1) {
+    const value = history.value(name, index);
+    if (value >= 0 && !(value <= highest)) highest = value;
+  }
+  return highest;
+}
+
+function lowest(history, name) {
+  let lowest = NaN;
+  for (let index = 0; index < history.length; index += 1) {
+    const value = history.value(name, index);
+    if (value >= 0 && !(value >= lowest)) lowest = value;
+  }
+  return lowest;
+}
+
+export class Figures {
+  #history = new History();
+  #rates = new Rates();
+  #palette = new Palette();
+  #cards;
+  #hello = null;
+  #broker = null;
+  /** The row that is pointed at, by its time; null: the present. */
+  #cursor = null;
+  /** Between two samples the plots move on by the page's own clock. */
+  #last = { at: Date.now(), heard: performance.now() };
+
+  constructor(root) {
+    this.#cards = FIGURES.map((figure) => this.#card(figure));
+    root.replaceChildren(...this.#cards.map(({ card }) => card));
+    const watch = new ResizeObserver(() => {
+      for (const { plot } of this.#cards) plot.resize();
+      this.draw();
+    });
+    watch.observe(root);
+    setInterval(() => document.hidden || this.draw(), 1000);
+    document.addEventListener("visibilitychange", () => document.hidden || this.draw());
+  }
+
+  hello(hello) {
+    // Another run counts from nothing.
+    if (this.#hello && this.#hello.startedAt !== hello.startedAt) this.#rates.forget();
+    this.#hello = hello;
+  }
+
+  sample(sample) {
+    this.#broker = sample.broker;
+    this.#history.push(sample.at, this.#rates.next(sample));
+    this.#last = { at: sample.at, heard: performance.now() };
+    if (!document.hidden) this.draw();
+  }
+
+  /** Nobody has told anything for a while. */
+  lost() {
+    this.#history.gap(this.now);
+    this.#rates.forget();
+  }
+
+  recolour() {
+    this.#palette.forget();
+    this.draw();
+  }
+
+  /** The gateway's time. */
+  get now() {
+    return this.#last.at + (performance.now() - this.#last.heard);
+  }
+
+  draw() {
+    const history = this.#history;
+    const now = this.now;
+    const cursor = this.#cursor === null ? -1 : history.nearest(this.#cursor);
+    for (const card of this.#cards) {
+      const { figure, plot } = card;
+      const bars = figure.bars ? this.#bars(figure, card.colours, now) : [];
+      plot.draw(history, now, this.#palette, cursor < 0 ? null : cursor, bars);
+      this.#tell(card, cursor, bars, now);
+    }
+    setText(byId("when"), cursor < 0 ? "the last 5 minutes" : `${duration(now - history.at(cursor))} ago`);
+  }
+
+  /** What is stacked. Whatever comes first takes the first colour, and keeps it. */
+  #bars({ bars: prefix }, colours, now) {
+    return this.#history
+      .names(prefix)
+      .map((name) => ({ name, sum: this.#history.sum(name, now - WINDOW_MS) }))
+      .filter(({ sum }) => sum > 0)
+      .map((bar) => {
+        if (!colours.has(bar.name)) colours.set(bar.name, STACK[colours.size % STACK.length]);
+        return { ...bar, colour: colours.get(bar.name) };
+      });
+  }
+
+  #tell(card, cursor, bars, now) {
+    const { figure, shown, note, canvas } = card;
+    const history = this.#history;
+    const index = cursor < 0 ? history.length - 1 : cursor;
+    const isEmpty = history.length === 0 || figure.isEmpty(history, index);
+    const empty = figure.emptyIf?.(this.#hello) ?? figure.empty;
+    setText(note, history.length === 0 ? "Waiting for the first figures…" : empty);
+    note.hidden = !isEmpty;
+    card.card.classList.toggle("is-empty", isEmpty);
+    if (figure.bars) this.#tellBars(card, cursor, bars, now);
+    for (const { value, output } of shown) {
+      read(output, (value.format ?? figure.format)(index < 0 ? NaN : history.value(value.name, index)));
+    }
+    if (figure.id === "broker") this.#tellBroker(card);
+    // Whoever has it read aloud is not to be told each second anew.
+    if (now - card.toldAt > 10_000 || document.activeElement !== canvas) {
+      card.toldAt = now;
+      canvas.setAttribute("aria-label", isEmpty ? `${figure.title}: ${empty}` : this.#summary(card, bars));
+    }
+  }
+
+  #tellBars({ figure, legend, sum }, cursor, bars, now) {
+    const history = this.#history;
+    // What is pointed at is a bar.
+    const start = cursor < 0 ? now - WINDOW_MS : Math.floor(history.at(cursor) / BAR_MS) * BAR_MS;
+    const end = cursor < 0 ? Infinity : start + BAR_MS;
+    const labels = bars.map((bar) => ({ ...bar, told: history.sum(bar.name, start, end) }));
+    setText(sum.nextSibling, cursor < 0 ? " in 5 min" : " in these 5 s");
+    setText(sum, count(labels.reduce((all, { told }) => all + told, 0)));
+    const key = labels.map(({ name }) => name).join();
+    if (legend.dataset.key !== key) {
+      legend.dataset.key = key;
+      legend.replaceChildren(
+        ...labels.map(({ name, colour }) =>
+          element("li", {}, element("i", { class: `swatch ${colour}` }), element("b"), ` ${words(name.slice(figure.bars.length))}`),
+        ),
+      );
+    }
+    labels.forEach(({ told }, index) => setText(legend.children[index].querySelector("b"), count(told)));
+  }
+
+  #tellBroker({ hint }) {
+    const broker = this.#broker;
+    if (!broker) return;
+    const state = broker.up ? "up" : "down";
+    setText(hint, `${broker.kind}, ${state}${!broker.up && broker.reason ? `: ${broker.reason}` : ""}`);
+    hint.className = `hint broker ${broker.up ? "good" : "bad"}`;
+  }
+
+  /** A figure in words. */
+  #summary({ figure }, bars) {
+    const history = this.#history;
+    if (figure.bars) {
+      const parts = bars.map(({ name, sum }) => `${words(name.slice(figure.bars.length))} ${count(sum)}`);
+      return `${figure.title} over the last 5 minutes: ${parts.join(", ")}`;
+    }
+    const parts = figure.values
+      .filter(({ colour }) => colour)
+      .map(({ name, label }) => {
+        const told = [history.value(name, history.length - 1), lowest(history, name), highest(history, name)];
+        const [now, least, most] = told.map((value) => (Number.isFinite(value) ? figure.format(value) : "unknown"));
+        return `${label} ${now} now, between ${least} and ${most}`;
+      });
+    return `${figure.title} over the last 5 minutes: ${parts.join("; ")}`;
+  }
+
+  #card(figure) {
+    const values = figure.values ?? [];
+    const shown = values.map((value) => ({ value, output: element("b", { "data-value": value.name }) }));
+    const note = element("p", { class: "empty" });
+    const hint = element("p", { class: "hint" }, figure.hint ?? "");
+    const canvas = element("canvas", { tabIndex: 0, role: "img", "aria-label": figure.title });
+    const readings = shown.map(({ value, output }) => {
+      const swatch = value.colour ? [element("i", { class: `swatch ${value.colour}` })] : [];
+      return element("p", {}, output, " ", ...swatch, value.label);
+    });
+    const legend = element("ul", { class: "legend" });
+    const sum = element("b", { "data-value": figure.id });
+    if (figure.bars) readings.push(element("p", {}, sum, " in 5 min"));
+    const [first, ...others] = readings;
+    const readout = element("div", { class: "readings" }, first, element("div", {}, ...others));
+    const title = element("h3", {}, figure.title);
+    const plotted = element("div", { class: "plot" }, canvas, note);
+    const parts = [element("figcaption", {}, title, hint), readout, plotted];
+    if (figure.bars) parts.push(legend);
+    const card = element("figure", { class: "card", "data-figure": figure.id }, ...parts);
+    const plot = new Plot(canvas, { ...figure, lines: values.filter(({ colour }) => colour) });
+    const made = { figure, card, canvas, plot, shown, note, hint, legend, sum, colours: new Map(), toldAt: -Infinity };
+    this.#follow(made);
+    return made;
+  }
+
+  /** All plots show what was at the time that is pointed at in one of them. */
+  #follow({ figure, canvas, plot }) {
+    const point = (time) => {
+      this.#cursor = time;
+      this.draw();
+    };
+    canvas.addEventListener("pointermove", ({ offsetX }) => point(plot.timeAt(offsetX, this.now)));
+    canvas.addEventListener("pointerleave", () => point(null));
+    canvas.addEventListener("blur", () => point(null));
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30 }[event.key];
+      if (event.key === "Escape") return point(null);
+      if (!step || this.#history.length === 0) return;
+      event.preventDefault();
+      const history = this.#history;
+      const from = this.#cursor === null ? history.length - 1 : history.nearest(this.#cursor);
+      const index = Math.min(history.length - 1, Math.max(0, from + step));
+      point(history.at(index));
+      const values = figure.values ?? history.names(figure.bars).map((name) => ({ name, label: words(name.slice(figure.bars.length)) }));
+      const told = values
+        .map(({ name, label, format }) => [label, history.value(name, index), format ?? figure.format])
+        .filter(([, value]) => !figure.bars || value > 0)
+        .map(([label, value, format]) => `${label} ${format(value)}`);
+      announce(`${duration(this.now - history.at(index))} ago: ${told.join(", ") || "none"}`);
+    });
+  }
+}
+
+/** Shows a figure, its unit smaller than its number. */
+function read(output, text) {
+  if (output.textContent === text) return;
+  const [, number, unit] = /^(\D*[\d.,]+)(.*)$/.exec(text) ?? [null, text, ""];
+  output.replaceChildren(number, element("small", {}, unit));
+}
+
+/** `closed_by_peer` as one says it. */
+const words = (label) => label.replaceAll("_", " ");
