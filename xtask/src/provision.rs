@@ -21,7 +21,7 @@ mod servers;
 pub(crate) mod stamp;
 mod valgrind;
 
-/// A Python interpreter that can `import websockets`.
+/// A Python interpreter that can import `websockets` and `jose`.
 const PYTHON: &str = "WS_TEST_PYTHON";
 /// Node.js, 20 or newer.
 const NODE: &str = "WS_TEST_NODE";
