@@ -341,6 +341,11 @@ impl<A: Application> WebSocketHandler<A> {
         &*self.shared.authenticator
     }
 
+    /// What other nodes call this one, and the log: another name with each start.
+    pub fn node(&self) -> u64 {
+        self.shared.cluster.node
+    }
+
     /// What the handler was built with.
     pub fn config(&self) -> &HandlerConfig {
         &self.shared.config

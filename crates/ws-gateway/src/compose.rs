@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::json;
 use ws_auth::{Algorithm, Authenticator, BuildError, Issuer, Origins, TokenMinter};
 use ws_channels::{
     ChannelRules, ConnectionTypes, PresenceConfig, PublishedEventsConfig, SubscriptionLimits,
@@ -21,7 +22,9 @@ use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket
 use crate::{
     bridges::Bridges,
     config::{self, Config, UpstreamTarget},
+    console::ConsoleOptions,
     hooks::Hooks,
+    http::Key,
     outcomes::Outcomes,
     server::ServerOptions,
     upstream::Upstream,
@@ -288,6 +291,38 @@ pub fn server(config: &Config) -> ServerOptions {
         head,
         proxy_protocol: config.server.proxy_protocol.then(|| trusted_proxies(config)),
     }
+}
+
+/// The console, which is there with `--dev` or with a key. `dev_key` is the key of this run, and `dev_secret`
+/// the secret of this run, where none is configured.
+pub(crate) fn console(
+    config: &Config,
+    dev_key: Option<&str>,
+    dev_secret: Option<&ws_auth::Secret>,
+) -> Option<ConsoleOptions> {
+    let key = config.admin.key.as_ref().map(config::Secret::expose).or(dev_key)?;
+    let configured = || config.auth.secret.as_ref().map(|it| ws_auth::Secret::new(it.expose()));
+    let secret = dev_secret.cloned().or_else(configured).filter(|_| config.dev);
+    let auth_mode = match config.auth.mode {
+        config::AuthMode::Upgrade => "upgrade",
+        config::AuthMode::Message => "message",
+        config::AuthMode::None => "none",
+    };
+    let settings = json!({
+        "heartbeatMs": config.heartbeat.ping_interval.as_millis() as u64,
+        "compressionEnabled": config.compression.enabled,
+        "compressionThreshold": config.compression.threshold_bytes,
+        "maxFrameSize": config.frames.bytes_max,
+        "authMode": auth_mode,
+        "messageRateLimit": config.limits.messages_per_minute,
+    });
+    Some(ConsoleOptions {
+        key: Key::new(key),
+        dev: config.dev,
+        websocket_path: config.server.path.as_str().into(),
+        settings,
+        minter: secret.and_then(|secret| minter(config, &secret).ok()),
+    })
 }
 
 /// How everybody is sent away when the gateway restarts.

@@ -11,6 +11,7 @@ use crate::{
     bridges::Bridges,
     compose::{self, ComposeError},
     config::{self, AuthMode, Config, StartMode},
+    console::Console,
     hooks::Hooks,
     http::Http,
     metered::{EngineCounts, Metered},
@@ -33,7 +34,10 @@ pub struct Gateway {
     handler: WebSocketHandler<Upstream>,
     server: Server<Upstream>,
     authenticator: Authenticator,
-    dev_secret: Option<Secret>,
+    dev_token: Option<Secret>,
+    /// Where no key is configured, one that is good for this run.
+    dev_key: Option<Secret>,
+    console: Option<Console<Upstream>>,
     engine_counts: Arc<EngineCounts>,
     bridges: Option<Bridges>,
 }
@@ -81,6 +85,7 @@ impl Gateway {
         // same, and one that nobody knows lets nobody in.
         let is_lenient = config.dev || config.auth.mode == AuthMode::None;
         let dev_secret = (is_lenient && !config.auth.has_keys()).then(throw_away_secret);
+        let dev_key = (config.dev && config.admin.key.is_none()).then(throw_away_secret);
 
         // Create the components.
         let authenticator = compose::authenticator(&config, dev_secret.as_ref())?;
@@ -123,6 +128,11 @@ impl Gateway {
 
         // Serve upgrades, and HTTP beside them.
         let key = config.admin.key.as_ref().map(config::Secret::expose);
+        let console =
+            compose::console(&config, dev_key.as_ref().map(Secret::expose), dev_secret.as_ref());
+        let console = console.map(|options| {
+            Console::new(handler.clone(), outcomes.clone(), engine_counts.clone(), options)
+        });
         let metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone());
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =
@@ -130,10 +140,24 @@ impl Gateway {
         if let Some(key) = &config.api.key {
             http = http.with_api(key.expose(), config.frames.bytes_max as usize, outcomes);
         }
+        if let Some(console) = &console {
+            http = http.with_console(console);
+        }
+        let dev_token = dev_token(&config, dev_secret, &handler);
         let address = config.server.address;
         let server = Server::bind(address, compose::server(&config), handler.clone(), http)
             .map_err(|error| StartError::Bind { address, error })?;
-        Ok(Self { config, handler, server, authenticator, dev_secret, engine_counts, bridges })
+        Ok(Self {
+            config,
+            handler,
+            server,
+            authenticator,
+            dev_token,
+            dev_key,
+            console,
+            engine_counts,
+            bridges,
+        })
     }
 
     /// Where it listens.
@@ -154,22 +178,27 @@ impl Gateway {
     /// The address for whoever tries `--dev` out, with a token that is good for a day. None without
     /// `--dev`, and where only somebody else can sign tokens.
     pub fn dev_address(&self) -> Option<String> {
-        if !self.config.dev {
-            return None;
-        }
-        let configured = self.config.auth.secret.as_ref().map(|it| Secret::new(it.expose()));
-        let secret = self.dev_secret.clone().or(configured)?;
-        let minter = compose::minter(&self.config, &secret).ok()?;
-        let day = Duration::from_secs(24 * 3600);
-        let now = self.handler.clock().wall(tokio::time::Instant::now().into_std());
-        let token = minter.mint(&TokenRequest::new("dev-user").ttl(day), now).ok()?;
+        let token = self.dev_token.as_ref()?;
         let (address, path) = (self.address(), &self.config.server.path);
         Some(format!("ws://{address}{path}?token={}", token.expose()))
     }
 
+    /// The console's address for whoever tries `--dev` out, with the same token, and with the console's key
+    /// unless that is the operator's own. Behind `#` they stay in the browser. None without `--dev`.
+    pub fn console_address(&self) -> Option<String> {
+        if !self.config.dev {
+            return None;
+        }
+        let known = [("key", &self.dev_key), ("token", &self.dev_token)];
+        let known = known.iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
+        let known: Vec<_> =
+            known.map(|(name, secret)| format!("{name}={}", secret.expose())).collect();
+        Some(format!("http://{}/#{}", self.address(), known.join("&")))
+    }
+
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { config, handler, server, authenticator, bridges, .. } = self;
+        let Self { config, handler, server, authenticator, bridges, console, .. } = self;
         // Open until everybody is gone.
         let open = bridges.map(|bridges| bridges.open(&handler));
         let serving = tokio::spawn(server.run());
@@ -177,7 +206,14 @@ impl Gateway {
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
         stop.await;
         // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
-        let report = handler.drain(&compose::close(&config, rand::random())).await;
+        handler.start_drain();
+        let closing = compose::close(&config, rand::random());
+        let farewell = async {
+            if let Some(console) = &console {
+                console.close().await;
+            }
+        };
+        let (report, ()) = tokio::join!(handler.drain(&closing), farewell);
         if let Some(hooks) = handler.application().hooks() {
             hooks.settle().await;
         }
@@ -234,6 +270,20 @@ fn wall_clock() -> Arc<WallClock> {
 #[expect(clippy::disallowed_methods, reason = "the binary's edge: all else derives from this")]
 fn system_time() -> std::time::SystemTime {
     std::time::SystemTime::now()
+}
+
+/// A token for whoever tries `--dev` out, where there is a secret to sign with.
+fn dev_token(
+    config: &Config,
+    dev_secret: Option<Secret>,
+    handler: &WebSocketHandler<Upstream>,
+) -> Option<Secret> {
+    let configured = || config.auth.secret.as_ref().map(|it| Secret::new(it.expose()));
+    let secret = dev_secret.or_else(configured).filter(|_| config.dev)?;
+    let minter = compose::minter(config, &secret).ok()?;
+    let day = Duration::from_secs(24 * 3600);
+    let now = handler.clock().wall(tokio::time::Instant::now().into_std());
+    minter.mint(&TokenRequest::new("dev-user").ttl(day), now).ok()
 }
 
 /// A secret that nobody has to know: it lasts as long as the process.

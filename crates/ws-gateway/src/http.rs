@@ -24,7 +24,8 @@ use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
 use crate::{
-    api, metrics::Metrics, outcomes::Outcomes, prefixed::Prefixed, report, server::ServerOptions,
+    api, console::Console, metrics::Metrics, outcomes::Outcomes, prefixed::Prefixed, report,
+    server::ServerOptions,
 };
 
 mod key;
@@ -57,6 +58,10 @@ impl<A> fmt::Debug for Http<A> {
         f.debug_struct("Http").field("path", &self.path).finish_non_exhaustive()
     }
 }
+
+/// Who is at the other end of the socket, a proxy perhaps: an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 struct Shared<A> {
     handler: WebSocketHandler<A>,
@@ -104,6 +109,13 @@ impl<A: Application> Http<A> {
     pub fn with_api(mut self, key: &str, body_bytes_max: usize, outcomes: Arc<Outcomes>) -> Self {
         let api = api::routes(self.handler.clone(), Key::new(key), body_bytes_max, outcomes);
         self.router = self.router.nest("/api", api);
+        self
+    }
+
+    /// With the console, which judges by itself who may look.
+    #[must_use]
+    pub(crate) fn with_console(mut self, console: &Console<A>) -> Self {
+        self.router = self.router.merge(console.routes());
         self
     }
 
@@ -165,6 +177,7 @@ impl<A: Application> Http<A> {
         if is_upgrade(request.headers()) && is_ours(path) {
             return Ok(self.upgrade(&mut request, peer).await);
         }
+        request.extensions_mut().insert(Peer(peer));
         // A router is a handle; cloning it is what axum does for each request, too.
         self.router.clone().call(request.map(Body::new)).await
     }
@@ -238,13 +251,7 @@ async fn not_found<A: Application>(
 ) -> Response {
     let path = request.uri().path();
     if path == &*shared.path || shared.handler.is_connection_path(path) {
-        let sentence = "This path takes WebSocket upgrades";
-        let body = json!({ "error": sentence, "code": "upgrade_required" });
-        let mut response = json_response(StatusCode::UPGRADE_REQUIRED, &body);
-        let headers = response.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        return response;
+        return upgrade_required();
     }
     if path == "/api" || path.starts_with("/api/") {
         // Reached only while there are no routes below it.
@@ -263,6 +270,17 @@ impl<A> Shared<A> {
     fn admits(&self, headers: &HeaderMap) -> bool {
         self.key.as_ref().is_none_or(|key| key.admits(headers))
     }
+}
+
+/// The answer to a request without an upgrade where one is expected.
+pub(crate) fn upgrade_required() -> Response {
+    let sentence = "This path takes WebSocket upgrades";
+    let body = json!({ "error": sentence, "code": "upgrade_required" });
+    let mut response = json_response(StatusCode::UPGRADE_REQUIRED, &body);
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    response
 }
 
 pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {

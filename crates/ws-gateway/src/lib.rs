@@ -9,6 +9,7 @@ mod api;
 mod bridges;
 pub mod compose;
 pub mod config;
+mod console;
 mod framing;
 mod gateway;
 mod hooks;

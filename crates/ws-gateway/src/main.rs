@@ -90,8 +90,8 @@ fn serve(loaded: Loaded) -> ExitCode {
 
 fn announce(gateway: &Gateway) {
     tracing::info!(address = %gateway.address(), "listening");
-    if let Some(address) = gateway.dev_address() {
-        // For the person who typed `--dev`: on standard output, never in a log.
+    // For the person who typed `--dev`: on standard output, never in a log.
+    for address in [gateway.dev_address(), gateway.console_address()].into_iter().flatten() {
         println!("{address}");
     }
 }

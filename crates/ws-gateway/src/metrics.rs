@@ -96,6 +96,8 @@ impl<A: Application> Collector for Snapshots<A> {
         page.counters("api_requests", "Requests of back-ends by their answers", "outcome", &api)?;
         let bridges: Vec<_> = self.outcomes.bridge_totals().collect();
         page.counters("bridges", "Messages at bridges to NATS", "outcome", &bridges)?;
+        let visits: Vec<_> = self.outcomes.visit_totals().collect();
+        page.counters("console_visits", "Who wanted to look, by the answer", "outcome", &visits)?;
         page.hooks(&self.outcomes.hook_totals())
     }
 }

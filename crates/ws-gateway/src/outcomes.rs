@@ -10,6 +10,7 @@ pub struct Outcomes {
     hooks: Counts<{ Hook::LABELS.len() * HookOutcome::LABELS.len() }>,
     api: Counts<{ ApiOutcome::LABELS.len() }>,
     bridges: Counts<{ Passage::LABELS.len() }>,
+    visits: Counts<{ Visit::LABELS.len() }>,
 }
 
 /// How one request of a client ended.
@@ -51,6 +52,24 @@ pub(crate) enum Passage {
     Out,
     /// The server was away.
     NotSent,
+}
+
+/// How one who wanted to look through the console was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    Opened,
+    /// Without the key, or with a wrong one.
+    Unauthorized,
+    /// After too many wrong keys.
+    Limited,
+    /// From a page of another host.
+    ForeignOrigin,
+    /// As many look already as may.
+    Full,
+    /// The gateway is on its way out.
+    Draining,
+    /// The upgrade was not as it must be.
+    Malformed,
 }
 
 /// What a back-end is asked or told about.
@@ -100,6 +119,11 @@ impl ApiOutcome {
 
 impl Passage {
     const LABELS: [&'static str; 6] = ["in", "repeated", "not_text", "not_kept", "out", "not_sent"];
+}
+
+impl Visit {
+    const LABELS: [&'static str; 7] =
+        ["opened", "unauthorized", "limited", "origin", "full", "draining", "malformed"];
 }
 
 impl Hook {
@@ -163,6 +187,15 @@ impl Outcomes {
     /// Label and count of what became of messages at bridges.
     pub fn bridge_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Passage::LABELS.into_iter().zip(self.bridges.totals())
+    }
+
+    /// Label and count of how those were answered who wanted to look through the console.
+    pub fn visit_totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Visit::LABELS.into_iter().zip(self.visits.totals())
+    }
+
+    pub(crate) fn add_visit(&self, visit: Visit) {
+        self.visits.add(visit as usize);
     }
 
     pub(crate) fn add_bridge(&self, passage: Passage) {

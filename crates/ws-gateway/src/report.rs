@@ -134,13 +134,13 @@ fn broker_block<A: Application>(handler: &WebSocketHandler<A>, counts: &EngineCo
 }
 
 /// Only what has happened: a list of zeros hides what is not zero.
-fn pairs(counts: &[(&'static str, u64)]) -> Value {
+pub(crate) fn pairs(counts: &[(&'static str, u64)]) -> Value {
     let counted = counts.iter().filter(|(_, count)| *count > 0);
     Value::Object(
         counted.map(|(label, count)| ((*label).to_owned(), (*count).into())).collect::<Map<_, _>>(),
     )
 }
 
-fn milliseconds(duration: std::time::Duration) -> f64 {
+pub(crate) fn milliseconds(duration: std::time::Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }

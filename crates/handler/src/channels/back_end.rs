@@ -219,15 +219,25 @@ impl<A: Application> WebSocketHandler<A> {
         after: Option<&str>,
         max: usize,
     ) -> Vec<ChannelInfo> {
+        self.channels_where(after, max, |name| name.starts_with(prefix))
+    }
+
+    /// As [`WebSocketHandler::channels_after`], those alone whose names are meant.
+    pub fn channels_where(
+        &self,
+        after: Option<&str>,
+        max: usize,
+        mut is_meant: impl FnMut(&str) -> bool,
+    ) -> Vec<ChannelInfo> {
         // The first ones so far, the last of them on top.
         let mut first: BinaryHeap<(ChannelName, usize)> = BinaryHeap::new();
         self.shared.hub.table.for_each_channel(|channel| {
             let name = channel.name();
-            let is_meant = is_public(name)
-                && name.as_str().starts_with(prefix)
+            let is_next = is_public(name)
                 && after.is_none_or(|after| name.as_str() > after)
-                && (first.len() < max || first.peek().is_some_and(|(last, _)| name < last));
-            if is_meant {
+                && (first.len() < max || first.peek().is_some_and(|(last, _)| name < last))
+                && is_meant(name.as_str());
+            if is_next {
                 first.push((name.clone(), channel.len()));
                 if first.len() > max {
                     first.pop();

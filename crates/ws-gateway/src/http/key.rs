@@ -20,7 +20,12 @@ impl Key {
         let given = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        given.is_some_and(|given| constant_time_eq(given, &self.0))
+        given.is_some_and(|given| self.is(given))
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is(&self, given: &[u8]) -> bool {
+        constant_time_eq(given, &self.0)
     }
 }
 

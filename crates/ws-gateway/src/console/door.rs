@@ -1,0 +1,185 @@
+//! Who may look.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::Response,
+};
+use serde_json::json;
+use tokio::time::Instant;
+use ws_connection::handshake::{Upgrade, is_upgrade};
+use ws_handler::Application;
+use ws_rate_limiter::{Denied, ip_key};
+
+use super::{Console, Inner, viewer};
+use crate::{
+    http::{Peer, json_response, key_required, upgrade_required},
+    outcomes::Visit,
+};
+
+/// The subprotocol that is spoken, and what the one that holds the key begins with.
+const PROTOCOL: &str = "ws-gateway.console.v1";
+const KEY_PROTOCOL: &str = "bearer.";
+
+/// Numbers for the log, by which the lines of one viewer are found.
+static VISITORS: AtomicU64 = AtomicU64::new(1);
+
+/// Who looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visitor {
+    pub(super) number: u64,
+    pub(super) address: IpAddr,
+}
+
+/// Judges an upgrade. Without one, whoever has the key is told so: a page cannot read why an upgrade was
+/// refused, and asks again in this way.
+pub(super) async fn enter<A: Application>(
+    State(console): State<Console<A>>,
+    mut request: Request,
+) -> Response {
+    let console = console.0;
+    let peer =
+        request.extensions().get().map_or(IpAddr::from([0, 0, 0, 0]), |Peer(peer)| peer.ip());
+    let proxies = &console.handler.config().trusted_proxies;
+    let address = proxies.client_address(SocketAddr::new(peer, 0), request.headers());
+    if let Err((visit, response)) = console.judge(request.headers(), request.uri(), address) {
+        console.outcomes.add_visit(visit);
+        return response;
+    }
+    if !is_upgrade(request.headers()) {
+        return upgrade_required();
+    }
+    let Ok(place) = console.places.clone().try_acquire_owned() else {
+        console.outcomes.add_visit(Visit::Full);
+        let body = json!({ "error": "As many look already as may", "code": "full" });
+        return json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
+    };
+    let upgraded =
+        ws_transport::upgrade(&mut request, console.connection.clone(), &console.compression);
+    match upgraded {
+        Ok((mut response, upgrading)) => {
+            console.outcomes.add_visit(Visit::Opened);
+            if Upgrade::protocols(request.headers()).any(|offered| offered == PROTOCOL) {
+                let spoken = HeaderValue::from_static(PROTOCOL);
+                response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, spoken);
+            }
+            let visitor = Visitor { number: VISITORS.fetch_add(1, Ordering::Relaxed), address };
+            tokio::spawn(async move {
+                if let Ok(stream) = upgrading.await {
+                    viewer::serve(console, stream, visitor, place).await;
+                }
+            });
+            response.map(|()| Body::empty())
+        }
+        Err(refusal) => {
+            console.outcomes.add_visit(Visit::Malformed);
+            let body = json!({ "error": refusal.to_string(), "code": "bad_handshake" });
+            let mut response = json_response(refusal.status(), &body);
+            response.headers_mut().extend(refusal.headers());
+            response
+        }
+    }
+}
+
+type Refused = (Visit, Response);
+
+impl<A: Application> Inner<A> {
+    /// Whether somebody with these headers may look: cheap judgements first, and the key behind the
+    /// limit of guesses.
+    fn judge(&self, headers: &HeaderMap, uri: &Uri, address: IpAddr) -> Result<(), Refused> {
+        if self.handler.is_draining() {
+            let body = json!({ "error": "Server restart", "code": "shutting_down" });
+            let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            return Err((Visit::Draining, response));
+        }
+        if !is_of_this_host(headers, uri) {
+            tracing::warn!(%address, "console refused: the page is of another host");
+            let sentence = "The console is opened by its own page alone";
+            let body = json!({ "error": sentence, "code": "origin" });
+            return Err((Visit::ForeignOrigin, json_response(StatusCode::FORBIDDEN, &body)));
+        }
+        let Some(given) = given_key(headers) else {
+            return Err((Visit::Unauthorized, key_required("The console's key is required")));
+        };
+        let (guesser, now) = (ip_key(address), Instant::now().into_std());
+        self.guesses.check(&guesser, now).map_err(|denied| too_many(denied, now))?;
+        if !self.options.key.is(&given) {
+            tracing::warn!(%address, "console refused: a wrong key");
+            return Err((Visit::Unauthorized, key_required("This is not the console's key")));
+        }
+        // Whoever knows it has not guessed.
+        self.guesses.forget(&guesser);
+        Ok(())
+    }
+}
+
+fn too_many(denied: Denied, now: std::time::Instant) -> Refused {
+    let sentence = "Too many wrong keys came from this address";
+    let wait_ms = denied.retry_after_ms(now);
+    let body = json!({ "error": sentence, "code": "rate_limited", "retryAfterMs": wait_ms });
+    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, &body);
+    let wait = HeaderValue::from(denied.retry_after_secs(now));
+    response.headers_mut().insert(header::RETRY_AFTER, wait);
+    (Visit::Limited, response)
+}
+
+/// The key as `Authorization: Bearer`, or percent-encoded in a subprotocol: browsers can send no header, and
+/// a subprotocol has not all characters that a key may have.
+fn given_key(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let authorization = headers.get(header::AUTHORIZATION);
+    let sent = authorization.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if let Some(key) = sent {
+        return Some(key.to_vec());
+    }
+    let mut protocols = Upgrade::protocols(headers);
+    protocols.find_map(|offered| offered.strip_prefix(KEY_PROTOCOL)).map(percent_decoded)
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        let escaped = digits.filter(|_| first == b'%');
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(first);
+                rest = behind;
+            }
+        }
+    }
+    decoded
+}
+
+/// Whether the page that asks, if one does, came from where it asks: a browser says where a page is from, and
+/// nothing else says it.
+fn is_of_this_host(headers: &HeaderMap, uri: &Uri) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Some(origin) = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok()) else {
+        return false;
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let asked = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let default_port = match origin.scheme_str() {
+        Some("http") => ":80",
+        Some("https") => ":443",
+        _ => return false,
+    };
+    let bare = |authority: &str| {
+        let lower = authority.to_ascii_lowercase();
+        lower.strip_suffix(default_port).map(ToOwned::to_owned).unwrap_or(lower)
+    };
+    let of_page = origin.authority().map(|authority| bare(authority.as_str()));
+    of_page.is_some() && of_page == asked.map(bare)
+}
