@@ -241,7 +241,10 @@ impl Pair {
     fn check(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.queue.len(), self.list.len());
         prop_assert_eq!(self.queue.is_empty(), self.list.is_empty());
-        prop_assert_eq!(self.queue.bytes(), self.list.iter().map(|known| known.bytes).sum());
+        prop_assert_eq!(
+            self.queue.bytes(),
+            self.list.iter().map(|known| known.bytes).sum::<usize>()
+        );
         let due = |priority| self.list[self.sendable(priority)?].not_before;
         prop_assert_eq!(self.queue.poll_timeout(), ANY.into_iter().filter_map(due).min());
         Ok(())
