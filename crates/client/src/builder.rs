@@ -229,13 +229,16 @@ impl ClientBuilder {
             false => None,
         };
         let dialer = Dialer::new(config).map_err(invalid)?;
-        let network = match (&probe, network) {
+        let mut network = match (&probe, network) {
             (_, Some(source)) => Some(source.watch()),
             (Some(probe), None) => Some(probe.watch()),
             (None, None) => None,
         };
-        let mut machine = Machine::new(machine);
-        machine.start(Instant::now().into_std());
+        let (mut machine, now) = (Machine::new(machine), Instant::now().into_std());
+        if let Some(status) = &mut network {
+            machine.handle_network(*status.borrow_and_update(), now);
+        }
+        machine.start(now);
         let shared = Arc::new(Shared {
             machine: Mutex::new(machine),
             news: Notify::new(),

@@ -170,7 +170,10 @@ impl Dialer {
             protocols: config.protocols,
             headers: config.headers,
             connector: Connector::new()
-                .with_connection(Connector::client_config().with_sizes(sizes))
+                // The machine listens to silence by itself, as long as the server says.
+                .with_connection(
+                    Connector::client_config().with_sizes(sizes).with_heartbeat(None),
+                )
                 .with_compression(compression),
             timeout: config.timeout,
         })

@@ -106,10 +106,6 @@ impl Driver {
 
     /// Runs until the client has stopped.
     pub(crate) async fn run(mut self) {
-        if let Some(status) = &mut self.network.status {
-            let status = *status.borrow_and_update();
-            self.shared.change(|machine, now| machine.handle_network(status, now));
-        }
         loop {
             let (wanted, wake_at, is_over) = self.look();
             self.provide(wanted);
