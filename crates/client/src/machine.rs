@@ -32,6 +32,8 @@ use crate::{
 
 mod coming_back;
 mod hearing;
+#[cfg(test)]
+mod mishaps;
 mod saying;
 
 pub(crate) use saying::Manner;
