@@ -21,7 +21,7 @@ use crate::{
 mod asking;
 mod following;
 
-pub use asking::{PublishOptions, Published, RequestOptions, SendOptions, Sent};
+pub use asking::{Pending, PublishOptions, Published, RequestOptions, SendOptions, Sent};
 pub use following::SubscribeOptions;
 
 /// A connection that comes back, shared by all clones of this handle.

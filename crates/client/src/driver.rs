@@ -60,6 +60,8 @@ struct Open {
     socket: Box<Socket>,
     /// What the server's close frame said.
     closed: Option<End>,
+    /// Our own close frame, to be sent behind all else, and whether it was.
+    farewell: Option<CloseFrame>,
     is_closing: bool,
 }
 
@@ -222,7 +224,7 @@ impl Driver {
             Happened::Progress => {}
             Happened::Opened(number, Ok((socket, token))) => {
                 machine.handle_open(token, now);
-                let open = Open { socket, closed: None, is_closing: false };
+                let open = Open { socket, closed: None, farewell: None, is_closing: false };
                 self.link = Link::Socket(number, open);
             }
             Happened::Opened(_, Err(failure)) => {
@@ -292,8 +294,14 @@ impl Open {
                 Poll::Pending => break,
             }
             let text = shared.machine.lock().poll_text(Instant::now().into_std());
-            let Some(text) = text else { break };
-            self.socket.start_send_unpin(Message::text(text))?;
+            if let Some(text) = text {
+                self.socket.start_send_unpin(Message::text(text))?;
+            } else if let Some(frame) = self.farewell.take() {
+                self.is_closing = true;
+                self.socket.start_send_unpin(Message::Close(Some(frame)))?;
+            } else {
+                break;
+            }
         }
         if let Poll::Ready(flushed) = self.socket.poll_flush_unpin(cx) {
             flushed?;
@@ -302,10 +310,8 @@ impl Open {
     }
 
     fn start_close(&mut self, reason: &'static str) {
-        if !std::mem::replace(&mut self.is_closing, true) {
-            let frame = CloseFrame { code: CloseCode::Normal, reason: reason.into() };
-            // If it fails, the next read says so.
-            let _ = self.socket.start_send_unpin(Message::Close(Some(frame)));
+        if !self.is_closing {
+            self.farewell = Some(CloseFrame { code: CloseCode::Normal, reason: reason.into() });
         }
     }
 }

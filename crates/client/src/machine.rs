@@ -344,6 +344,8 @@ impl Machine {
             call.finish(Err(error.clone()));
         }
         self.deadlines.clear();
-        self.control.clear();
+        if !matches!(self.phase, Phase::Closing { .. }) {
+            self.control.clear();
+        }
     }
 }

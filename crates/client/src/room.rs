@@ -9,8 +9,7 @@ use futures_util::Stream;
 use serde::Serialize;
 
 use crate::{
-    client::{Client, Sent},
-    error::Error,
+    client::{Client, Pending, Sent},
     news::News,
     subscription::Subscription,
 };
@@ -40,10 +39,7 @@ impl Room {
     }
 
     /// Says something to everybody in the room. It is queued when this returns.
-    pub fn send<T: Serialize + ?Sized>(
-        &self,
-        message: &T,
-    ) -> impl Future<Output = Result<Sent, Error>> + Send + 'static {
+    pub fn send<T: Serialize + ?Sized>(&self, message: &T) -> Pending<Sent> {
         self.client.send_room_message(&self.name, message)
     }
 

@@ -1,6 +1,12 @@
 //! What an application says.
 
-use std::{future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -69,17 +75,21 @@ pub struct Sent {
     pub message_id: Option<String>,
 }
 
-/// An answer that is awaited.
-type Outcome = oneshot::Receiver<Result<Answer, Error>>;
+/// Something that was said: queued already, and to be resolved with what came of it. To drop it does not take it
+/// back.
+#[must_use = "who does not wait for it is not told of its failure"]
+pub struct Pending<A> {
+    outcome: oneshot::Receiver<Result<Answer, Error>>,
+    name: String,
+    finish: fn(Answer, String) -> A,
+}
+
+struct Outcome(oneshot::Receiver<Result<Answer, Error>>);
 
 impl Client {
     /// Publishes. It is queued when this returns, and the future resolves when the server has taken it on; to
     /// drop the future does not take it back.
-    pub fn publish<T: Serialize + ?Sized>(
-        &self,
-        channel: &str,
-        data: &T,
-    ) -> impl Future<Output = Result<Published, Error>> + Send + 'static {
+    pub fn publish<T: Serialize + ?Sized>(&self, channel: &str, data: &T) -> Pending<Published> {
         self.publish_with(channel, data, PublishOptions::default())
     }
 
@@ -90,7 +100,7 @@ impl Client {
         channel: &str,
         data: &T,
         options: PublishOptions,
-    ) -> impl Future<Output = Result<Published, Error>> + Send + 'static {
+    ) -> Pending<Published> {
         let PublishOptions { event, event_id, priority, timeout } = options;
         let event_id = event_id.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
         let fields = json(data).map(|data| {
@@ -99,18 +109,12 @@ impl Client {
             format!(r#""type":"publish","channel":{channel}{event},"eventId":{name},"data":{data}"#)
         });
         let manner = Manner { priority, confirm: Confirm::Answered, is_repeatable: true, timeout };
-        let outcome = self.call(fields, Naming::Id, manner);
-        async move {
-            let answer = settled(outcome).await?;
-            Ok(Published { offset: answer.offset, event_id })
-        }
+        let finish = |answer: Answer, event_id| Published { offset: answer.offset, event_id };
+        self.call(fields, Naming::Id, manner).named(event_id, finish)
     }
 
     /// Asks the application behind the gateway. The future resolves with its answer.
-    pub fn request<T: Serialize + ?Sized>(
-        &self,
-        payload: &T,
-    ) -> impl Future<Output = Result<Box<RawValue>, Error>> + Send + 'static {
+    pub fn request<T: Serialize + ?Sized>(&self, payload: &T) -> Pending<Box<RawValue>> {
         self.request_with(payload, RequestOptions::default())
     }
 
@@ -119,13 +123,13 @@ impl Client {
         &self,
         payload: &T,
         options: RequestOptions,
-    ) -> impl Future<Output = Result<Box<RawValue>, Error>> + Send + 'static {
+    ) -> Pending<Box<RawValue>> {
         let fields =
             json(payload).map(|payload| format!(r#""type":"request","payload":{payload}"#));
         let RequestOptions { priority, timeout, resend: is_repeatable } = options;
         let manner = Manner { priority, confirm: Confirm::Tracked, is_repeatable, timeout };
-        let outcome = self.call(fields, Naming::RequestId, manner);
-        async move { Ok(settled(outcome).await?.payload.unwrap_or_default()) }
+        let finish = |answer: Answer, _| answer.payload.unwrap_or_default();
+        self.call(fields, Naming::RequestId, manner).named(String::new(), finish)
     }
 
     /// Says something to everybody in a room, in which this client must be.
@@ -133,7 +137,7 @@ impl Client {
         &self,
         room: &str,
         message: &T,
-    ) -> impl Future<Output = Result<Sent, Error>> + Send + 'static {
+    ) -> Pending<Sent> {
         self.send_room_message_with(room, message, SendOptions::default())
     }
 
@@ -143,7 +147,7 @@ impl Client {
         room: &str,
         message: &T,
         options: SendOptions,
-    ) -> impl Future<Output = Result<Sent, Error>> + Send + 'static {
+    ) -> Pending<Sent> {
         let fields = json(message).map(|message| {
             let room = quoted(room);
             let payload = format!(r#"{{"room_id":{room},"message":{message}}}"#);
@@ -157,7 +161,7 @@ impl Client {
         &self,
         user: &str,
         message: &T,
-    ) -> impl Future<Output = Result<Sent, Error>> + Send + 'static {
+    ) -> Pending<Sent> {
         self.send_direct_message_with(user, message, SendOptions::default())
     }
 
@@ -167,7 +171,7 @@ impl Client {
         user: &str,
         message: &T,
         options: SendOptions,
-    ) -> impl Future<Output = Result<Sent, Error>> + Send + 'static {
+    ) -> Pending<Sent> {
         let fields = json(message).map(|message| {
             let user = quoted(user);
             format!(r#""type":"chat","payload":{{"to":{user},"message":{message}}}"#)
@@ -193,26 +197,18 @@ impl Client {
 
     /// Sends a message of any type, such as one that an application of the gateway's own understands: an object.
     /// Resolves when it is on its way; what is answered to it comes as an event, if at all.
-    pub fn send_raw<T: Serialize + ?Sized>(
-        &self,
-        message: &T,
-        priority: Priority,
-    ) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+    pub fn send_raw<T: Serialize + ?Sized>(&self, message: &T, priority: Priority) -> Pending<()> {
         let fields = json(message).and_then(|text| {
             let fields = text.trim().strip_prefix('{').and_then(|it| it.strip_suffix('}'));
             fields.map(str::to_owned).ok_or_else(|| invalid("a message is a JSON object"))
         });
         let manner =
             Manner { priority, confirm: Confirm::Written, is_repeatable: false, timeout: None };
-        let outcome = self.call(fields, Naming::None, manner);
-        async move { settled(outcome).await.map(|_| ()) }
+        self.call(fields, Naming::None, manner).named(String::new(), |_, _| ())
     }
 
     /// Asks who is in a channel.
-    pub fn presence(
-        &self,
-        channel: &str,
-    ) -> impl Future<Output = Result<Presence, Error>> + Send + 'static {
+    pub fn presence(&self, channel: &str) -> Pending<Presence> {
         let fields = Ok(format!(r#""type":"presence","channel":{}"#, quoted(channel)));
         let manner = Manner {
             priority: Priority::Normal,
@@ -220,41 +216,56 @@ impl Client {
             is_repeatable: true,
             timeout: None,
         };
-        let outcome = self.call(fields, Naming::Id, manner);
-        async move {
-            let presence = settled(outcome).await?.presence;
-            Ok(presence.unwrap_or(Presence { count: 0, users: None }))
-        }
+        let finish =
+            |answer: Answer, _| answer.presence.unwrap_or(Presence { count: 0, users: None });
+        self.call(fields, Naming::Id, manner).named(String::new(), finish)
     }
 
-    fn send(
-        &self,
-        fields: Result<String, Error>,
-        options: SendOptions,
-    ) -> impl Future<Output = Result<Sent, Error>> + Send + 'static {
+    fn send(&self, fields: Result<String, Error>, options: SendOptions) -> Pending<Sent> {
         let SendOptions { priority, timeout, resend: is_repeatable } = options;
         let manner = Manner { priority, confirm: Confirm::Answered, is_repeatable, timeout };
-        let outcome = self.call(fields, Naming::Id, manner);
-        async move { Ok(Sent { message_id: settled(outcome).await?.message_id }) }
+        let finish = |answer: Answer, _| Sent { message_id: answer.message_id };
+        self.call(fields, Naming::Id, manner).named(String::new(), finish)
     }
 
-    fn call(
-        &self,
-        fields: Result<String, Error>,
-        naming: Naming,
-        manner: Manner,
-    ) -> Result<Outcome, Error> {
-        let fields = fields?;
+    fn call(&self, fields: Result<String, Error>, naming: Naming, manner: Manner) -> Outcome {
         let (sender, receiver) = oneshot::channel();
-        let call = Call::new(fields, naming, Some(sender));
-        self.lease.shared.change(|machine, now| machine.call(call, manner, now));
-        Ok(receiver)
+        match fields {
+            Ok(fields) => {
+                let call = Call::new(fields, naming, Some(sender));
+                self.lease.shared.change(|machine, now| machine.call(call, manner, now));
+            }
+            Err(error) => {
+                // The receiver is here.
+                let _ = sender.send(Err(error));
+            }
+        }
+        Outcome(receiver)
     }
 }
 
-async fn settled(outcome: Result<Outcome, Error>) -> Result<Answer, Error> {
-    // Only a driver whose runtime is gone drops a call without a word.
-    outcome?.await.unwrap_or(Err(Error::Unconfirmed))
+impl Outcome {
+    fn named<A>(self, name: String, finish: fn(Answer, String) -> A) -> Pending<A> {
+        Pending { outcome: self.0, name, finish }
+    }
+}
+
+impl<A> Future for Pending<A> {
+    type Output = Result<A, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Only a driver whose runtime is gone drops a call without a word.
+        let outcome =
+            ready!(Pin::new(&mut self.outcome).poll(cx)).unwrap_or(Err(Error::Unconfirmed));
+        let name = std::mem::take(&mut self.name);
+        Poll::Ready(outcome.map(|answer| (self.finish)(answer, name)))
+    }
+}
+
+impl<A> fmt::Debug for Pending<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {

@@ -71,7 +71,8 @@ impl Machine {
     /// What is to be sent next, if anything.
     pub(crate) fn poll_text(&mut self, now: Instant) -> Option<String> {
         let text = match self.phase {
-            Phase::Greeting { .. } => self.control.pop_front(),
+            // What was said already goes before the close frame: acks, above all.
+            Phase::Greeting { .. } | Phase::Closing { .. } => self.control.pop_front(),
             Phase::Live { .. } => {
                 let first = self.control.pop_front().or_else(|| self.book.poll_text(now));
                 first.or_else(|| self.next_call(now))

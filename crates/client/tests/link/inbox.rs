@@ -86,3 +86,15 @@ async fn a_direct_message_resolves_with_its_message_id() {
     assert_eq!(heard["payload"], json!({"to": "bob", "message": {"text": "hi"}}));
     assert_eq!(sending.await.unwrap().unwrap().message_id.as_deref(), Some("m9"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_is_acked_before_the_goodbye() {
+    let (_house, client, mut visit) = connected(|it| it).await;
+    let mut inbox = client.inbox();
+    says(&mut visit, "m1", "hello").await;
+    drop(next(&mut inbox).await.unwrap());
+    let closing = tokio::spawn(async move { client.close().await });
+    assert_eq!(visit.hears_type("ack").await["messageId"], "m1");
+    assert_eq!(visit.hears_close().await, 1000);
+    closing.await.unwrap();
+}
