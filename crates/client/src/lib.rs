@@ -38,6 +38,7 @@ pub use inbox::{Inbox, Letter};
 pub use liveness::{Liveness, Verdict};
 pub use network::{NetworkSource, NetworkStatus, NextAttempt};
 pub use news::{ChannelMessage, Gap, GapReason, News, Position, Presence, PresenceChange};
+pub use pool::{Pool, PoolConfig, PoolError, PoolMetrics, Poolable, Pooled};
 pub use probe::{HealthProbe, ProbeConfig};
 pub use queue::{Confirm, Key, Next, Priority, Queue, QueueConfig, Refused};
 pub use room::Room;
