@@ -1,0 +1,213 @@
+//! Numbered messages, and connections that are cut a thousand times while they travel.
+//!
+//! Two publish, one with each client, and two follow, one with each client; each of the four has a proxy of its
+//! own in front of the one gateway. In the end what both followers have seen is compared with what both
+//! publishers were told.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesOrdered, stream::select_all};
+use serde_json::json;
+use tokio::time::Instant;
+use ws_client::{BackoffConfig, Client, ClientBuilder, News, QueueConfig};
+
+use crate::{
+    ledger::{Accepted, Sighting, judge},
+    proxy::{Proxy, Weather},
+    scripts::Script,
+    site::Site,
+};
+
+const CHANNELS: usize = 8;
+/// How many messages in all, and how many ends each follower meets at least. The variables are for trying
+/// out less, or more.
+const MESSAGES: u64 = 100_000;
+const CUTS: u64 = 1_000;
+/// What a message takes on the wire between gateway and follower, about.
+const MESSAGE_BYTES: u64 = 215;
+/// The same for a publisher: the message and its ack.
+const PUBLISH_BYTES: u64 = 230;
+/// What a publisher has under way at most.
+const UNDER_WAY: usize = 400;
+/// Of these the gateway may have so many at once.
+const IN_FLIGHT: usize = 32;
+/// No message comes for so long, and all is lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const RUST: usize = 0;
+const JAVASCRIPT: usize = 1;
+
+#[derive(serde::Deserialize)]
+struct Numbered {
+    p: usize,
+    n: u64,
+}
+
+fn channel(index: usize) -> String {
+    format!("t:{index}")
+}
+
+fn wanted(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+pub(crate) fn backoff() -> BackoffConfig {
+    BackoffConfig {
+        base: Duration::from_millis(10),
+        cap: Duration::from_millis(200),
+        reset_after: Duration::from_millis(20),
+        ..BackoffConfig::default()
+    }
+}
+
+/// A client that comes back at once, and notices soon that nobody is there.
+pub(crate) fn client(uri: &str, token: String) -> ClientBuilder {
+    Client::builder(uri)
+        .token(token)
+        .backoff(backoff())
+        .liveness_grace(Duration::from_millis(500))
+        .connect_timeout(Duration::from_secs(3))
+}
+
+/// Publishes so many, and answers where each of them was kept.
+async fn publish(client: Client, count: u64) -> Accepted {
+    let mut accepted = Accepted::new();
+    let mut under_way = FuturesOrdered::new();
+    for index in 0..count {
+        if under_way.len() == UNDER_WAY {
+            let (key, offset) = under_way.next().await.expect("one is under way");
+            accepted.insert(key, offset);
+        }
+        let to = (index % CHANNELS as u64) as usize;
+        let number = index / CHANNELS as u64 + 1;
+        let published = client.publish(&channel(to), &json!({ "p": RUST, "n": number }));
+        under_way.push_back(async move {
+            let published = published.await.expect("it is published in the end");
+            ((to, RUST, number), published.offset.expect("it is kept"))
+        });
+    }
+    accepted.extend(under_way.collect::<Vec<_>>().await);
+    client.close().await;
+    accepted
+}
+
+/// Follows all channels until so many were seen.
+async fn follow(client: Client, count: u64) -> Vec<Sighting> {
+    let mut streams = Vec::new();
+    for index in 0..CHANNELS {
+        let subscription = client.subscribe(&channel(index)).await.expect("allowed");
+        streams.push(subscription.map(move |news| (index, news)));
+    }
+    let mut news = select_all(streams);
+    let mut seen = Vec::new();
+    while (seen.len() as u64) < count {
+        let next = tokio::time::timeout(PATIENCE, news.next()).await;
+        let Ok(next) = next else {
+            println!("nothing comes any more: {:?} {:?}", client.state(), client.metrics());
+            break;
+        };
+        match next.expect("the streams go on") {
+            (index, News::Message(message)) => {
+                let Numbered { p, n } = message.json().expect("ours");
+                let offset = message.position.expect("it is kept").offset;
+                seen.push(Sighting { channel: index, publisher: p, number: n, offset });
+            }
+            other => panic!("no message: {other:?}"),
+        }
+    }
+    println!("rust follower: {:?}", client.metrics());
+    client.close().await;
+    seen
+}
+
+/// What the script has seen and what it was told.
+async fn listen(mut script: Script) -> (Vec<Sighting>, Accepted) {
+    let (mut seen, mut accepted) = (Vec::new(), Accepted::new());
+    while let Some(line) = script.line().await {
+        let mut words = line.split(' ');
+        let kind = words.next().unwrap_or_default().to_owned();
+        let numbers: Vec<u64> = match &*kind {
+            "seen" | "acked" => words.map(|word| word.parse().expect("a number")).collect(),
+            "told" => {
+                println!("javascript: {line}");
+                continue;
+            }
+            _ => panic!("{line}"),
+        };
+        let [channel, publisher, number, offset] = numbers[..] else { panic!("{line}") };
+        let (channel, publisher) = (channel as usize, publisher as usize);
+        if kind == "seen" {
+            seen.push(Sighting { channel, publisher, number, offset });
+        } else {
+            accepted.insert((channel, publisher, number), offset);
+        }
+    }
+    script.ended().await;
+    (seen, accepted)
+}
+
+/// One that ends connections so often that as many end as are wanted while so much is carried.
+async fn storm(site: &Site, seed: u64, bytes: u64, ends: u64) -> Proxy {
+    let proxy = site.another_proxy().await;
+    // Some more than are wanted: it is only so on average.
+    proxy.set_weather(Weather::storm(seed, (bytes / (ends + ends / 8 + 10)) as usize));
+    proxy
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_comes_once_and_in_order() {
+    let (messages, cuts) = (wanted("CLIENTS_MESSAGES", MESSAGES), wanted("CLIENTS_CUTS", CUTS));
+    let seed = wanted("CLIENTS_SEED", 6);
+    let each = messages / 2;
+    let site = Site::open("numbered", &[("EVENT_WINDOW", "1h")]).await;
+    let (followed, published) = (messages * MESSAGE_BYTES, each * PUBLISH_BYTES);
+    let proxies = Arc::new([
+        storm(&site, seed, followed, cuts).await,
+        storm(&site, seed + 1, followed, cuts).await,
+        storm(&site, seed + 2, published, cuts / 5).await,
+        storm(&site, seed + 3, published, cuts / 5).await,
+    ]);
+    let uri = |index: usize| format!("ws://{}/ws", proxies[index].address);
+    let started = Instant::now();
+    let queue = QueueConfig { in_flight_max: IN_FLIGHT, ..QueueConfig::default() };
+    let publisher = client(&uri(2), site.token("publisher")).queue(queue).connect();
+    let follower = client(&uri(0), site.token("follower")).connect();
+    let plan = json!({
+        "channels": CHANNELS, "underWay": UNDER_WAY, "inFlight": IN_FLIGHT, "patience": PATIENCE.as_millis() as u64,
+        "follow": { "uri": uri(1), "token": site.token("follower"), "count": messages },
+        "publish": { "uri": uri(3), "token": site.token("publisher"), "count": each, "publisher": JAVASCRIPT },
+    });
+    let mut script = Script::start("numbered.mjs", &plan);
+    let following = tokio::spawn(follow(follower.expect("an address"), messages));
+    // Whoever publishes waits until both follow.
+    assert_eq!(script.line().await.as_deref(), Some("ready"));
+    crate::site::until("the gateway has all subscriptions", async || {
+        site.figure("ws_channel_subscriptions").await >= (2 * CHANNELS) as f64
+    })
+    .await;
+    let publishing = tokio::spawn(publish(publisher.expect("an address"), each));
+    script.go_on().await;
+    let (seen_by_javascript, told_javascript) = listen(script).await;
+    let mut accepted = publishing.await.expect("it publishes");
+    accepted.extend(told_javascript);
+    let seen_by_rust = following.await.expect("it follows");
+    let took = started.elapsed();
+    for (who, proxy) in ["rust follower", "js follower", "rust publisher", "js publisher"]
+        .into_iter()
+        .zip(proxies.iter())
+    {
+        println!("{who}: {} ended, {:?}", proxy.ended(), proxy.tally());
+    }
+    println!(
+        "{messages} messages, seed {seed}: {:.1} s; CPU: here {:.1} s, gateway {:.1} s",
+        took.as_secs_f64(),
+        crate::site::cpu_secs("self"),
+        site.cpu_secs().await
+    );
+    assert_eq!(accepted.len() as u64, 2 * each);
+    judge(&accepted, &seen_by_rust).expect("all of it, in order, once: for the Rust client");
+    judge(&accepted, &seen_by_javascript).expect("all of it, in order, once: for the other");
+    for proxy in &proxies[..2] {
+        assert!(proxy.ended() >= cuts, "only {} connections ended", proxy.ended());
+    }
+}

@@ -1,0 +1,207 @@
+//! A gateway that can be killed and comes back at the same place, and a proxy in front of it.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::{net::TcpStream, sync::Mutex};
+use ws_auth::{Secret, TokenMinter, TokenRequest};
+
+use crate::{
+    process::{Process, SECRET, file},
+    proxy::Proxy,
+};
+
+pub(crate) const API_KEY: &str = "known-to-the-back-ends-of-these-tests-alone";
+
+/// `t:` keeps everything, `slow:` too and lets slow subscribers go without, the others keep nothing.
+const RULES: &str = r#"
+[[channels]]
+pattern = "t:*"
+subscribe = true
+publish = true
+history = { size = 400_000, ttl = "1h" }
+
+[[channels]]
+pattern = "slow:*"
+subscribe = true
+publish = true
+slow_consumer = "drop-oldest"
+history = { size = 100_000, ttl = "1h" }
+
+[[channels]]
+pattern = "room:*"
+subscribe = true
+publish = true
+presence = true
+history = { size = 10_000, ttl = "1h" }
+
+[[channels]]
+pattern = "*"
+subscribe = true
+publish = true
+presence = true
+"#;
+
+/// Nothing is limited here, and who is silent is noticed soon.
+const VARIABLES: [(&str, &str); 8] = [
+    ("API_KEY", API_KEY),
+    ("CONNECTION_RATE_LIMIT", "0"),
+    ("MESSAGE_RATE_LIMIT", "0"),
+    ("PING_RATE_LIMIT", "0"),
+    ("MAX_CONNECTIONS_PER_USER", "0"),
+    ("PING_INTERVAL", "300ms"),
+    ("PONG_TIMEOUT", "500ms"),
+    ("LOG_LEVEL", "info"),
+];
+
+pub(crate) struct Site {
+    port: u16,
+    variables: Vec<(String, String)>,
+    rules: String,
+    gateway: Mutex<Option<Process>>,
+    pub(crate) proxy: Proxy,
+}
+
+impl Site {
+    /// `name` is that of its files; the variables go before those of all sites.
+    pub(crate) async fn open(name: &str, variables: &[(&str, &str)]) -> Self {
+        let [port] = ws_test_servers::free_ports().expect("a free port");
+        let rules = file(&format!("clients-{name}.toml"), RULES);
+        let port_text = port.to_string();
+        let variables = [&VARIABLES[..], &[("WEBSOCKET_PORT", &port_text)], variables].concat();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let site = Self {
+            port,
+            variables: variables.iter().map(owned).collect(),
+            rules: rules.to_str().expect("UTF-8").to_owned(),
+            gateway: Mutex::default(),
+            proxy: Proxy::start(port).await.expect("a free port"),
+        };
+        site.start().await;
+        site
+    }
+
+    /// One more, for those who are to have a weather of their own.
+    pub(crate) async fn another_proxy(&self) -> Proxy {
+        Proxy::start(self.port).await.expect("a free port")
+    }
+
+    /// Where clients connect: through the proxy.
+    pub(crate) fn uri(&self) -> String {
+        format!("ws://{}/ws", self.proxy.address)
+    }
+
+    /// Past the proxy.
+    pub(crate) fn direct_uri(&self) -> String {
+        format!("ws://127.0.0.1:{}/ws", self.port)
+    }
+
+    /// Pages of it, past the proxy.
+    pub(crate) fn page_uri(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub(crate) fn start(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let variables: Vec<(&str, &str)> =
+                self.variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let process = Process::start(&["--config", &self.rules], &variables).await;
+            *self.gateway.lock().await = Some(process);
+        })
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&self) {
+        let gateway = self.gateway.lock().await.take().expect("it runs");
+        gateway.signal("KILL").await;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// SIGTERM: everybody is told to go; until it has ended.
+    pub(crate) async fn drain(&self) {
+        let gateway = self.gateway.lock().await.take().expect("it runs");
+        gateway.signal("TERM").await;
+        gateway.ended().await;
+    }
+
+    /// The processor's time that the gateway has taken so far.
+    pub(crate) async fn cpu_secs(&self) -> f64 {
+        let _running = self.gateway.lock().await;
+        let ours = std::fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+        let ours = ours.filter(|entry| {
+            let line = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            line.split('\0').any(|argument| argument == self.rules)
+        });
+        ours.map(|entry| cpu_secs(&entry.file_name().to_string_lossy())).sum()
+    }
+
+    /// A client of ours that goes through the proxy.
+    pub(crate) fn client(&self, user: &str) -> ws_client::ClientBuilder {
+        crate::numbered::client(&self.uri(), self.token(user))
+    }
+
+    /// A token that is good for an hour.
+    pub(crate) fn token(&self, user: &str) -> String {
+        mint(&TokenRequest::new(user))
+    }
+
+    /// Has something done as a back-end.
+    pub(crate) async fn order(&self, path: &str, body: &Value) -> Value {
+        let answer = reqwest::Client::new()
+            .post(self.page_uri(path))
+            .bearer_auth(API_KEY)
+            .header("Content-Type", "application/json")
+            .body(body.to_string())
+            .send();
+        let answer = answer.await.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.expect("a text"));
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// The figure of `/metrics` that begins like this.
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
+        let page = reqwest::get(self.page_uri("/metrics")).await.expect("an answer");
+        let page = page.text().await.expect("a text");
+        let line = page.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("no {name} in\n{page}"));
+        line.rsplit(' ').next().and_then(|it| it.parse().ok()).expect("a number")
+    }
+}
+
+pub(crate) fn mint(request: &TokenRequest) -> String {
+    #[expect(clippy::disallowed_methods, reason = "the gateway's clock is the system's")]
+    let now = std::time::SystemTime::now();
+    let minter = TokenMinter::new(&Secret::from(SECRET)).expect("long enough");
+    minter.mint(request, now).expect("signs").expose().to_owned()
+}
+
+/// A token of some seconds.
+pub(crate) fn brief_token(user: &str, secs: u64) -> String {
+    mint(&TokenRequest::new(user).ttl(Duration::from_secs(secs)))
+}
+
+/// The processor's time that a process has taken so far, by its number.
+pub(crate) fn cpu_secs(process: &str) -> f64 {
+    /// Which every Linux counts in.
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the name, which may have spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+        / TICKS_A_SECOND
+}
+
+/// Waits until something is so, which it must be within ten seconds.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    for _ in 0..2000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("not so after ten seconds: {what}");
+}
