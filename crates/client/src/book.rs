@@ -242,7 +242,9 @@ impl Book {
 
     fn want_at(&mut self, name: &Arc<str>, at: Instant, now: Instant) {
         let Some(channel) = self.channels.get_mut(name) else { return };
-        channel.state = State::Wanted;
+        if let State::Asked(id) = std::mem::replace(&mut channel.state, State::Wanted) {
+            self.asked.remove(&id);
+        }
         if !self.is_live {
             return;
         }
@@ -296,7 +298,15 @@ impl Follower {
     }
 
     fn tell_gap(&self, name: &Arc<str>, reason: GapReason, dropped: u64) {
-        self.tell(News::Gap(Gap { channel: name.clone(), reason, dropped }));
+        let news = News::Gap(Gap { channel: name.clone(), reason, dropped });
+        let bytes = news.bytes();
+        self.mailbox.push_or_join(news, bytes, |last, is_full| match last {
+            News::Gap(gap) if is_full || gap.reason == reason => {
+                gap.dropped = gap.dropped.saturating_add(dropped);
+                true
+            }
+            _ => false,
+        });
     }
 }
 

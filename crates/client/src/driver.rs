@@ -116,10 +116,6 @@ impl Driver {
             }
             self.turn(wake_at).await;
         }
-        self.link = Link::Nothing;
-        let state = self.shared.machine.lock().state();
-        // Whoever waits for the end is woken, also where the state is as it was.
-        self.shared.states.send_replace(state);
     }
 
     /// What the machine wants now.
@@ -199,7 +195,6 @@ impl Driver {
             }
         };
         tokio::select! {
-            biased;
             happened = poll_fn(|cx| link.poll(shared, cx)) => self.handle(happened),
             () = shared.news.notified() => {}
             status = network.changed() => {
@@ -223,7 +218,7 @@ impl Driver {
         match happened {
             Happened::Progress => {}
             Happened::Opened(number, Ok((socket, token))) => {
-                machine.handle_open(token, now);
+                machine.handle_open(token);
                 let open = Open { socket, closed: None, farewell: None, is_closing: false };
                 self.link = Link::Socket(number, open);
             }
@@ -233,6 +228,19 @@ impl Driver {
             }
             Happened::Ended(end) => machine.handle_end(&end, now),
         }
+    }
+}
+
+/// However it ends, also by a panic of the token source or with its runtime, nobody waits for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.link = Link::Nothing;
+        let mut machine = self.shared.machine.lock();
+        machine.abandon();
+        let state = machine.state();
+        drop(machine);
+        // Whoever waits for the end is woken, also where the state is as it was.
+        self.shared.states.send_replace(state);
     }
 }
 
@@ -250,20 +258,20 @@ impl Link {
 
 impl Open {
     fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Happened> {
-        if self.poll_write(shared, cx).is_err() {
+        // What was written may have set a deadline, for which the driver does not wait yet.
+        let Ok(mut has_progress) = self.poll_write(shared, cx) else {
             return Poll::Ready(Happened::Ended(self.closed.take().unwrap_or(End::Lost)));
-        }
-        let mut has_read = false;
+        };
         for _ in 0..MESSAGES_MAX {
             let Poll::Ready(read) = self.socket.poll_next_unpin(cx) else { break };
-            has_read = true;
+            has_progress = true;
             let Some(Ok(message)) = read else {
                 let end = self.closed.take().unwrap_or(End::Lost);
                 return Poll::Ready(Happened::Ended(end));
             };
             self.hear(message, shared);
         }
-        if has_read { Poll::Ready(Happened::Progress) } else { Poll::Pending }
+        if has_progress { Poll::Ready(Happened::Progress) } else { Poll::Pending }
     }
 
     fn hear(&mut self, message: Message, shared: &Shared) {
@@ -282,12 +290,13 @@ impl Open {
     }
 
     /// Writes as much as the socket takes. Each message is asked for only then, so that what matters more and comes
-    /// later still goes first.
+    /// later still goes first. Answers whether there was something.
     fn poll_write(
         &mut self,
         shared: &Shared,
         cx: &mut Context<'_>,
-    ) -> Result<(), tungstenite::Error> {
+    ) -> Result<bool, tungstenite::Error> {
+        let mut has_written = false;
         while !self.is_closing && self.closed.is_none() {
             match self.socket.poll_ready_unpin(cx) {
                 Poll::Ready(ready) => ready?,
@@ -295,6 +304,7 @@ impl Open {
             }
             let text = shared.machine.lock().poll_text(Instant::now().into_std());
             if let Some(text) = text {
+                has_written = true;
                 self.socket.start_send_unpin(Message::text(text))?;
             } else if let Some(frame) = self.farewell.take() {
                 self.is_closing = true;
@@ -306,7 +316,7 @@ impl Open {
         if let Poll::Ready(flushed) = self.socket.poll_flush_unpin(cx) {
             flushed?;
         }
-        Ok(())
+        Ok(has_written)
     }
 
     fn start_close(&mut self, reason: &'static str) {

@@ -40,6 +40,10 @@ pub(crate) use saying::Manner;
 
 /// How long the server may take to answer our close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// No time that is told or configured is longer: reckoning with it must not leave what a clock can say.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Answers and acks that wait for a socket which takes nothing. What goes beyond is asked for, or comes, again.
+const CONTROL_MAX: usize = 4_096;
 /// Events that nobody has fetched; what is older than so many is gone.
 const EVENTS_MAX: usize = 64;
 
@@ -209,7 +213,7 @@ impl Machine {
             Phase::Closing { .. } => return,
             Phase::Resting if self.stopped.is_some() => return,
             Phase::Greeting { .. } | Phase::Live { .. } => {
-                self.phase = Phase::Closing { deadline: now + CLOSE_TIMEOUT, reason };
+                self.phase = Phase::Closing { deadline: after(now, CLOSE_TIMEOUT), reason };
             }
             Phase::Resting | Phase::Waiting { .. } | Phase::Dialing { .. } => {
                 self.phase = Phase::Resting;
@@ -292,7 +296,7 @@ impl Machine {
         match &mut self.phase {
             Phase::Waiting { until } if *until <= now && self.network.lets_connect() => {
                 self.attempt += 1;
-                self.phase = Phase::Dialing { deadline: now + self.config.connect_timeout };
+                self.phase = Phase::Dialing { deadline: after(now, self.config.connect_timeout) };
             }
             Phase::Dialing { deadline } if *deadline <= now => {
                 self.handle_failure(&Failure::Passing, now);
@@ -324,6 +328,23 @@ impl Machine {
         }
     }
 
+    /// There is nobody any more who could do anything: the runtime has gone, or a token source has panicked.
+    pub(crate) fn abandon(&mut self) {
+        self.phase = Phase::Resting;
+        if self.stopped.is_none() {
+            let reason = "nothing drives it any more".to_owned();
+            self.end_all(Stopped { code: None, reason });
+            self.is_healthy_end = false;
+        }
+    }
+
+    /// Says something before all else.
+    fn say(&mut self, text: String) {
+        if self.control.len() < CONTROL_MAX {
+            self.control.push_back(text);
+        }
+    }
+
     fn note(&mut self, event: ClientEvent) {
         if self.events.len() == EVENTS_MAX {
             self.events.pop_front();
@@ -348,4 +369,9 @@ impl Machine {
             self.control.clear();
         }
     }
+}
+
+/// Then, as far as a clock can say.
+pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
+    now + delay.min(FOREVER)
 }

@@ -71,6 +71,22 @@ impl<T> Mailbox<T> {
         self.inner.lock().put(item, bytes);
     }
 
+    /// Takes it in, whatever waits, unless it joins what was taken in last. `join` is told of that, and whether there
+    /// is no room for more.
+    pub(crate) fn push_or_join(
+        &self,
+        item: T,
+        bytes: usize,
+        join: impl FnOnce(&mut T, bool) -> bool,
+    ) {
+        let mut inner = self.inner.lock();
+        let is_full = inner.items.len() >= self.bounds.items_max;
+        let is_joined = inner.items.back_mut().is_some_and(|(last, _)| join(last, is_full));
+        if !is_joined {
+            inner.put(item, bytes);
+        }
+    }
+
     /// Nothing comes any more.
     pub(crate) fn close(&self) {
         let mut inner = self.inner.lock();

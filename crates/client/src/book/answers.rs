@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{AGAIN, AGAIN_MAX, Book, Channel, Incoming, State};
 use crate::{
     error::{Error, Refusal},
+    machine::after,
     news::{GapReason, Position},
 };
 
@@ -60,7 +61,7 @@ impl Book {
             channel.refusals += 1;
             let doubled = AGAIN * 2_u32.pow(channel.refusals.min(6) - 1);
             let pause = refusal.retry_after.unwrap_or(doubled.min(AGAIN_MAX));
-            self.want_at(&name, now + pause, now);
+            self.want_at(&name, after(now, pause), now);
         } else {
             self.forget(&name, refusal);
             // It may still be subscribed from before.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ws_close_manager::{ComeBack, comes_back};
 
-use super::{End, Failure, Machine, Phase};
+use super::{End, Failure, Machine, Phase, after};
 use crate::{client::ClientEvent, error::Stopped, network::NextAttempt};
 
 /// When the next attempt is made.
@@ -125,6 +125,6 @@ impl Machine {
             Next::Later(at_least) => by_delays.max(at_least),
             _ => by_delays,
         };
-        self.phase = Phase::Waiting { until: now + delay };
+        self.phase = Phase::Waiting { until: after(now, delay) };
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{End, Machine, Phase};
+use super::{End, FOREVER, Machine, Phase};
 use crate::{
     calls::Answer,
     client::ClientEvent,
@@ -18,9 +18,8 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 
 impl Machine {
     /// The socket is open. A token that was not sent with the upgrade goes as a message.
-    pub(crate) fn handle_open(&mut self, token: Option<String>, now: Instant) {
+    pub(crate) fn handle_open(&mut self, token: Option<String>) {
         let Phase::Dialing { deadline } = self.phase else { return };
-        debug_assert!(now <= deadline + self.config.connect_timeout, "an attempt is bounded");
         self.phase = Phase::Greeting { deadline, token };
     }
 
@@ -52,8 +51,9 @@ impl Machine {
         match (&*incoming.kind, channel) {
             ("message", Some(channel)) => self.book.handle_message(channel, incoming, now),
             ("message", None) | ("chat", _) => {
-                let ack = self.letters.handle_letter(incoming, now);
-                self.control.extend(ack);
+                if let Some(ack) = self.letters.handle_letter(incoming, now) {
+                    self.say(ack);
+                }
             }
             ("room_message", _) => self.in_room(incoming, |machine, room| {
                 machine.book.handle_message(room, incoming, now);
@@ -73,7 +73,7 @@ impl Machine {
             }
             ("ack" | "response" | "presence", _) => self.handle_answer(incoming),
             ("error", _) => self.handle_error(incoming, now),
-            ("ping", _) => self.control.push_back(r#"{"type":"pong"}"#.to_owned()),
+            ("ping", _) => self.say(r#"{"type":"pong"}"#.to_owned()),
             ("token_expiring", _) => {
                 self.needs_token = self.config.has_token;
                 self.note(ClientEvent::TokenExpiring);
@@ -91,7 +91,7 @@ impl Machine {
     fn handle_connected(&mut self, incoming: &Incoming<'_>, now: Instant) {
         let Phase::Greeting { token, .. } = &mut self.phase else { return };
         let heartbeat = Duration::from_millis(incoming.heartbeat_ms.unwrap_or(0));
-        self.heartbeat = if heartbeat.is_zero() { HEARTBEAT } else { heartbeat };
+        self.heartbeat = if heartbeat.is_zero() { HEARTBEAT } else { heartbeat.min(FOREVER) };
         let token = token.take().filter(|_| incoming.user_id.is_none());
         match token {
             Some(token) => self.say_token(&token),
@@ -108,7 +108,7 @@ impl Machine {
     }
 
     fn go_live(&mut self, now: Instant) {
-        let liveness = Liveness::new(self.heartbeat, self.config.grace, now);
+        let liveness = Liveness::new(self.heartbeat, self.config.grace.min(FOREVER), now);
         self.phase = Phase::Live { liveness };
         self.counts.connected_at = Some(now);
         self.last_refusal = None;
@@ -192,7 +192,7 @@ impl Machine {
         let Phase::Live { liveness } = &mut self.phase else { return };
         match liveness.handle_timeout(now) {
             Verdict::Wait => {}
-            Verdict::Ping => self.control.push_back(r#"{"type":"ping"}"#.to_owned()),
+            Verdict::Ping => self.say(r#"{"type":"ping"}"#.to_owned()),
             Verdict::Dead => self.handle_end(&End::Lost, now),
         }
     }

@@ -143,7 +143,7 @@ impl World {
         self.machine.handle_timeout(self.now);
         match self.machine.wanted() {
             Wanted::Attempt(_) => {
-                self.machine.handle_open(None, self.now);
+                self.machine.handle_open(None);
                 self.is_open = true;
                 self.to_client.push_back(json!({"type": "connected", "heartbeatMs": 1_000_000}));
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Due, Machine, Phase};
+use super::{Due, Machine, Phase, after};
 use crate::{
     book::quoted,
     calls::{Answer, Call, Naming},
@@ -33,7 +33,7 @@ impl Machine {
         match self.queue.push(priority, call.bytes(), confirm, is_repeatable, call) {
             Ok(key) => {
                 if let Some(timeout) = timeout {
-                    self.set_outcome_deadline(key, now + timeout);
+                    self.set_outcome_deadline(key, after(now, timeout));
                 }
             }
             Err(call) => call.finish(Err(Error::QueueFull)),
@@ -56,7 +56,7 @@ impl Machine {
         let session = self.config.session_id.as_deref().map(quoted);
         let session = session.map(|it| format!(r#","sessionId":{it}"#)).unwrap_or_default();
         let token = quoted(token);
-        self.control.push_back(format!(r#"{{"type":"auth","id":"a","token":{token}{session}}}"#));
+        self.say(format!(r#"{{"type":"auth","id":"a","token":{token}{session}}}"#));
     }
 
     /// The application has taken a letter.
@@ -64,7 +64,7 @@ impl Machine {
         let ack = self.letters.handle_taken(id, now);
         // Otherwise it comes again, and is acked then.
         if self.is_live() {
-            self.control.push_back(ack);
+            self.say(ack);
         }
     }
 
@@ -91,7 +91,7 @@ impl Machine {
                     Naming::RequestId => self.config.request_timeout,
                     Naming::Id | Naming::None => self.config.ack_timeout,
                 };
-                let at = now + timeout;
+                let at = after(now, timeout);
                 value.answer_by = Some(at);
                 self.deadlines.insert((at, key, Due::Answer));
                 Some(text)

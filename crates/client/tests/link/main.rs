@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 mod coming_back;
+mod hostile;
 mod house;
 mod inbox;
 mod liveness;
