@@ -20,6 +20,7 @@ use crate::{
 
 mod asking;
 mod following;
+mod pooled;
 
 pub use asking::{Pending, PublishOptions, Published, RequestOptions, SendOptions, Sent};
 pub use following::SubscribeOptions;

@@ -1,6 +1,6 @@
 //! A server that a test plays by hand.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -32,21 +32,30 @@ pub(crate) struct Visit {
     pub(crate) protocols: Option<String>,
 }
 
+/// How clients come to a house.
+type Door = std::pin::Pin<Box<dyn Future<Output = std::io::Result<DuplexStream>> + Send>>;
+
+/// A house, and the way to it.
+pub(crate) fn house_with_connect() -> (House, impl Fn(http::Uri) -> Door + Send + Sync + 'static) {
+    let (sender, doors) = unbounded_channel();
+    let connect = move |_| -> Door {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let is_there = sender.send(far).is_ok();
+        Box::pin(async move {
+            if is_there { Ok(near) } else { Err(std::io::ErrorKind::ConnectionRefused.into()) }
+        })
+    };
+    (House { doors }, connect)
+}
+
 /// A client without jitter, a second after the first loss, and the server that it connects to.
 pub(crate) fn house() -> (House, ClientBuilder) {
-    let (sender, doors) = unbounded_channel();
-    let sender = Arc::new(sender);
+    let (house, connect) = house_with_connect();
     let builder = Client::builder("ws://house.test/ws")
-        .transport(move |_| {
-            let (near, far) = tokio::io::duplex(64 * 1024);
-            let is_there = sender.send(far).is_ok();
-            async move {
-                if is_there { Ok(near) } else { Err(std::io::ErrorKind::ConnectionRefused.into()) }
-            }
-        })
+        .transport(connect)
         .backoff(BackoffConfig { jitter: Jitter::None, ..BackoffConfig::default() })
         .compression(false);
-    (House { doors }, builder)
+    (house, builder)
 }
 
 /// A client that is connected, and its first connection.

@@ -7,6 +7,7 @@ mod house;
 mod inbox;
 mod liveness;
 mod network;
+mod pooled;
 mod recovery;
 mod requests;
 mod rooms;
