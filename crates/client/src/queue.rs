@@ -184,6 +184,14 @@ impl<T> Queue<T> {
         self.lanes.iter().filter_map(|lane| lane.poll_timeout(in_flight_max)).min()
     }
 
+    /// Tells the time: who waited for it waits for a [`Self::pop`] alone from now on. So a socket
+    /// that takes nothing keeps nobody awake.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for lane in &mut self.lanes {
+            lane.handle_timeout(now);
+        }
+    }
+
     /// Takes everything out, oldest first.
     #[must_use]
     pub fn drain(&mut self) -> Vec<T> {

@@ -46,6 +46,13 @@ impl<T> Lane<T> {
         self.sendable(in_flight_max)?.not_before
     }
 
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if let Some(mut first) = self.waiting.first_entry() {
+            let not_before = &mut first.get_mut().not_before;
+            *not_before = not_before.filter(|not_before| *not_before > now);
+        }
+    }
+
     fn sendable(&self, in_flight_max: usize) -> Option<&Entry<T>> {
         let (_, entry) = self.waiting.first_key_value()?;
         let must_wait = entry.confirm == Confirm::Answered && self.in_flight >= in_flight_max;

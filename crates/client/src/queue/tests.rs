@@ -164,6 +164,23 @@ fn a_refused_entry_goes_again_first_and_the_rest_of_its_priority_waits() {
 }
 
 #[test]
+fn who_may_go_and_cannot_be_written_keeps_nobody_awake() {
+    let (mut queue, now) = (queue(), start());
+    for priority in [Priority::High, Priority::Low] {
+        let key = publish(&mut queue, priority, "a");
+        pop(&mut queue, now);
+        let retry_after = if priority == Priority::High { SECOND } else { 2 * SECOND };
+        assert_eq!(queue.refuse(key, Some(retry_after), now), Refused::Again);
+    }
+    queue.handle_timeout(now);
+    assert_eq!(queue.poll_timeout(), Some(now + SECOND));
+    queue.handle_timeout(now + SECOND);
+    assert_eq!(queue.poll_timeout(), Some(now + 2 * SECOND), "the first is only to be fetched");
+    assert_eq!(pop(&mut queue, now + SECOND), Some("a"));
+    assert_eq!(pop(&mut queue, now + SECOND), None);
+}
+
+#[test]
 fn without_a_time_a_refusal_waits_longer_each_time() {
     let config = QueueConfig { refusals_max: 4, ..QueueConfig::default() };
     let (mut queue, mut now) = (Queue::new(config), start());
