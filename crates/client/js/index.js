@@ -1,0 +1,5 @@
+// All of the package. A page that needs no pool takes client.js alone.
+
+export { Client, GatewayError, WebSocketClient } from "./client.js";
+export { Pool } from "./pool.js";
+export { healthProbe } from "./probe.js";
