@@ -37,6 +37,8 @@ mod pages;
 mod process;
 mod sample;
 mod sampler;
+#[cfg(test)]
+mod tests;
 mod viewer;
 
 /// How many may look at once.

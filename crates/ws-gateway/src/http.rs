@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod key;
+mod library;
 
 pub(crate) use key::{Key, key_required};
 
@@ -98,6 +99,7 @@ impl<A: Application> Http<A> {
             .route("/ready", get(ready))
             .route("/stats", get(stats))
             .route("/metrics", get(metrics_text))
+            .merge(library::routes())
             .fallback(not_found)
             .with_state(shared);
         Self { handler, router, path, slots: Semaphore::new(CONNECTIONS_MAX) }

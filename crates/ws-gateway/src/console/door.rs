@@ -143,21 +143,16 @@ fn given_key(headers: &HeaderMap) -> Option<Vec<u8>> {
 }
 
 fn percent_decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).and_then(|digits| str::from_utf8(digits).ok());
-        let escaped = digits.filter(|_| first == b'%');
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                decoded.push(first);
-                rest = behind;
-            }
-        }
+        let escaped = match *behind {
+            [high, low, ..] if first == b'%' => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        decoded.push(escaped.map_or(first, |(high, low)| high << 4 | low));
+        rest = escaped.map_or(behind, |_| &behind[2..]);
     }
     decoded
 }
@@ -182,4 +177,52 @@ fn is_of_this_host(headers: &HeaderMap, uri: &Uri) -> bool {
     };
     let of_page = origin.authority().map(|authority| bare(authority.as_str()));
     of_page.is_some() && of_page == asked.map(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_from_a_header_or_from_a_subprotocol_as_it_was_written() {
+        let given = |name: header::HeaderName, value: &'static str| {
+            given_key(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]))
+                .map(|key| String::from_utf8_lossy(&key).into_owned())
+        };
+        let protocol = |value| given(header::SEC_WEBSOCKET_PROTOCOL, value);
+        assert_eq!(protocol("ws-gateway.console.v1, bearer.abc"), Some("abc".into()));
+        assert_eq!(protocol("bearer.a%2Fb%20%C3%bc"), Some("a/b ü".into()));
+        assert_eq!(protocol("bearer.100%"), Some("100%".into()));
+        assert_eq!(protocol("bearer.%+1%zz%4"), Some("%+1%zz%4".into()));
+        assert_eq!(protocol("ws-gateway.console.v1"), None);
+        assert_eq!(given(header::AUTHORIZATION, "Bearer a%20b"), Some("a%20b".into()));
+        assert_eq!(given(header::AUTHORIZATION, "Basic abc"), None);
+    }
+
+    #[test]
+    fn a_page_is_of_this_host_if_its_origin_is_the_host_that_is_asked() {
+        let check = |origin: Option<&'static str>, host: &'static str, expect: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            assert_eq!(is_of_this_host(&headers, &Uri::default()), expect, "{origin:?} {host}");
+        };
+        check(None, "a.test", true);
+        check(Some("http://a.test"), "a.test", true);
+        check(Some("http://A.test"), "a.TEST", true);
+        check(Some("http://a.test"), "a.test:80", true);
+        check(Some("https://a.test"), "a.test:443", true);
+        check(Some("http://127.0.0.1:3001"), "127.0.0.1:3001", true);
+        check(Some("http://[::1]:3001"), "[::1]:3001", true);
+        check(Some("http://a.test:3001"), "a.test", false);
+        check(Some("https://a.test"), "a.test:80", false);
+        check(Some("http://b.test"), "a.test", false);
+        check(Some("http://a.test.b.test"), "a.test", false);
+        check(Some("null"), "a.test", false);
+        check(Some("file://"), "a.test", false);
+        check(Some("chrome-extension://a.test"), "a.test", false);
+        check(Some(""), "", false);
+    }
 }

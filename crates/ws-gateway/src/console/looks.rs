@@ -43,14 +43,13 @@ impl<A: Application> Inner<A> {
     pub(super) async fn connection(self: &Arc<Self>, fields: &Fields) -> Result<Value, Fault> {
         let client = self.handler.connection(connection_id(fields)?).ok_or(Fault::NO_CONNECTION)?;
         let mut answer = shown(&client);
-        answer["type"] = "connection".into();
         answer["queuedBytes"] = client.outbox().queued_bytes().into();
         let channels = self.look(move |handler| handler.subscriptions_of(&client)).await;
         let channels = channels.ok_or(Fault::INTERNAL)?;
         answer["channelCount"] = channels.len().into();
         let listed = channels.iter().take(CHANNELS_LISTED_MAX);
         answer["channels"] = listed.map(ChannelName::as_str).collect();
-        Ok(answer)
+        Ok(json!({ "type": "connection", "connection": answer }))
     }
 
     pub(super) async fn channels(self: &Arc<Self>, fields: &Fields) -> Result<Value, Fault> {

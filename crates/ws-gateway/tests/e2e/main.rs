@@ -7,6 +7,7 @@ mod back_end;
 mod channel_rules;
 mod client;
 mod connection_types;
+mod console;
 mod documents;
 mod exchange;
 mod hooks;
