@@ -212,6 +212,13 @@ impl Book {
         self.later.first().map(|(at, _)| *at).filter(|_| self.is_live)
     }
 
+    /// The time has come: what was to be asked for then waits for nothing but the socket.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while self.later.first().is_some_and(|(at, _)| *at <= now) {
+            self.due.extend(self.later.pop_first().map(|(_, name)| name));
+        }
+    }
+
     /// What is to be said next.
     pub(crate) fn poll_text(&mut self, now: Instant) -> Option<String> {
         if !self.is_live {
@@ -220,9 +227,7 @@ impl Book {
         if let Some(name) = self.left.pop_front() {
             return Some(format!(r#"{{"type":"unsubscribe","channel":{}}}"#, quoted(&name)));
         }
-        while self.later.first().is_some_and(|(at, _)| *at <= now) {
-            self.due.extend(self.later.pop_first().map(|(_, name)| name));
-        }
+        self.handle_timeout(now);
         loop {
             let name = self.due.pop_front()?;
             // It may have been left, or asked for, meanwhile.

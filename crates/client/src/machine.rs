@@ -35,6 +35,8 @@ mod hearing;
 #[cfg(test)]
 mod mishaps;
 mod saying;
+#[cfg(test)]
+mod waking;
 
 pub(crate) use saying::Manner;
 
@@ -305,7 +307,11 @@ impl Machine {
                 self.handle_end(&End::Lost, now);
             }
             Phase::Closing { deadline, .. } if *deadline <= now => self.phase = Phase::Resting,
-            Phase::Live { .. } => self.listen(now),
+            Phase::Live { .. } => {
+                self.book.handle_timeout(now);
+                self.queue.handle_timeout(now);
+                self.listen(now);
+            }
             _ => {}
         }
     }
