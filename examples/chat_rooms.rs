@@ -1,13 +1,14 @@
 //! A chat with rooms, and a page for it: open two windows and talk to yourself.
 //!
-//! Shows: rooms (`join_room`, `room_message`, `typing`, `user_joined`, `user_left`), direct messages
-//! (`chat`), who is there (`presence`), a rule with a limit for each user and room, tokens minted for
-//! whoever comes, WebSockets beside other routes of axum.
+//! Shows: the client in a page: rooms, typing, direct messages, who is there, what waits while the connection is
+//! away; a rule with a limit for each user and room, and with a history, so that who comes back has missed nothing;
+//! tokens minted for whoever comes, WebSockets beside other routes of axum.
 //!
 //! Type:   cargo run --release --example chat_rooms -- 127.0.0.1:9302
 //! Then:   open the address that it prints in two windows of a browser, and type two names.
 //! See:    each window told when the other comes, writes, and goes; `@bob hello` reaches bob alone. Close
-//!         a window: 15 s later, when it is clear that nobody comes back, the other is told.
+//!         a window: 15 s later, when it is clear that nobody comes back, the other is told. Stop the example, say
+//!         something, start it again: it is said, though histories of this example end with it.
 //!
 //! Whoever types a name gets a token for it here. In earnest that is what your login does.
 #![expect(clippy::print_stdout, reason = "an example talks to its terminal")]
@@ -23,7 +24,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Path, Request, State},
-    http::{self, StatusCode},
+    http::{self, StatusCode, header},
     response::{Html, Response},
     routing::{any, get, post},
 };
@@ -31,7 +32,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
-use ws_channels::{ChannelRules, RuleSpec};
+use ws_channels::{ChannelRules, HistorySpec, RuleSpec};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_handler::{
     Application, ChannelSettings, Client, HandlerConfig, Responder, WallClock, WebSocketHandler,
@@ -41,6 +42,8 @@ use ws_protocol::ErrorCode;
 /// Throw-away: whoever reads this file can sign tokens with it.
 const SECRET: &str = "a secret for an example, which must be long";
 const PAGE: &str = include_str!("chat_rooms.html");
+/// A gateway has it at this path by itself.
+const CLIENT: &str = include_str!("../crates/client/js/client.js");
 
 /// All that a chat needs is in the vocabulary, so that there is nothing left to do.
 #[derive(Debug)]
@@ -67,6 +70,8 @@ pub(crate) fn compose() -> Result<Arc<Shared>, Box<dyn Error>> {
         publish: true,
         presence: true,
         rate_limit_per_second: Some(5),
+        // Who loses the connection is given what was said meanwhile.
+        history: Some(HistorySpec { size: 100, ttl: Duration::from_secs(3600) }),
         ..RuleSpec::default()
     }]);
     let rules = rules.map_err(|faults| format!("the rules: {faults:?}"))?;
@@ -83,8 +88,10 @@ pub(crate) fn compose() -> Result<Arc<Shared>, Box<dyn Error>> {
 
 /// The page, tokens for it, and the WebSockets.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) -> std::io::Result<()> {
+    let script = [(header::CONTENT_TYPE, "text/javascript")];
     let routes = Router::new()
         .route("/", get(async || Html(PAGE)))
+        .route("/client.js", get(async move || (script, CLIENT)))
         .route("/token/{name}", post(token))
         .route("/ws", any(websocket))
         .with_state(shared);
