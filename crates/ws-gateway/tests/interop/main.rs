@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod connection_guide;
+mod drop_in;
 mod management;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
