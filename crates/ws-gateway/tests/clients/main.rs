@@ -5,9 +5,11 @@
 
 mod channels;
 mod coming_back;
+mod control;
 mod ledger;
 mod letters;
 mod liveness;
+mod node;
 mod numbered;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
@@ -15,3 +17,4 @@ mod process;
 mod proxy;
 mod scripts;
 mod site;
+mod wave;

@@ -47,7 +47,7 @@ fn channel(index: usize) -> String {
     format!("t:{index}")
 }
 
-fn wanted(variable: &str, otherwise: u64) -> u64 {
+pub(crate) fn wanted(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
 }
 

@@ -46,6 +46,17 @@ impl Script {
     }
 }
 
+/// Runs a script that has tests of its own, and shows what it says if one fails.
+pub(crate) async fn run_tests(name: &str, variables: &[(&str, &str)]) {
+    let mut command = node(name);
+    command.envs(variables.iter().copied()).stderr(Stdio::piped());
+    let output = timeout(2 * PATIENCE, command.output()).await.expect("it ends in time");
+    let output = output.expect("node starts");
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    assert!(output.status.success(), "{}\n{}", said[0], said[1]);
+    println!("{}", said[0]);
+}
+
 fn node(name: &str) -> Command {
     let mut command = Command::new(provisioned("WS_TEST_NODE"));
     command

@@ -55,6 +55,29 @@ const VARIABLES: [(&str, &str); 8] = [
     ("LOG_LEVEL", "info"),
 ];
 
+/// For what a gateway keeps on the disk: empty, and gone with the test.
+pub(crate) struct Folder(String);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/clients-data-").to_owned() + name;
+        // Of a run that was killed.
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is removed by the next run.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 pub(crate) struct Site {
     port: u16,
     variables: Vec<(String, String)>,
@@ -125,6 +148,11 @@ impl Site {
         let gateway = self.gateway.lock().await.take().expect("it runs");
         gateway.signal("TERM").await;
         gateway.ended().await;
+    }
+
+    /// What the gateway has logged since it was started.
+    pub(crate) async fn log(&self) -> String {
+        self.gateway.lock().await.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// The processor's time that the gateway has taken so far.

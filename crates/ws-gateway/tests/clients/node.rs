@@ -1,0 +1,29 @@
+//! The JavaScript client in Node and in a browser: the tests are theirs, in `node/`; here the gateway and the
+//! proxy are, that they ask for.
+
+use std::sync::Arc;
+
+use crate::{
+    control::Control,
+    scripts::run_tests,
+    site::{Folder, Site},
+};
+
+async fn passes(script: &str, variables: &[(&str, &str)]) {
+    let site = Arc::new(Site::open(script, variables).await);
+    let control = Control::start(site.clone()).await;
+    let variables = control.variables(&site);
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
+    run_tests(script, &variables).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_node_it_does_what_it_promises_with_the_gateway() {
+    passes("gateway.mjs", &[("JWT_LEEWAY", "0")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_browser_it_does_what_it_promises_with_the_gateway() {
+    let data = Folder::new("page");
+    passes("page.mjs", &[("DATA_DIR", data.path()), ("PING_INTERVAL", "10s")]).await;
+}
