@@ -67,9 +67,8 @@ fn every_test_that_the_pages_name_exists() {
 #[test]
 fn every_test_that_names_a_requirement_is_on_the_page() {
     for place in ["handler", "e2e", "binary", "hostile", "servers"] {
-        for entry in fs::read_dir(folder(place)).expect("a folder of tests") {
-            let path = entry.expect("readable").path();
-            let file = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        for path in sources(&folder(place)) {
+            let file = path.strip_prefix(folder(place)).expect("below it").display();
             for test in tests_in(&fs::read_to_string(&path).expect("a source")) {
                 let names_one = ["section_", "requirement_"].iter().any(|it| test.starts_with(it));
                 let reference = format!("{place}/{file}::{test}");
@@ -80,4 +79,11 @@ fn every_test_that_names_a_requirement_is_on_the_page() {
             }
         }
     }
+}
+
+/// The files of a folder and of those in it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of tests");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    paths.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }

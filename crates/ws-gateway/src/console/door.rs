@@ -1,6 +1,7 @@
 //! Who may look.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -13,9 +14,9 @@ use axum::{
 };
 use serde_json::json;
 use tokio::time::Instant;
-use ws_connection::handshake::{Upgrade, is_upgrade};
+use ws_connection::handshake::{self, Upgrade, is_upgrade};
 use ws_handler::Application;
-use ws_rate_limiter::{Denied, ip_key};
+use ws_rate_limiter::ip_key;
 
 use super::{Console, Inner, viewer};
 use crate::{
@@ -37,6 +38,22 @@ pub(super) struct Visitor {
     pub(super) address: IpAddr,
 }
 
+/// Why somebody may not look.
+#[derive(Clone, Debug)]
+enum Refusal {
+    Draining,
+    ForeignOrigin,
+    NoKey,
+    WrongKey,
+    /// After too many wrong ones.
+    Limited {
+        wait_ms: u64,
+        wait_secs: u64,
+    },
+    Full,
+    Malformed(handshake::Refusal),
+}
+
 /// Judges an upgrade. Without one, whoever has the key is told so: a page cannot read why an upgrade was
 /// refused, and asks again in this way.
 pub(super) async fn enter<A: Application>(
@@ -44,75 +61,61 @@ pub(super) async fn enter<A: Application>(
     mut request: Request,
 ) -> Response {
     let console = console.0;
-    let peer =
-        request.extensions().get().map_or(IpAddr::from([0, 0, 0, 0]), |Peer(peer)| peer.ip());
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    let peer = request.extensions().get().map_or(unknown, |Peer(peer)| *peer);
     let proxies = &console.handler.config().trusted_proxies;
-    let address = proxies.client_address(SocketAddr::new(peer, 0), request.headers());
-    if let Err((visit, response)) = console.judge(request.headers(), request.uri(), address) {
-        console.outcomes.add_visit(visit);
-        return response;
-    }
-    if !is_upgrade(request.headers()) {
+    let address = proxies.client_address(peer, request.headers());
+    let is_let_in = console.judge(request.headers(), request.uri(), address);
+    if is_let_in.is_ok() && !is_upgrade(request.headers()) {
         return upgrade_required();
     }
-    let Ok(place) = console.places.clone().try_acquire_owned() else {
-        console.outcomes.add_visit(Visit::Full);
-        let body = json!({ "error": "As many look already as may", "code": "full" });
-        return json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
-    };
-    let upgraded =
-        ws_transport::upgrade(&mut request, console.connection.clone(), &console.compression);
-    match upgraded {
-        Ok((mut response, upgrading)) => {
-            console.outcomes.add_visit(Visit::Opened);
-            if Upgrade::protocols(request.headers()).any(|offered| offered == PROTOCOL) {
-                let spoken = HeaderValue::from_static(PROTOCOL);
-                response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, spoken);
-            }
-            let visitor = Visitor { number: VISITORS.fetch_add(1, Ordering::Relaxed), address };
-            tokio::spawn(async move {
-                if let Ok(stream) = upgrading.await {
-                    viewer::serve(console, stream, visitor, place).await;
-                }
-            });
-            response.map(|()| Body::empty())
-        }
+    let granted = is_let_in.and_then(|()| {
+        let place = console.places.clone().try_acquire_owned().map_err(|_| Refusal::Full)?;
+        let (connection, compression) = (console.connection.clone(), &console.compression);
+        let upgraded = ws_transport::upgrade(&mut request, connection, compression);
+        let (response, upgrading) = upgraded.map_err(Refusal::Malformed)?;
+        Ok((response, upgrading, place))
+    });
+    let (mut response, upgrading, place) = match granted {
+        Ok(granted) => granted,
         Err(refusal) => {
-            console.outcomes.add_visit(Visit::Malformed);
-            let body = json!({ "error": refusal.to_string(), "code": "bad_handshake" });
-            let mut response = json_response(refusal.status(), &body);
-            response.headers_mut().extend(refusal.headers());
-            response
+            console.outcomes.add_visit(refusal.visit());
+            tracing::warn!(%address, reason = %refusal, "console refused");
+            return refusal.response();
         }
+    };
+    console.outcomes.add_visit(Visit::Opened);
+    if Upgrade::protocols(request.headers()).any(|offered| offered == PROTOCOL) {
+        let spoken = HeaderValue::from_static(PROTOCOL);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, spoken);
     }
+    let visitor = Visitor { number: VISITORS.fetch_add(1, Ordering::Relaxed), address };
+    tokio::spawn(async move {
+        if let Ok(stream) = upgrading.await {
+            viewer::serve(console, stream, visitor, place).await;
+        }
+    });
+    response.map(|()| Body::empty())
 }
-
-type Refused = (Visit, Response);
 
 impl<A: Application> Inner<A> {
     /// Whether somebody with these headers may look: cheap judgements first, and the key behind the
     /// limit of guesses.
-    fn judge(&self, headers: &HeaderMap, uri: &Uri, address: IpAddr) -> Result<(), Refused> {
+    fn judge(&self, headers: &HeaderMap, uri: &Uri, address: IpAddr) -> Result<(), Refusal> {
         if self.handler.is_draining() {
-            let body = json!({ "error": "Server restart", "code": "shutting_down" });
-            let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return Err((Visit::Draining, response));
+            return Err(Refusal::Draining);
         }
         if !is_of_this_host(headers, uri) {
-            tracing::warn!(%address, "console refused: the page is of another host");
-            let sentence = "The console is opened by its own page alone";
-            let body = json!({ "error": sentence, "code": "origin" });
-            return Err((Visit::ForeignOrigin, json_response(StatusCode::FORBIDDEN, &body)));
+            return Err(Refusal::ForeignOrigin);
         }
-        let Some(given) = given_key(headers) else {
-            return Err((Visit::Unauthorized, key_required("The console's key is required")));
-        };
+        let given = given_key(headers).ok_or(Refusal::NoKey)?;
         let (guesser, now) = (ip_key(address), Instant::now().into_std());
-        self.guesses.check(&guesser, now).map_err(|denied| too_many(denied, now))?;
+        self.guesses.check(&guesser, now).map_err(|denied| Refusal::Limited {
+            wait_ms: denied.retry_after_ms(now),
+            wait_secs: denied.retry_after_secs(now),
+        })?;
         if !self.options.key.is(&given) {
-            tracing::warn!(%address, "console refused: a wrong key");
-            return Err((Visit::Unauthorized, key_required("This is not the console's key")));
+            return Err(Refusal::WrongKey);
         }
         // Whoever knows it has not guessed.
         self.guesses.forget(&guesser);
@@ -120,14 +123,59 @@ impl<A: Application> Inner<A> {
     }
 }
 
-fn too_many(denied: Denied, now: std::time::Instant) -> Refused {
-    let sentence = "Too many wrong keys came from this address";
-    let wait_ms = denied.retry_after_ms(now);
-    let body = json!({ "error": sentence, "code": "rate_limited", "retryAfterMs": wait_ms });
-    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, &body);
-    let wait = HeaderValue::from(denied.retry_after_secs(now));
-    response.headers_mut().insert(header::RETRY_AFTER, wait);
-    (Visit::Limited, response)
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draining => "Server restart",
+            Self::ForeignOrigin => "The console is opened by its own page alone",
+            Self::NoKey => "The console's key is required",
+            Self::WrongKey => "This is not the console's key",
+            Self::Limited { .. } => "Too many wrong keys came from this address",
+            Self::Full => "As many look already as may",
+            Self::Malformed(refusal) => return refusal.fmt(f),
+        })
+    }
+}
+
+impl Refusal {
+    fn visit(&self) -> Visit {
+        match self {
+            Self::Draining => Visit::Draining,
+            Self::ForeignOrigin => Visit::ForeignOrigin,
+            Self::NoKey | Self::WrongKey => Visit::Unauthorized,
+            Self::Limited { .. } => Visit::Limited,
+            Self::Full => Visit::Full,
+            Self::Malformed(_) => Visit::Malformed,
+        }
+    }
+
+    fn response(&self) -> Response {
+        let (status, code) = match self {
+            Self::NoKey | Self::WrongKey => return key_required(&self.to_string()),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "origin"),
+            Self::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "full"),
+            Self::Malformed(refusal) => (refusal.status(), "bad_handshake"),
+        };
+        let mut body = json!({ "error": self.to_string(), "code": code });
+        let wait = match *self {
+            Self::Draining => Some((1000, 1)),
+            Self::Limited { wait_ms, wait_secs } => Some((wait_ms, wait_secs)),
+            _ => None,
+        };
+        if let Some((wait_ms, _)) = wait {
+            body["retryAfterMs"] = wait_ms.into();
+        }
+        let mut response = json_response(status, &body);
+        if let Some((_, wait_secs)) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_secs));
+        }
+        if let Self::Malformed(refusal) = self {
+            response.headers_mut().extend(refusal.headers());
+        }
+        response
+    }
 }
 
 /// The key as `Authorization: Bearer`, or percent-encoded in a subprotocol: browsers can send no header, and
@@ -165,7 +213,7 @@ fn is_of_this_host(headers: &HeaderMap, uri: &Uri) -> bool {
         return false;
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let asked = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let asked = host.or_else(|| uri.authority().map(http::uri::Authority::as_str));
     let default_port = match origin.scheme_str() {
         Some("http") => ":80",
         Some("https") => ":443",

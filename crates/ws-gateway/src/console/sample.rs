@@ -123,7 +123,7 @@ fn round_trips(histogram: &Histogram) -> Value {
     let mut total = 0;
     let buckets = histogram.buckets.iter().map(|(bound, count)| {
         total += count;
-        let bound = (*bound != Duration::MAX).then(|| bound.as_secs_f64());
+        let bound = (*bound != Duration::MAX).then_some(bound.as_secs_f64());
         json!([bound, total])
     });
     let buckets: Vec<Value> = buckets.collect();

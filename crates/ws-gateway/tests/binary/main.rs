@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod commands;
+mod console;
 mod logs;
 mod process;
 mod signals;

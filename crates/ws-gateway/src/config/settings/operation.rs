@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: Section::Admin,
         kind: Kind::Secret(|c, key| c.admin.key = key),
         default: "",
-        doc: "What /stats and /metrics demand as a bearer token; they are open unless it is set",
+        doc: "What /stats, /metrics and the console demand; unless it is set the first two are open, and there is a console with --dev alone",
     },
     Setting {
         env: "LOG_LEVEL",
