@@ -1,6 +1,6 @@
 //! The clients of the documents that the gateway was built after, as scripts: they make the calls that are made
 //! there, in that order, on a plain WebSocket of Node, and only the address and the token are others. What they
-//! print is what the documents say that one will see.
+//! print is what the documents say that one will see. And the page of our own tutorial, in a browser.
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod connection_guide;
@@ -11,3 +11,4 @@ mod management;
 mod process;
 mod quick_start;
 mod script;
+mod tutorial;
