@@ -2,9 +2,8 @@
 
 export const healthProbe =
   (address, { interval = 30_000, timeout = 10_000 } = {}) =>
-  (report, client) => {
+  (report, client, signal) => {
     const url = new URL("/health", new URL(address, globalThis.location?.href).href.replace(/^ws/, "http"));
-    let isOver = false;
     let turn = 0;
     let timer;
 
@@ -21,17 +20,16 @@ export const healthProbe =
       } catch {
         // No answer is one as well.
       }
-      if (isOver || mine !== turn) return;
-      report(status);
+      if (signal.aborted || mine !== turn) return;
       // Spread, so that those who lost the same server do not ask in one breath.
       timer = setTimeout(probe, interval * (Math.random() + (status === "offline" ? 0 : 0.5)));
+      report(status);
     };
 
     const leave = client.on("state", (state) => state === "reconnecting" && probe());
     probe();
-    return () => {
-      isOver = true;
+    signal.addEventListener("abort", () => {
       clearTimeout(timer);
       leave();
-    };
+    });
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebSocketClient } from "../client.js";
+import { WebSocketClient } from "../websocket-client.js";
 import { flush, World } from "./scripted.mjs";
 
 test("the class that many have copied works with what it is told before it is connected", async (t) => {

@@ -6,9 +6,9 @@ import { connected, flush, World } from "./scripted.mjs";
 
 const source = () => {
   const it = { left: 0 };
-  it.network = (report) => {
+  it.network = (report, client, signal) => {
     it.report = report;
-    return () => it.left++;
+    signal.addEventListener("abort", () => it.left++);
   };
   return it;
 };
@@ -118,7 +118,8 @@ test("a probe of health tells how the network is", async (t) => {
   const reports = [];
   const listeners = new Set();
   const client = { on: (event, handler) => (listeners.add(handler), () => listeners.delete(handler)) };
-  const stop = healthProbe("wss://gateway.test/ws?token=x")((report) => reports.push(report), client);
+  const page = new AbortController();
+  healthProbe("wss://gateway.test/ws?token=x")((report) => reports.push(report), client, page.signal);
   await flush();
   assert.deepEqual(asked, [["https://gateway.test/health", "HEAD"]]);
   assert.deepEqual(reports, ["online"]);
@@ -146,7 +147,7 @@ test("a probe of health tells how the network is", async (t) => {
   listeners.forEach((tell) => tell("reconnecting"));
   await flush();
   assert.equal(reports.at(-1), "online", "and when the connection was lost");
-  stop();
+  page.abort();
   await turn(100_000);
   assert.equal(asked.length, 6);
   assert.equal(listeners.size, 0);
@@ -158,15 +159,16 @@ test("a probe asks a server that is there", async (t) => {
   const url = `ws://127.0.0.1:${server.address().port}/ws`;
   const reports = [];
   const client = { on: () => () => {} };
-  const heard = async () => {
-    const stop = await new Promise((resolve) => {
-      const stop = healthProbe(url)((status) => {
+  const heard = () =>
+    new Promise((resolve) => {
+      const over = new AbortController();
+      const report = (status) => {
         reports.push(status);
-        resolve(() => stop());
-      }, client);
+        over.abort();
+        resolve();
+      };
+      healthProbe(url)(report, client, over.signal);
     });
-    stop();
-  };
   await heard();
   assert.deepEqual(reports, ["online"]);
   server.closeAllConnections();

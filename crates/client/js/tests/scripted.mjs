@@ -78,7 +78,7 @@ export class World {
     const world = this;
     this.timers = t.mock.timers;
     this.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
-    t.mock.method(Math, "random", () => this.random);
+    t.mock.method(Math, "random", () => 1 - this.random);
     this.WebSocket = class extends ScriptedSocket {
       constructor(...args) {
         super(...args);

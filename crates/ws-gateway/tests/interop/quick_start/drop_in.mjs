@@ -3,7 +3,7 @@
 //
 // node drop_in.mjs HOST TOKEN
 
-import { WebSocketClient } from "../../../../client/js/client.js";
+import { WebSocketClient } from "../../../../client/js/websocket-client.js";
 
 const [host, token] = process.argv.slice(2);
 const client = new WebSocketClient(`ws://${host}/ws`, token);
