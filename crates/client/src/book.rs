@@ -224,8 +224,8 @@ impl Book {
         if !self.is_live {
             return None;
         }
-        if let Some(name) = self.left.pop_front() {
-            return Some(format!(r#"{{"type":"unsubscribe","channel":{}}}"#, quoted(&name)));
+        if let Some(text) = self.poll_left() {
+            return Some(text);
         }
         self.handle_timeout(now);
         loop {
@@ -239,6 +239,12 @@ impl Book {
                 return Some(channel.ask(&name, self.asks));
             }
         }
+    }
+
+    /// What is to be said to a channel that nobody follows any more.
+    pub(crate) fn poll_left(&mut self) -> Option<String> {
+        let name = self.left.pop_front()?;
+        Some(format!(r#"{{"type":"unsubscribe","channel":{}}}"#, quoted(&name)))
     }
 
     fn want(&mut self, name: &Arc<str>, now: Instant) {

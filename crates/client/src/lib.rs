@@ -21,7 +21,7 @@ mod network;
 mod news;
 mod pool;
 mod probe;
-mod queue;
+pub mod queue;
 mod room;
 mod subscription;
 
@@ -40,6 +40,6 @@ pub use network::{NetworkSource, NetworkStatus, NextAttempt};
 pub use news::{ChannelMessage, Gap, GapReason, News, Position, Presence, PresenceChange};
 pub use pool::{Pool, PoolConfig, PoolError, PoolMetrics, Poolable, Pooled};
 pub use probe::{HealthProbe, ProbeConfig};
-pub use queue::{Confirm, Key, Next, Priority, Queue, QueueConfig, Refused};
+pub use queue::{Priority, QueueConfig};
 pub use room::Room;
 pub use subscription::Subscription;

@@ -215,6 +215,10 @@ impl Machine {
             Phase::Closing { .. } => return,
             Phase::Resting if self.stopped.is_some() => return,
             Phase::Greeting { .. } | Phase::Live { .. } => {
+                // Who was left is told before the goodbye: others see it at once.
+                while let Some(text) = self.book.poll_left() {
+                    self.say(text);
+                }
                 self.phase = Phase::Closing { deadline: after(now, CLOSE_TIMEOUT), reason };
             }
             Phase::Resting | Phase::Waiting { .. } | Phase::Dialing { .. } => {

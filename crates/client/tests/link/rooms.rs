@@ -76,3 +76,14 @@ async fn typing_is_not_kept() {
     visit.grants(json!({})).await;
     assert!(visit.hears_within(std::time::Duration::from_secs(20)).await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_left_right_before_the_close_is_told() {
+    let (_house, client, mut visit) = connected(|it| it).await;
+    let room = join(&client, &mut visit, json!({})).await;
+    room.leave();
+    let closing = tokio::spawn(async move { client.close().await });
+    visit.hears_type("unsubscribe").await;
+    assert_eq!(visit.hears_close().await, 1000);
+    closing.await.unwrap();
+}
