@@ -11,6 +11,8 @@ use crate::workspace::root;
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) files: Vec<File>,
+    /// The paths of files that are no text, such as pictures: a link may lead to one.
+    others: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -35,13 +37,16 @@ impl Tree {
             std::str::from_utf8(&listing.stdout)?.split_terminator('\0').collect();
         paths.sort_unstable();
         paths.dedup();
-        // A file that is listed and not there was deleted and not committed yet; one that is not
-        // UTF-8 is no text. No rule speaks of either.
-        let files = paths.into_iter().filter_map(|path| {
-            let text = std::fs::read_to_string(root().join(path)).ok()?;
-            Some(File::new(path, text))
-        });
-        Ok(Self { files: files.collect() })
+        let mut tree = Self::default();
+        for path in paths {
+            // A file that is listed and not there was deleted and not committed yet.
+            let Ok(bytes) = std::fs::read(root().join(path)) else { continue };
+            match String::from_utf8(bytes) {
+                Ok(text) => tree.files.push(File::new(path, text)),
+                Err(_) => tree.others.push(path.to_owned()),
+            }
+        }
+        Ok(tree)
     }
 
     pub(super) fn file(&self, path: &str) -> Option<&File> {
@@ -50,8 +55,9 @@ impl Tree {
 
     /// Whether the path is a file, or a folder with a file in it.
     pub(super) fn contains(&self, path: &str) -> bool {
-        self.files.iter().any(|file| {
-            file.path
+        let texts = self.files.iter().map(|file| &file.path);
+        texts.chain(&self.others).any(|known| {
+            known
                 .strip_prefix(path)
                 .is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
         })
@@ -65,7 +71,7 @@ impl Tree {
     #[cfg(test)]
     pub(super) fn with(files: &[(&str, &str)]) -> Self {
         let file = |(path, text): &(&str, &str)| File::new(path, (*text).to_owned());
-        Self { files: files.iter().map(file).collect() }
+        Self { files: files.iter().map(file).collect(), others: Vec::new() }
     }
 }
 
@@ -113,5 +119,8 @@ mod tests {
         assert_eq!(file.stem(), "tree");
         assert_eq!(file.line_of("use std::process"), 3);
         assert!(!tree.files.iter().any(|file| file.path.starts_with("target/")));
+        // A picture may be linked to, and no rule reads it.
+        assert!(tree.contains("docs/console/phone-dark.png"));
+        assert!(tree.file("docs/console/phone-dark.png").is_none());
     }
 }
