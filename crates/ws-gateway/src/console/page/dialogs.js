@@ -30,6 +30,8 @@ export function confirmClose({ title, text, yes }) {
   byId("confirm-title").textContent = title;
   byId("confirm-text").textContent = text;
   byId("confirm-yes").textContent = yes;
+  // Nobody is sent away for what was said to somebody else.
+  byId("confirm-code").value = "1000";
   byId("confirm-reason").value = "";
   return new Promise((resolve) => {
     let answer = null;

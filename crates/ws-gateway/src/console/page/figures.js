@@ -4,10 +4,12 @@ import { announce, byId, bytes, count, duration, element, milliseconds, setText 
 import { History, Rates, ROUND_TRIP_WINDOW, WINDOW_MS } from "./history.js";
 import { BAR_MS, Palette, Plot } from "./plots.js";
 
-const perSecond = (value) => `${count(value)}/s`;
-const bytesPerSecond = (value) => `${bytes(value)}/s`;
-const percent = (value) => (Number.isFinite(value) ? `${count(value)} %` : "–");
-const times = (value) => (Number.isFinite(value) ? `× ${count(value)}` : "–");
+/** What is not known is told as such, and without a unit. */
+const known = (format) => (value) => (Number.isFinite(value) ? format(value) : "–");
+const perSecond = known((value) => `${count(value)}/s`);
+const bytesPerSecond = known((value) => `${bytes(value)}/s`);
+const percent = known((value) => `${value < 10 ? value.toFixed(1) : count(value)} %`);
+const times = known((value) => `× ${count(value)}`);
 const STACK = ["stack-1", "stack-2", "stack-3", "stack-4", "stack-5", "stack-6", "stack-7", "stack-8"];
 
 /** `values` are shown beside the plot, the first of them large; those with a colour are drawn as well. */
@@ -40,7 +42,7 @@ const FIGURES = [
     isEmpty: (history) => !(highest(history, "fanout") >= 0),
   },
   {
-    id: "latency", title: "Round trip", format: milliseconds, hint: `pings of the ${ROUND_TRIP_WINDOW} s before`,
+    id: "latency", title: "Round trip", format: milliseconds, isLog: true, hint: `pings of the ${ROUND_TRIP_WINDOW} s before`,
     values: [
       { name: "p50", label: "p50", colour: "in" },
       { name: "p99", label: "p99", colour: "out" },
@@ -90,7 +92,7 @@ const FIGURES = [
     isEmpty: (history) => !(highest(history, "memory") > 0),
   },
   {
-    id: "cpu", title: "CPU", format: percent, hint: "100 % is one core",
+    id: "cpu", title: "CPU", format: percent, least: 10, hint: "100 % is one core",
     values: [{ name: "cpu", label: "of one core", colour: "violet", fill: true }],
     empty: "This system does not say what the process takes.",
     isEmpty: (history) => !(highest(history, "cpu") >= 0),
@@ -103,7 +105,8 @@ const FIGURES = [
       { name: "brokerErrors", label: "failed", colour: "bad" },
       { name: "pending", label: "pending", format: count },
     ],
-    empty: "", isEmpty: () => false,
+    empty: "Nothing was handed to the engine in these minutes.",
+    isEmpty: (history) => ["publishes", "appends", "brokerErrors"].every((name) => !(highest(history, name) > 0)),
   },
 ];
 
@@ -150,8 +153,8 @@ export class Figures {
   }
 
   hello(hello) {
-    // Another run counts from nothing.
-    if (this.#hello && this.#hello.startedAt !== hello.startedAt) this.#rates.forget();
+    // Perhaps it is another run, which counts from nothing.
+    this.#rates.forget();
     this.#hello = hello;
   }
 
@@ -166,6 +169,7 @@ export class Figures {
   lost() {
     this.#history.gap(this.now);
     this.#rates.forget();
+    this.draw();
   }
 
   recolour() {
@@ -211,7 +215,6 @@ export class Figures {
     const empty = figure.emptyIf?.(this.#hello) ?? figure.empty;
     setText(note, history.length === 0 ? "Waiting for the first figures…" : empty);
     note.hidden = !isEmpty;
-    card.card.classList.toggle("is-empty", isEmpty);
     if (figure.bars) this.#tellBars(card, cursor, bars, now);
     for (const { value, output } of shown) {
       read(output, (value.format ?? figure.format)(index < 0 ? NaN : history.value(value.name, index)));

@@ -98,7 +98,7 @@ export class Frames {
       totals.frames += 1;
       totals.bytes += known.size;
       totals.isClose ||= known.isClose;
-      if (row.size) setText(row.size, weight(known));
+      if (row.size) this.#weigh(row);
       this.#schedule();
     });
   }
@@ -149,7 +149,8 @@ export class Frames {
 
   #build(row) {
     const [sign, meaning] = { sent: ["→", "sent"], received: ["←", "received"], note: ["·", "note"] }[row.kind];
-    row.size = element("span", { class: "size" }, row.known ? weight(row.known) : "");
+    row.size = element("span", { class: "size" });
+    if (row.known) this.#weigh(row);
     row.body = element("span", { class: "text" });
     const direction = element("span", { class: "direction", title: meaning, role: "img", "aria-label": meaning }, sign);
     row.element = element(
@@ -163,6 +164,11 @@ export class Frames {
     );
     this.#write(row);
     this.#sift(row);
+  }
+
+  #weigh({ size, known }) {
+    setText(size, weight(known));
+    size.title = `${known.isClose ? "about " : ""}${known.size} bytes`;
   }
 
   #write(row) {

@@ -139,7 +139,7 @@ export class Link {
       if (answer.status === 426) return { text: "As many look at this gateway already as may." };
       if (answer.status === 404) return { text: "This gateway has no console now: it needs --dev or ADMIN_KEY", isFinal: true };
       const { error } = await answer.json();
-      return { text: error, isFinal: [401, 403, 429].includes(answer.status) };
+      return { text: error ?? "The gateway does not take this key", isFinal: [401, 403, 429].includes(answer.status) };
     } catch {
       return {};
     }

@@ -10,7 +10,8 @@ export class Pane {
   #socket = null;
   #ids = 0;
   #channels = new Set();
-  #waiting = [];
+  /** Who waits for the answer to which id, and for a message. */
+  #awaited = new Map();
   #parts = {};
   #token;
   #user;
@@ -33,6 +34,8 @@ export class Pane {
 
   set token(token) {
     this.#token.value = token;
+    const user = claims(token)?.sub;
+    if (typeof user === "string") this.#user.value = user;
     this.#tellToken();
   }
 
@@ -108,6 +111,7 @@ export class Pane {
     } catch {
       return;
     }
+    this.#awaited.get(message.type === "message" ? "message" : message.id)?.();
     switch (message.type) {
       case "connected":
       case "authenticated":
@@ -119,8 +123,6 @@ export class Pane {
       case "unsubscribed":
         this.#channels.delete(message.channel);
         return this.#tellChannels();
-      case "message":
-        if (this.#waiting.length > 0) this.#waiting.shift()();
     }
   }
 
@@ -130,7 +132,7 @@ export class Pane {
     if (this.#socket !== socket) return;
     this.#socket = null;
     this.#channels.clear();
-    this.#waiting = [];
+    for (const go of this.#awaited.values()) go();
     this.#tellChannels();
   }
 
@@ -159,13 +161,30 @@ export class Pane {
     return this.frames.add(text, true, this.#size(text, true));
   }
 
+  /** Sends a message with an id, and gives the id. */
   #say(message) {
-    this.sendText(JSON.stringify({ ...message, id: (this.#ids += 1) }));
+    this.#ids += 1;
+    this.sendText(JSON.stringify({ ...message, id: this.#ids }));
+    return this.#ids;
   }
 
+  /** Resolves with the answer to an id, or with the next message of a channel; at last when nothing comes. */
+  hears(what) {
+    return new Promise((resolve) => {
+      const go = () => {
+        clearTimeout(late);
+        this.#awaited.delete(what);
+        resolve();
+      };
+      const late = setTimeout(go, 3_000);
+      this.#awaited.set(what, go);
+    });
+  }
+
+  /** Resolves when it is so. */
   subscribe(channel) {
     this.#parts.channel.value = channel;
-    this.#say({ type: "subscribe", channel });
+    return this.hears(this.#say({ type: "subscribe", channel }));
   }
 
   /** Puts a channel into the fields, and subscribes to it where there is a connection. */
@@ -178,11 +197,6 @@ export class Pane {
   /** Data that are JSON already. */
   publish(channel, event, data) {
     this.#say({ type: "publish", channel, ...(event ? { event } : {}), data });
-  }
-
-  /** Resolves with the next message of a channel. */
-  nextMessage() {
-    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   focusToken() {
@@ -340,24 +354,32 @@ function sendWithKeys(field, form) {
   });
 }
 
-/** Whose a token is and until when, as it says itself; the gateway alone knows whether it holds. */
-export function aboutToken(token) {
-  if (!token) return "Without a token the gateway waits for one as the first message.";
+/** The claims of a token, as it says them itself; the gateway alone knows whether it holds. `null` where it is no JWT. */
+function claims(token) {
   try {
     const payload = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
-    const { sub, user_id: userId, exp } = JSON.parse(new TextDecoder().decode(bytes));
-    const until = exp ? `, until ${new Date(exp * 1000).toLocaleString()}` : "";
-    return `Of ${sub ?? userId ?? "nobody named"}${until}`;
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    return "This does not look like a JWT.";
+    return null;
   }
+}
+
+/** Whose a token is, and until when. */
+function aboutToken(token) {
+  if (!token) return "Without a token the gateway waits for one as the first message.";
+  const said = claims(token);
+  if (!said) return "This does not look like a JWT.";
+  const until = said.exp ? `, until ${new Date(said.exp * 1000).toLocaleString()}` : "";
+  return `Of ${said.sub ?? said.user_id ?? "nobody named"}${until}`;
 }
 
 /** Both panes, and the tour that shows in one click what they are for. */
 export class Playground {
   panes;
   #hello = null;
+  /** The token that came with the address. */
+  #offered = "";
 
   /** `changed(token)` hears of the first pane's token. */
   constructor(root, tour, link, changed) {
@@ -374,11 +396,14 @@ export class Playground {
   hello(hello) {
     this.#hello = hello;
     for (const pane of this.panes) pane.hello(hello);
+    this.offer(this.#offered);
   }
 
-  /** The token that came with the address. */
+  /** Puts a token where none is. Where tokens can be made, the second pane is somebody else. */
   offer(token) {
-    for (const pane of this.panes) if (!pane.token) pane.token = token;
+    this.#offered = token;
+    const takers = this.#hello && !this.#hello.canMint ? this.panes : this.panes.slice(0, 1);
+    for (const pane of takers) if (token && !pane.token) pane.token = token;
   }
 
   async #tour(button) {
@@ -392,10 +417,11 @@ export class Playground {
     try {
       for (const pane of [a, b]) {
         if (!pane.isOpen) await pane.connect();
-        pane.subscribe("news");
+        await pane.subscribe("news");
       }
+      const heard = b.hears("message");
       a.publish("news", "greeting", { hello: "from pane A" });
-      await Promise.race([b.nextMessage(), new Promise((resolve) => setTimeout(resolve, 3_000))]);
+      await heard;
       b.publish("news", "greeting", { hello: "from pane B, which heard you" });
       announce("Both panes are connected and in the channel news");
     } catch (error) {

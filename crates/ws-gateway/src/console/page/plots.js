@@ -32,12 +32,12 @@ export class Palette {
   }
 }
 
-/** The least of 1, 2, 5 times a power that is not below; of two for bytes, of ten otherwise. */
+/** The least of 1, 2, 2.5, 5 times a power that is not below; of two for bytes, of ten otherwise. */
 export function niceCeiling(value, isBytes) {
   if (!(value > 0)) return 1;
   if (isBytes) return 2 ** Math.ceil(Math.log2(value));
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].find((step) => step * power >= value * (1 - 1e-9)) * power;
+  return [1, 2, 2.5, 5, 10].find((step) => step * power >= value * (1 - 1e-9)) * power;
 }
 
 export class Plot {
@@ -47,7 +47,7 @@ export class Plot {
   #height = 0;
   #scale = 1;
 
-  /** `figure`: `{lines: [{name, colour, fill?}], bars: prefix, band: name, isBytes, max, format}`. */
+  /** `figure`: `{lines: [{name, colour, fill?}], bars: prefix, band: name, isBytes, isLog, max, least, format}`. */
   constructor(canvas, figure) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d");
@@ -77,36 +77,53 @@ export class Plot {
     context.clearRect(0, 0, this.#width, this.#height);
     const { figure } = this;
     const stacks = figure.bars ? stack(history, now, bars) : [];
-    const max = niceCeiling(figure.max ?? this.#highest(history, now, stacks), figure.isBytes);
+    const { min, max, share } = this.#scaleOf(history, now, stacks);
     const x = (time) => PADDING.left + (1 - (now - time) / WINDOW_MS) * (this.#width - PADDING.left - PADDING.right);
-    const y = (value) => this.#height - PADDING.bottom - (value / max) * (this.#height - PADDING.top - PADDING.bottom);
-    this.#grid(palette, max, x, y, now);
+    const y = (value) => this.#height - PADDING.bottom - share(value) * (this.#height - PADDING.top - PADDING.bottom);
+    this.#grid(palette, min, max, x, y, now);
     if (figure.band) this.#band(history, now, palette, x);
     for (const bar of stacks) this.#bar(bar, palette, x, y);
     for (const line of figure.lines ?? []) this.#line(history, now, palette, line, x, y);
     if (cursor !== null) this.#cursor(history, palette, cursor, x, y);
   }
 
-  #highest(history, now, stacks) {
-    let highest = 0;
+  /** From where to where a plot goes, and how far up a value is. */
+  #scaleOf(history, now, stacks) {
+    const { figure } = this;
+    const [lowest, highest] = this.#extent(history, now, stacks);
+    if (!figure.isLog) {
+      // A line at the very top looks cut off, and less than `least` is noise that must not look like a mountain.
+      const max = niceCeiling(figure.max ?? Math.max(highest * 1.05, figure.least ?? 0), figure.isBytes);
+      return { min: 0, max, share: (value) => value / max };
+    }
+    const power = (value, round) => 10 ** round(Math.log10(value));
+    const min = lowest > 0 ? power(lowest, Math.floor) : 0.1;
+    const max = highest > min ? power(highest, Math.ceil) : min * 10;
+    return { min, max, share: (value) => Math.log(Math.max(value, min) / min) / Math.log(max / min) };
+  }
+
+  #extent(history, now, stacks) {
+    let [lowest, highest] = [Infinity, 0];
     for (const { name } of this.figure.lines ?? []) {
       for (let index = 0; index < history.length; index += 1) {
         const value = history.value(name, index);
-        if (history.at(index) > now - WINDOW_MS && value > highest) highest = value;
+        if (!Number.isFinite(value) || history.at(index) < now - WINDOW_MS) continue;
+        lowest = Math.min(lowest, value);
+        highest = Math.max(highest, value);
       }
     }
     for (const bar of stacks) highest = Math.max(highest, bar.to);
-    // A line at the very top looks cut off.
-    return highest * 1.05;
+    return [Number.isFinite(lowest) ? lowest : 0, highest];
   }
 
-  #grid(palette, max, x, y, now) {
+  #grid(palette, min, max, x, y, now) {
     const context = this.#context;
     context.lineWidth = 1;
     context.font = `11px ${getComputedStyle(this.#canvas).fontFamily}`;
     context.strokeStyle = palette.of("line");
-    for (const value of [0, max / 2, max]) {
-      const at = Math.round(y(value)) + 0.5;
+    const [low, high] = [y(min), y(max)];
+    for (const place of [low, (low + high) / 2, high]) {
+      const at = Math.round(place) + 0.5;
       context.beginPath();
       context.moveTo(0, at);
       context.lineTo(this.#width, at);
@@ -115,6 +132,8 @@ export class Plot {
     context.fillStyle = palette.of("muted");
     context.textAlign = "left";
     context.fillText(this.figure.format(max), PADDING.left, PADDING.top - 5);
+    // Nought goes without saying, and another bottom does not.
+    if (min > 0) context.fillText(this.figure.format(min), PADDING.left, low - 4);
     const bottom = this.#height - 3;
     context.fillText("5 min ago", PADDING.left, bottom);
     context.textAlign = "right";
@@ -122,8 +141,8 @@ export class Plot {
     for (let minute = 1; minute < 5; minute += 1) {
       const at = Math.round(x(now - minute * 60_000)) + 0.5;
       context.beginPath();
-      context.moveTo(at, y(0));
-      context.lineTo(at, y(0) + 4);
+      context.moveTo(at, low);
+      context.lineTo(at, low + 4);
       context.stroke();
     }
   }
@@ -157,7 +176,7 @@ export class Plot {
       const [first, last] = [points[0], points.at(-1)];
       context.beginPath();
       if (points.length === 1) {
-        context.arc(first[0], first[1], 1.75, 0, 2 * Math.PI);
+        context.arc(first[0], first[1], 2, 0, 2 * Math.PI);
         context.fill();
         continue;
       }

@@ -160,7 +160,7 @@ export class Snippets {
 
 /** Comments, strings and words of a language, each in its colour. */
 function* coloured(text, { comment, words }) {
-  const pattern = new RegExp(`(${comment.source})|("(?:[^"\\\\\\n]|\\\\.)*")|\\b(${words})\\b`, "gm");
+  const pattern = new RegExp(`(${comment.source})|("(?:[^"\\\\\\n]|\\\\.)*")|(?<![.\\w])(${words})\\b`, "gm");
   let from = 0;
   for (const match of text.matchAll(pattern)) {
     yield text.slice(from, match.index);
