@@ -171,9 +171,7 @@ impl Dialer {
             headers: config.headers,
             connector: Connector::new()
                 // The machine listens to silence by itself, as long as the server says.
-                .with_connection(
-                    Connector::client_config().with_sizes(sizes).with_heartbeat(None),
-                )
+                .with_connection(Connector::client_config().with_sizes(sizes).with_heartbeat(None))
                 .with_compression(compression),
             timeout: config.timeout,
         })

@@ -28,8 +28,8 @@ mod subscription;
 pub use backoff::{Backoff, BackoffConfig, Jitter};
 pub use builder::{ClientBuilder, TokenError, TokenIn};
 pub use client::{
-    Client, ClientEvent, Metrics, Pending, PublishOptions, Published, RequestOptions, SendOptions, Sent,
-    State, SubscribeOptions,
+    Client, ClientEvent, Metrics, Pending, PublishOptions, Published, RequestOptions, SendOptions,
+    Sent, State, SubscribeOptions,
 };
 pub use dial::{Connect, Connecting, Credential, DialError, Dialer, DialerConfig, Socket, Wire};
 pub use duplicates::Duplicates;

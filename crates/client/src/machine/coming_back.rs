@@ -120,7 +120,9 @@ impl Machine {
             }
         };
         let delay = match next {
-            Next::Hurry if !std::mem::replace(&mut self.was_hurried, true) => self.network.delay_min(),
+            Next::Hurry if !std::mem::replace(&mut self.was_hurried, true) => {
+                self.network.delay_min()
+            }
             Next::After(delay) => delay,
             Next::Later(at_least) => by_delays.max(at_least),
             _ => by_delays,

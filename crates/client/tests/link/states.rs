@@ -70,6 +70,7 @@ async fn the_last_handle_that_goes_ends_the_client() {
         "the subscription holds it"
     );
     drop(news);
+    visit.hears_type("unsubscribe").await;
     assert_eq!(visit.hears_close().await, 1000);
     assert!(house.knocks(LONG).await.is_none());
 }
