@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use ws_client::State;
 
-use crate::{coming_back::becomes, site::Site};
+use crate::{
+    coming_back::{becomes, leaves},
+    site::Site,
+};
 
 /// What the site announces as its heartbeat, and what its clients wait for an answer.
 const HEARTBEAT: Duration = Duration::from_millis(300);
@@ -18,7 +21,7 @@ async fn silence_for_the_heartbeat_is_asked_about_and_silence_for_the_grace_ends
     client.ready().await.expect("connected");
     site.proxy.set_swallowing(true);
     let started = Instant::now();
-    becomes(&client, State::Reconnecting).await;
+    leaves(&client, State::Connected).await;
     let noticed = started.elapsed();
     println!("half-open noticed after {noticed:?}");
     assert!(noticed >= GRACE, "{noticed:?}");

@@ -1,10 +1,16 @@
 //! A gateway that can be killed and comes back at the same place, and a proxy in front of it.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::{net::TcpStream, sync::Mutex};
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 use ws_auth::{Secret, TokenMinter, TokenRequest};
 
 use crate::{
@@ -78,17 +84,36 @@ impl Drop for Folder {
     }
 }
 
+/// Sites that are measured by the clock have the machine for themselves, as far as it is ours.
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
+#[expect(dead_code, reason = "they are held")]
+enum Turn {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
 pub(crate) struct Site {
     port: u16,
     variables: Vec<(String, String)>,
     rules: String,
     gateway: Mutex<Option<Process>>,
     pub(crate) proxy: Proxy,
+    _turn: Turn,
 }
 
 impl Site {
     /// `name` is that of its files; the variables go before those of all sites.
     pub(crate) async fn open(name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::open_in_turn(Turn::Shared(MACHINE.read().await), name, variables).await
+    }
+
+    /// While no other is open.
+    pub(crate) async fn open_alone(name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::open_in_turn(Turn::Alone(MACHINE.write().await), name, variables).await
+    }
+
+    async fn open_in_turn(turn: Turn, name: &str, variables: &[(&str, &str)]) -> Self {
         let [port] = ws_test_servers::free_ports().expect("a free port");
         let rules = file(&format!("clients-{name}.toml"), RULES);
         let port_text = port.to_string();
@@ -100,6 +125,7 @@ impl Site {
             rules: rules.to_str().expect("UTF-8").to_owned(),
             gateway: Mutex::default(),
             proxy: Proxy::start(port).await.expect("a free port"),
+            _turn: turn,
         };
         site.start().await;
         site
@@ -201,10 +227,18 @@ impl Site {
 }
 
 pub(crate) fn mint(request: &TokenRequest) -> String {
-    #[expect(clippy::disallowed_methods, reason = "the gateway's clock is the system's")]
-    let now = std::time::SystemTime::now();
     let minter = TokenMinter::new(&Secret::from(SECRET)).expect("long enough");
-    minter.mint(request, now).expect("signs").expose().to_owned()
+    minter.mint(request, now()).expect("signs").expose().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the gateway's clock is the system's")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// What tokens count in.
+pub(crate) fn unix_secs() -> u64 {
+    now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
 /// A token of some seconds.

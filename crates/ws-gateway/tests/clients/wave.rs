@@ -83,7 +83,7 @@ impl Wave {
         let data = Folder::new(name);
         let variables =
             [("DATA_DIR", data.path()), ("PING_INTERVAL", "30s"), ("PONG_TIMEOUT", "5s")];
-        let site = Arc::new(Site::open(name, &variables).await);
+        let site = Arc::new(Site::open_alone(name, &variables).await);
         let (back, mut backs) = mpsc::unbounded_channel();
         let (seen, mut all_seen) = watch::channel(0);
         let mut riders = start(&site, jitter, clients, &back, &seen).await;
