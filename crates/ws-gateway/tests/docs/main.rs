@@ -2,6 +2,7 @@
 //! tables in the code, quoted code is the code of an example that runs.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod clients;
 mod composition;
 mod page;
 mod sizes;

@@ -11,4 +11,5 @@ mod management;
 mod process;
 mod quick_start;
 mod script;
+mod snippets;
 mod tutorial;
