@@ -21,7 +21,9 @@ fn folder(name: &str) -> PathBuf {
         "handler-channels" => "handler/tests/channels",
         "handler-history" => "handler/tests/history",
         "handler-cluster" => "handler/tests/cluster",
-        "e2e" | "binary" | "hostile" | "servers" | "interop" => &format!("ws-gateway/tests/{name}"),
+        "e2e" | "binary" | "hostile" | "servers" | "interop" | "clients" => {
+            &format!("ws-gateway/tests/{name}")
+        }
         of_a_crate => of_a_crate,
     };
     crates().join(folder)
