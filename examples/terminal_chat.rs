@@ -88,6 +88,7 @@ pub(crate) async fn chat(
     while let Some(complaint) = said.join_next().await {
         complaint?.into_iter().for_each(&mut show);
     }
+    room.leave();
     client.close().await;
     Ok(())
 }

@@ -48,6 +48,7 @@ async fn two_terminals_talk_and_one_that_was_cut_off_misses_nothing() {
     assert_eq!(by_ada, by_bob);
     assert_eq!(by_ada, ["bob: Yes", "ada: Is anybody there?"]);
     ada.closes().await;
+    bob.shows("ada is gone").await;
 }
 
 /// One who sits in front of the example.

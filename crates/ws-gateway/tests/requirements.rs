@@ -1,5 +1,6 @@
 //! `docs/requirements.md` and `docs/guarantees.md` name tests: each of them exists, and each test that names
 //! a requirement or a section of the design is on the former.
+#![expect(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 use std::{
     collections::BTreeSet,

@@ -43,10 +43,9 @@ impl House {
         Self { port: port.to_string(), rules }
     }
 
-    /// Who says nothing for three tenths of a second is not there any more.
+    /// Its clients say every tenth of a second that they live, or answer pings.
     async fn start(&self) -> Process {
-        let variables =
-            [("WEBSOCKET_PORT", &*self.port), ("PING_INTERVAL", "200"), ("PONG_TIMEOUT", "100")];
+        let variables = [("WEBSOCKET_PORT", &*self.port), ("PING_INTERVAL", "500")];
         Process::start(&["--config", &self.rules], &variables).await
     }
 
