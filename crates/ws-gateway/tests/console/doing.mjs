@@ -229,7 +229,14 @@ export async function a_thousand_reconnects_leave_nothing_behind({ browser, cons
 export async function the_snippets_run_as_they_are_copied({ browser, console: console_ }) {
   const { origin } = new URL(console_);
   const page = await open(browser, console_);
+  // What is copied is the whole, also while a part of it is hidden.
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.locator("#code button", { hasText: "Copy" }).click();
+  await until(page, "it says so", "document.getElementById('announcements').textContent", (text) => text === "Copied");
+  const copied = await page.evaluate("navigator.clipboard.readText()");
+  assert.ok(!copied.includes("•"));
   await page.click("text=Show token");
+  assert.equal((await page.innerText("#snippet")).trim(), copied.trim());
   const snippet = async (name) => {
     await page.click(`#tab-${name}`);
     return page.locator("#snippet").innerText();

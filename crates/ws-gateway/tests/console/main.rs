@@ -23,6 +23,7 @@ macro_rules! stories {
 stories! {
     the_page_loads_and_asks_nobody_else [];
     the_figures_follow_the_traffic [];
+    rates_and_quantiles_are_right_and_memory_is_bounded [];
     two_panes_hear_each_other_and_weigh_each_frame ["--compression-enabled", "false"];
     what_is_deflated_is_told_as_about_so_much [];
     a_connection_is_found_and_closed [];

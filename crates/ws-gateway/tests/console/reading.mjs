@@ -201,3 +201,39 @@ export async function a_phone_shows_all_of_it({ browser, console: console_ }) {
   assert.equal(await page.evaluate("getComputedStyle(document.documentElement).scrollBehavior"), "auto");
   assertQuiet(page, console_);
 }
+
+/** The arithmetic of the page, in the page. */
+export async function rates_and_quantiles_are_right_and_memory_is_bounded({ browser, console: console_ }) {
+  const page = await open(browser, console_);
+  const told = await page.evaluate(async () => {
+    const { History, Rates, quantile } = await import("/console/history.js");
+    const history = new History();
+    for (let second = 0; second < 20_000; second += 1) {
+      history.push(second * 1000, { always: second, [`one of many ${second % 1_000}`]: 1 });
+    }
+    const rates = new Rates();
+    const sample = (at, fields) => ({ at, uptimeMs: at, gauges: {}, counters: { published: 0, messages_delivered: 0, ...fields }, ends: {}, errors: {}, rejections: {} });
+    const rows = [
+      sample(1_000, { published: 10, messages_delivered: 100 }),
+      sample(3_000, { published: 30, messages_delivered: 900 }),
+      sample(4_000, { published: 30, messages_delivered: 900 }),
+      // Another run, which has counted less so far.
+      { ...sample(5_000, { published: 1, messages_delivered: 1 }), uptimeMs: 10 },
+    ].map((each) => rates.next(each));
+    const buckets = [[0.001, 0], [0.002, 50], [0.01, 90], [null, 100]];
+    return {
+      length: history.length,
+      names: history.names("").length,
+      first: history.value("always", 0),
+      last: history.value("always", history.length - 1),
+      rates: rows.map(({ published, fanout }) => [published ?? null, Number.isNaN(fanout) ? "none" : (fanout ?? null)]),
+      quantiles: [0.25, 0.5, 0.7, 0.95].map((share) => quantile(buckets, share)),
+      nothing: String(quantile([[0.001, 0], [null, 0]], 0.5)),
+    };
+  });
+  assert.deepEqual([told.length, told.first, told.last], [330, 19_670, 19_999], "the ring keeps the last ones");
+  assert.equal(told.names, 160, "more names than these are not remembered");
+  assert.deepEqual(told.rates, [[null, null], [10, 40], [0, "none"], [null, null]]);
+  told.quantiles.forEach((value, index) => assert.ok(Math.abs(value - [0.0015, 0.002, 0.006, 0.01][index]) < 1e-9, `${value}`));
+  assert.equal(told.nothing, "NaN");
+}

@@ -2,26 +2,40 @@
 
 import { byId } from "./elements.js";
 
+/** Whether the key is still wanted: nothing can be done here without one, and so the question stays open. */
+let isWanted = false;
+
 /** Asks for the key, and says why it asks again. Resolves with what was typed. */
 export function askKey(fault = "") {
   const dialog = byId("ask-key");
   const field = byId("key");
   byId("key-fault").textContent = fault;
   field.value = "";
+  isWanted = true;
+  const show = () => {
+    if (!dialog.open) dialog.showModal();
+    field.focus();
+  };
   return new Promise((resolve) => {
-    // Nothing can be done here without a key: Escape does not close what would have to be opened again.
     dialog.oncancel = (event) => event.preventDefault();
+    // A browser closes it at the second Escape, whatever was said to the first.
+    dialog.onclose = () => isWanted && show();
     dialog.querySelector("form").onsubmit = (event) => {
       event.preventDefault();
       const key = field.value.trim();
       if (!key) return;
-      dialog.close();
-      field.value = "";
+      stopAsking();
       resolve(key);
     };
-    if (!dialog.open) dialog.showModal();
-    field.focus();
+    show();
   });
+}
+
+/** The key has come in another way. */
+export function stopAsking() {
+  isWanted = false;
+  byId("key").value = "";
+  byId("ask-key").close();
 }
 
 /** Asks whether. Resolves with `{code, reason}`, or with null. */

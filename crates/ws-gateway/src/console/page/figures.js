@@ -148,7 +148,8 @@ export class Figures {
       this.draw();
     });
     watch.observe(root);
-    setInterval(() => document.hidden || this.draw(), 1000);
+    // Time goes on where nobody tells anything.
+    setInterval(() => document.hidden || performance.now() - this.#last.heard < 1500 || this.draw(), 1000);
     document.addEventListener("visibilitychange", () => document.hidden || this.draw());
   }
 
@@ -221,8 +222,8 @@ export class Figures {
     }
     if (figure.id === "broker") this.#tellBroker(card);
     // Whoever has it read aloud is not to be told each second anew.
-    if (now - card.toldAt > 10_000 || document.activeElement !== canvas) {
-      card.toldAt = now;
+    if (now - card.toldAt > 10_000 || card.isEmpty !== isEmpty) {
+      [card.toldAt, card.isEmpty] = [now, isEmpty];
       canvas.setAttribute("aria-label", isEmpty ? `${figure.title}: ${empty}` : this.#summary(card, bars));
     }
   }

@@ -136,7 +136,7 @@ export class Link {
       const headers = { Authorization: `Bearer ${this.#key}` };
       const answer = await fetch("/console/ws", { headers, cache: "no-store", signal: AbortSignal.timeout(5_000) });
       // The key is right, and so it was for want of room.
-      if (answer.status === 426) return { text: "As many look at this gateway already as may." };
+      if (answer.status === 426) return { text: "as many look already as may" };
       if (answer.status === 404) return { text: "This gateway has no console now: it needs --dev or ADMIN_KEY", isFinal: true };
       const { error } = await answer.json();
       return { text: error ?? "The gateway does not take this key", isFinal: [401, 403, 429].includes(answer.status) };

@@ -1,6 +1,6 @@
 // The console: takes the key, opens the connection, and hands what comes to the parts of the page.
 
-import { askKey } from "./dialogs.js";
+import { askKey, stopAsking } from "./dialogs.js";
 import { byId, bytes, count, duration, element, setText } from "./elements.js";
 import { Figures } from "./figures.js";
 import { Link } from "./link.js";
@@ -88,12 +88,21 @@ function open(newKey) {
 
 /** What the address says behind `#`, which is sent nowhere and does not stay in the bar. */
 function takeFragment() {
-  const parts = location.hash.slice(1).split("&").map((part) => part.split("="));
-  const named = (name) => parts.filter(([left, right]) => left === name && right).map(([, right]) => decodeURIComponent(right))[0];
+  const parts = location.hash.slice(1).split("&");
+  const named = (name) => decoded(parts.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1)) || undefined;
   const given = { key: named("key"), token: named("token") };
   if (given.key || given.token) history.replaceState(null, "", location.pathname);
   if (given.token) kept.set(session, TOKEN, given.token);
   return given;
+}
+
+function decoded(text = "") {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Somebody typed a percent sign, and meant it.
+    return text;
+  }
 }
 
 function tellFacts() {
@@ -132,9 +141,10 @@ function tellNotice(state) {
   if (state === "live" || state === "refused") notice.hidden = true;
   if (state !== "waiting") return;
   const seconds = Math.max(0, Math.ceil((outage.at - Date.now()) / 1000));
-  const what = outage.why ?? (hello ? "The connection to the gateway is lost." : "The gateway cannot be reached.");
+  const told = outage.why && `The gateway says: ${outage.why}${outage.why.endsWith(".") ? "" : "."}`;
+  const what = told ?? (hello ? "The connection to the gateway is lost." : "The gateway cannot be reached.");
   notice.hidden = false;
-  setText(notice.firstElementChild, `${what} ${seconds > 0 ? `Trying again in ${seconds} s` : "Trying again"}; what is seen here is as it was.`);
+  setText(notice.firstElementChild, `${what} ${seconds > 0 ? `Trying again in ${seconds} s` : "Trying again"}; what is seen here is as it was then.`);
 }
 setInterval(() => outage && tellNotice("waiting"), 1000);
 
@@ -166,7 +176,7 @@ addEventListener("hashchange", () => {
   const given = takeFragment();
   if (given.token) playground.offer(given.token);
   if (given.key) {
-    byId("ask-key").close();
+    stopAsking();
     open(given.key);
   }
 });
