@@ -67,6 +67,7 @@ pub(crate) struct Book {
 
 #[derive(Debug)]
 struct Channel {
+    name: Arc<str>,
     state: State,
     followers: Vec<Follower>,
     /// The last place that we know of.
@@ -110,6 +111,7 @@ impl Book {
         let id = self.followers;
         let Following { mailbox, since, wants_presence, answer } = following;
         let channel = self.channels.entry(name.clone()).or_insert_with(|| Channel {
+            name: name.clone(),
             state: State::Wanted,
             followers: Vec::new(),
             head: None,

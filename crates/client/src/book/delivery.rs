@@ -1,16 +1,16 @@
 //! From what the server sends to who follows.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use serde_json::value::RawValue;
 
-use super::{Book, Channel, Follower, Incoming, State};
+use super::{Book, Follower, Incoming, State};
 use crate::news::{ChannelMessage, News, Position, PresenceChange};
 
 impl Book {
     /// `message` or `room_message` in a channel.
     pub(crate) fn handle_message(&mut self, name: &str, incoming: &Incoming<'_>, now: Instant) {
-        let Some((name, channel)) = self.entry(name) else { return };
+        let Some(channel) = self.channels.get_mut(name) else { return };
         let data = incoming.data.or(incoming.message).unwrap_or(RawValue::NULL);
         let is_followed = channel.state == State::Followed;
         let position = channel.head.as_ref().zip(incoming.offset);
@@ -27,7 +27,7 @@ impl Book {
             }
             let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(Box::from);
             let message = News::Message(ChannelMessage {
-                channel: name.clone(),
+                channel: channel.name.clone(),
                 event: text(&incoming.event),
                 data: data.to_owned(),
                 from: text(&incoming.from),
@@ -50,7 +50,7 @@ impl Book {
 
     /// Something of the moment: who came, who left, who is typing.
     pub(crate) fn handle_moment(&mut self, name: &str, news: &News) {
-        let Some((_, channel)) = self.entry(name) else { return };
+        let Some(channel) = self.channels.get_mut(name) else { return };
         for follower in channel.followers.iter_mut().filter(|it| it.answer.is_none()) {
             if !follower.goes_without(false) {
                 follower.hand(news.clone(), false);
@@ -60,9 +60,9 @@ impl Book {
 
     /// `presence` with who came and left.
     pub(crate) fn handle_presence(&mut self, name: &str, incoming: &Incoming<'_>) {
-        let Some((name, channel)) = self.entry(name) else { return };
+        let Some(channel) = self.channels.get_mut(name) else { return };
         let change = PresenceChange {
-            channel: name.clone(),
+            channel: channel.name.clone(),
             count: incoming.count.unwrap_or(0),
             joined: incoming.joined.clone().unwrap_or_default(),
             left: incoming.left.clone().unwrap_or_default(),
@@ -76,12 +76,6 @@ impl Book {
                 follower.hand(News::Presence(change.clone()), false);
             }
         }
-    }
-
-    fn entry(&mut self, name: &str) -> Option<(Arc<str>, &mut Channel)> {
-        let name = self.channels.get_key_value(name)?.0.clone();
-        let channel = self.channels.get_mut(&name)?;
-        Some((name, channel))
     }
 }
 
