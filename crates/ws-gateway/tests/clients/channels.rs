@@ -183,7 +183,7 @@ async fn a_subscriber_that_does_not_keep_up_misses_nothing_of_a_history() {
 /// what it left out is asked for on the same connection. That all of it has an `eventId`, of which the gateway
 /// sends each connection each but once, takes nothing away from what is asked for.
 #[tokio::test]
-async fn what_the_gateway_left_out_for_a_slow_connection_is_fetched_on_it() {
+async fn a_gap_with_a_range_is_filled_and_not_told() {
     let site =
         Site::open("slow-network", &[("OUTBOX_BYTES_MAX", "64KiB"), ("PING_INTERVAL", "10s")])
             .await;

@@ -4,7 +4,7 @@
 //! own in front of the one gateway. In the end what both followers have seen is compared with what both
 //! publishers were told.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream::FuturesOrdered, stream::select_all};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::{
     ledger::{Accepted, Sighting, judge},
     proxy::{Proxy, Weather},
     scripts::Script,
-    site::Site,
+    site::{Folder, Site, cpu_secs, until},
 };
 
 const CHANNELS: usize = 8;
@@ -31,6 +31,8 @@ const PUBLISH_BYTES: u64 = 230;
 const UNDER_WAY: usize = 400;
 /// Of these the gateway may have so many at once.
 const IN_FLIGHT: usize = 32;
+/// The gateway lives for so long before it is killed.
+const BETWEEN_KILLS: Duration = Duration::from_millis(700);
 /// No message comes for so long, and all is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -146,68 +148,138 @@ async fn listen(mut script: Script) -> (Vec<Sighting>, Accepted) {
     (seen, accepted)
 }
 
-/// One that ends connections so often that as many end as are wanted while so much is carried.
-async fn storm(site: &Site, seed: u64, bytes: u64, ends: u64) -> Proxy {
-    let proxy = site.another_proxy().await;
-    // Some more than are wanted: it is only so on average.
-    proxy.set_weather(Weather::storm(seed, (bytes / (ends + ends / 8 + 10)) as usize));
-    proxy
+/// What is to be gone through.
+struct Course {
+    name: &'static str,
+    messages: u64,
+    /// How many connections of each follower end at least.
+    cuts: u64,
+    /// How often the gateway is killed meanwhile; what it keeps is on the disk then.
+    kills: u64,
+    seed: u64,
+}
+
+/// What came of it.
+struct Outcome {
+    accepted: Accepted,
+    seen_by_rust: Vec<Sighting>,
+    seen_by_javascript: Vec<Sighting>,
+    /// In front of the followers, Rust and JavaScript, and in front of the publishers.
+    proxies: [Proxy; 4],
+}
+
+impl Course {
+    async fn run(&self) -> Outcome {
+        let data = Folder::new(self.name);
+        let site = match self.kills {
+            0 => Site::open(self.name, &[("EVENT_WINDOW", "1h")]).await,
+            _ => Site::open(self.name, &[("DATA_DIR", data.path()), ("EVENT_WINDOW", "1h")]).await,
+        };
+        let each = self.messages / 2;
+        let (followed, published) = (self.messages * MESSAGE_BYTES, each * PUBLISH_BYTES);
+        let proxies = [
+            self.storm(&site, 0, followed, self.cuts).await,
+            self.storm(&site, 1, followed, self.cuts).await,
+            self.storm(&site, 2, published, self.cuts / 5).await,
+            self.storm(&site, 3, published, self.cuts / 5).await,
+        ];
+        let uris = proxies.each_ref().map(|proxy| format!("ws://{}/ws", proxy.address));
+        let queue = QueueConfig { in_flight_max: IN_FLIGHT, ..QueueConfig::default() };
+        let publisher = client(&uris[2], site.token("publisher")).queue(queue).connect();
+        let follower = client(&uris[0], site.token("follower")).connect();
+        let plan = json!({
+            "channels": CHANNELS, "underWay": UNDER_WAY, "inFlight": IN_FLIGHT,
+            "patience": PATIENCE.as_millis() as u64,
+            "follow": { "uri": uris[1], "token": site.token("follower"), "count": self.messages },
+            "publish": { "uri": uris[3], "token": site.token("publisher"), "count": each,
+                         "publisher": JAVASCRIPT },
+        });
+        let started = Instant::now();
+        let mut script = Script::start("numbered.mjs", &plan);
+        let following = tokio::spawn(follow(follower.expect("an address"), self.messages));
+        // Whoever publishes waits until both follow.
+        assert_eq!(script.line().await.as_deref(), Some("ready"));
+        until("the gateway has all subscriptions", async || {
+            site.figure("ws_channel_subscriptions").await >= (2 * CHANNELS) as f64
+        })
+        .await;
+        let publishing = tokio::spawn(publish(publisher.expect("an address"), each));
+        script.go_on().await;
+        let (listened, ()) = tokio::join!(listen(script), self.kill(&site));
+        let (seen_by_javascript, mut accepted) = listened;
+        accepted.extend(publishing.await.expect("it publishes"));
+        let seen_by_rust = following.await.expect("it follows");
+        self.report(&site, started, &proxies).await;
+        Outcome { accepted, seen_by_rust, seen_by_javascript, proxies }
+    }
+
+    /// One that ends connections so often that as many end as are wanted while so much is carried.
+    async fn storm(&self, site: &Site, index: u64, bytes: u64, ends: u64) -> Proxy {
+        let proxy = site.another_proxy().await;
+        // Some more than are wanted: it is only so on average.
+        let life = bytes / (ends + ends / 8 + 10);
+        proxy.set_weather(Weather::storm(self.seed + index, life as usize));
+        proxy
+    }
+
+    async fn kill(&self, site: &Site) {
+        for _ in 0..self.kills {
+            tokio::time::sleep(BETWEEN_KILLS).await;
+            site.kill().await;
+            site.start().await;
+        }
+    }
+
+    async fn report(&self, site: &Site, started: Instant, proxies: &[Proxy; 4]) {
+        let names = ["rust follower", "js follower", "rust publisher", "js publisher"];
+        for (who, proxy) in names.into_iter().zip(proxies) {
+            println!("{who}: {} ended, {:?}", proxy.ended(), proxy.tally());
+        }
+        println!(
+            "{} messages, {} kills, seed {}: {:.1} s; CPU: here {:.1} s, gateway {:.1} s",
+            self.messages,
+            self.kills,
+            self.seed,
+            started.elapsed().as_secs_f64(),
+            cpu_secs("self"),
+            site.cpu_secs().await
+        );
+    }
+}
+
+impl Outcome {
+    /// Everything is there, in order, once.
+    fn judge(&self, course: &Course) {
+        assert_eq!(self.accepted.len() as u64, course.messages / 2 * 2);
+        judge(&self.accepted, &self.seen_by_rust).expect("the Rust client sees all of it");
+        judge(&self.accepted, &self.seen_by_javascript).expect("and so does the other");
+        for proxy in &self.proxies[..2] {
+            assert!(proxy.ended() >= course.cuts, "only {} connections ended", proxy.ended());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_comes_once_and_in_order() {
-    let (messages, cuts) = (wanted("CLIENTS_MESSAGES", MESSAGES), wanted("CLIENTS_CUTS", CUTS));
-    let seed = wanted("CLIENTS_SEED", 6);
-    let each = messages / 2;
-    let site = Site::open("numbered", &[("EVENT_WINDOW", "1h")]).await;
-    let (followed, published) = (messages * MESSAGE_BYTES, each * PUBLISH_BYTES);
-    let proxies = Arc::new([
-        storm(&site, seed, followed, cuts).await,
-        storm(&site, seed + 1, followed, cuts).await,
-        storm(&site, seed + 2, published, cuts / 5).await,
-        storm(&site, seed + 3, published, cuts / 5).await,
-    ]);
-    let uri = |index: usize| format!("ws://{}/ws", proxies[index].address);
-    let started = Instant::now();
-    let queue = QueueConfig { in_flight_max: IN_FLIGHT, ..QueueConfig::default() };
-    let publisher = client(&uri(2), site.token("publisher")).queue(queue).connect();
-    let follower = client(&uri(0), site.token("follower")).connect();
-    let plan = json!({
-        "channels": CHANNELS, "underWay": UNDER_WAY, "inFlight": IN_FLIGHT, "patience": PATIENCE.as_millis() as u64,
-        "follow": { "uri": uri(1), "token": site.token("follower"), "count": messages },
-        "publish": { "uri": uri(3), "token": site.token("publisher"), "count": each, "publisher": JAVASCRIPT },
-    });
-    let mut script = Script::start("numbered.mjs", &plan);
-    let following = tokio::spawn(follow(follower.expect("an address"), messages));
-    // Whoever publishes waits until both follow.
-    assert_eq!(script.line().await.as_deref(), Some("ready"));
-    crate::site::until("the gateway has all subscriptions", async || {
-        site.figure("ws_channel_subscriptions").await >= (2 * CHANNELS) as f64
-    })
-    .await;
-    let publishing = tokio::spawn(publish(publisher.expect("an address"), each));
-    script.go_on().await;
-    let (seen_by_javascript, told_javascript) = listen(script).await;
-    let mut accepted = publishing.await.expect("it publishes");
-    accepted.extend(told_javascript);
-    let seen_by_rust = following.await.expect("it follows");
-    let took = started.elapsed();
-    for (who, proxy) in ["rust follower", "js follower", "rust publisher", "js publisher"]
-        .into_iter()
-        .zip(proxies.iter())
-    {
-        println!("{who}: {} ended, {:?}", proxy.ended(), proxy.tally());
-    }
-    println!(
-        "{messages} messages, seed {seed}: {:.1} s; CPU: here {:.1} s, gateway {:.1} s",
-        took.as_secs_f64(),
-        crate::site::cpu_secs("self"),
-        site.cpu_secs().await
-    );
-    assert_eq!(accepted.len() as u64, 2 * each);
-    judge(&accepted, &seen_by_rust).expect("all of it, in order, once: for the Rust client");
-    judge(&accepted, &seen_by_javascript).expect("all of it, in order, once: for the other");
-    for proxy in &proxies[..2] {
-        assert!(proxy.ended() >= cuts, "only {} connections ended", proxy.ended());
-    }
+    let course = Course {
+        name: "numbered",
+        messages: wanted("CLIENTS_MESSAGES", MESSAGES),
+        cuts: wanted("CLIENTS_CUTS", CUTS),
+        kills: 0,
+        seed: wanted("CLIENTS_SEED", 6),
+    };
+    course.run().await.judge(&course);
+}
+
+/// Beside the connections the gateway itself: it is killed again and again, and has what it keeps on the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_survives_a_cut_and_is_there_once() {
+    let course = Course {
+        name: "killed",
+        messages: wanted("CLIENTS_MESSAGES", 10_000).min(10_000),
+        cuts: wanted("CLIENTS_CUTS", 50).min(50),
+        kills: 5,
+        seed: wanted("CLIENTS_SEED", 6) + 10,
+    };
+    course.run().await.judge(&course);
 }
