@@ -1,6 +1,11 @@
-//! The client in Rust that the pages show is that of the crate's page, which compiles.
+//! The client in Rust that the pages show is that of the crate's page, which compiles, and the defaults that they tell
+//! are its own.
 
-use crate::page::{README, blocks};
+use std::time::Duration;
+
+use ws_client::{BackoffConfig, PoolConfig, QueueConfig};
+
+use crate::page::{README, blocks, table};
 
 const CLIENTS: &str = include_str!("../../../../docs/clients.md");
 const CRATE: &str = include_str!("../../../client/README.md");
@@ -19,4 +24,39 @@ fn the_pages_quote_the_client_that_compiles() {
         let shown = shown.next().unwrap();
         assert!(compiled.contains(&shown), "{name} shows another client than\n\n{compiled}");
     }
+}
+
+#[test]
+fn the_defaults_of_the_options_are_those_of_the_code() {
+    let seconds = |duration: Duration| format!("{} s", duration.as_secs());
+    let unless_set = |bound: Option<u32>| bound.map_or("none".to_owned(), |it| it.to_string());
+    let (backoff, queue) = (BackoffConfig::default(), QueueConfig::default());
+    let entries = format!("{},{:03}", queue.entries_max / 1000, queue.entries_max % 1000);
+    let turns = [
+        queue.refusals_max.to_string(),
+        seconds(queue.retry_delay),
+        queue.passes_max.to_string(),
+        unless_set(queue.losses_max),
+    ];
+    let expected = [
+        ("backoff.base`, `cap", format!("{}, {}", seconds(backoff.base), seconds(backoff.cap))),
+        ("backoff.jitter", format!("{:?}", backoff.jitter).to_lowercase()),
+        ("backoff.attempts_max", unless_set(backoff.attempts_max)),
+        ("backoff.reset_after", seconds(backoff.reset_after)),
+        (
+            "queue.entries_max`, `bytes_max",
+            format!("{entries} of each priority, {} MiB in all", queue.bytes_max >> 20),
+        ),
+        ("queue.in_flight_max", queue.in_flight_max.to_string()),
+        ("queue.refusals_max`, `retry_delay`, `passes_max`, `losses_max", turns.join(", ")),
+    ];
+    let rows = table(CLIENTS, "## Options");
+    for (option, default) in expected {
+        let row = rows.iter().find(|row| row[0] == option);
+        let row = row.unwrap_or_else(|| panic!("no row for {option}"));
+        assert_eq!(row[2], default, "{option}");
+    }
+    let pool = PoolConfig::default();
+    let bounds = format!("({} and {} in Rust", pool.connections_per_host_max, pool.connections_max);
+    assert!(CLIENTS.contains(&bounds), "{bounds}");
 }
