@@ -17,16 +17,19 @@ pub(super) const FILES: &[File] = files![
     "index.html",
     "style.css",
     "main.js",
+    "catalogue.js",
     "dialogs.js",
     "elements.js",
     "figures.js",
     "frames.js",
     "history.js",
     "link.js",
+    "pane.js",
     "playground.js",
     "plots.js",
     "snippets.js",
     "tables.js",
+    "token.js",
 ];
 
 impl File {

@@ -86,6 +86,15 @@ export async function two_panes_hear_each_other_and_weigh_each_frame({ browser, 
   assert.equal(await first.locator(".frame").count(), 0);
   await first.locator("text=Disconnect").click();
   assert.match(await first.locator(".status").innerText(), /Not connected/);
+
+  // Another name is somebody else, and no name is nobody.
+  const [user] = await first.locator("form input").all();
+  for (const [name, told] of [["carol", /Connected as carol/], ["", /Connected; not authenticated/]]) {
+    await user.fill(name);
+    await first.locator("header button").click();
+    await first.locator(".status", { hasText: told }).waitFor();
+    await first.locator("header button").click();
+  }
   between.close();
 }
 

@@ -32,12 +32,12 @@ export class Palette {
   }
 }
 
-/** The least of 1, 2, 2.5, 5 times a power that is not below; of two for bytes, of ten otherwise. */
+/** A round number that is not below: for bytes a power of two. */
 export function niceCeiling(value, isBytes) {
   if (!(value > 0)) return 1;
   if (isBytes) return 2 ** Math.ceil(Math.log2(value));
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].find((step) => step * power >= value * (1 - 1e-9)) * power;
+  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value * (1 - 1e-9)) * power;
 }
 
 export class Plot {

@@ -36,7 +36,7 @@ class Listing {
     this.#search = element("input", { type: "search", placeholder, autocomplete: "off", spellcheck: false, "aria-label": placeholder });
     this.tools = element("div", { class: "search", role: "search" }, this.#search);
     this.#body = element("tbody");
-    const heads = columns.map(([title, kind]) => element("th", { scope: "col", class: kind ?? "" }, title));
+    const heads = columns.map(([title, kind]) => element("th", { scope: "col", class: kind ?? "" }, title || element("span", { class: "unseen" }, "Actions")));
     this.table = element("table", { "aria-label": label }, element("thead", {}, element("tr", {}, ...heads)), this.#body);
     this.columns = columns;
     this.#none = element("p", { class: "none" }, "Waiting for the gateway…");
