@@ -263,7 +263,7 @@ async fn not_found<A: Application>(
     }
     let ours = &shared.path;
     let sentence = format!(
-        "Nothing is here: WebSockets are at {ours}, and there are /health, /ready, /stats and /metrics"
+        "Nothing is here: WebSockets are at {ours}, and there are /health, /ready, /stats, /metrics and /client.js"
     );
     json_response(StatusCode::NOT_FOUND, &json!({ "error": sentence, "code": "not_found" }))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use ws_broker::Status;
-use ws_handler::{Application, Histogram};
+use ws_handler::{Application, ChannelStats, HandlerStats, Histogram};
 
 use super::{Inner, process};
 use crate::{
@@ -15,26 +15,25 @@ use crate::{
 impl<A: Application> Inner<A> {
     /// How things are now. Looks at the health of all connections, so not within the runtime.
     pub(super) fn sample(&self) -> Value {
-        let stats = self.handler.stats();
+        let (stats, channels) = (self.handler.stats(), self.handler.channel_stats());
         json!({
             "type": "sample",
             "at": self.now_ms(),
             "uptimeMs": u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "gauges": self.gauges(),
-            "counters": self.counters(),
+            "gauges": self.gauges(&stats, &channels),
+            "counters": self.counters(&stats, &channels),
             "ends": pairs(&stats.ends),
             "rejections": pairs(&stats.rejections),
             "errors": pairs(&stats.errors),
             "messages": pairs(&stats.messages),
-            "channel_events": pairs(&self.handler.channel_stats().counts),
+            "channel_events": pairs(&channels.counts),
             "round_trips": round_trips(&stats.round_trips),
             "broker": self.broker(),
         })
     }
 
-    fn gauges(&self) -> Value {
-        let (stats, health) = (self.handler.stats(), self.handler.recent_health());
-        let channels = self.handler.channel_stats();
+    fn gauges(&self, stats: &HandlerStats, channels: &ChannelStats) -> Value {
+        let health = self.handler.recent_health();
         let compression = self.handler.config().compression.stats();
         let mut gauges = json!({
             "connections": stats.connections,
@@ -59,14 +58,12 @@ impl<A: Application> Inner<A> {
         gauges
     }
 
-    fn counters(&self) -> Value {
-        let stats = self.handler.stats();
+    fn counters(&self, stats: &HandlerStats, channels: &ChannelStats) -> Value {
         let config = self.handler.config();
         let (traffic, sizes) = (self.handler.meter().traffic(), config.validator.stats());
         let compression = config.compression.stats();
-        let channel_counts = self.handler.channel_stats().counts;
         let in_channels = |label: &str| {
-            channel_counts.iter().find(|(known, _)| *known == label).map_or(0, |(_, count)| *count)
+            channels.counts.iter().find(|(known, _)| *known == label).map_or(0, |(_, count)| *count)
         };
         let limits = &config.limits;
         let connects = limits.connects.as_ref().map_or(0, |it| it.stats().denied);

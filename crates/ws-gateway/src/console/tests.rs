@@ -42,9 +42,13 @@ fn look(console: &Console<Upstream>, room: usize) -> (DuplexStream, JoinHandle<(
 }
 
 async fn sampling_has_ended(console: &Console<Upstream>) -> u64 {
-    while console.0.sampling.lock().is_running {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let ending = async {
+        while console.0.sampling.lock().is_running {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(10), ending).await;
+    assert!(ended.is_ok(), "it goes on although nobody looks");
     console.0.sampling.lock().samples
 }
 

@@ -19,10 +19,15 @@ struct File {
     tag: HeaderValue,
 }
 
-/// What is served, by the path. In a script's address its neighbours are found, too.
-static FILES: LazyLock<[(&str, File); 1]> = LazyLock::new(|| {
+/// What is served, by the path: what pages need. Scripts find their neighbours beside them.
+static FILES: LazyLock<[(&str, File); 3]> = LazyLock::new(|| {
     let script = |text| File::new(text, "text/javascript; charset=utf-8");
-    [("/client.js", script(include_str!("../../../client/js/client.js")))]
+    let types = |text| File::new(text, "text/plain; charset=utf-8");
+    [
+        ("/client.js", script(include_str!("../../../client/js/client.js"))),
+        ("/client.d.ts", types(include_str!("../../../client/js/client.d.ts"))),
+        ("/websocket-client.js", script(include_str!("../../../client/js/websocket-client.js"))),
+    ]
 });
 
 /// The routes, which are there for everybody.

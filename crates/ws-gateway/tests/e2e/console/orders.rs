@@ -42,17 +42,15 @@ async fn a_user_is_disconnected_everywhere() {
     let answer = viewer.ask_console(order.clone()).await;
     assert_eq!((&answer["type"], &answer["user"]), (&json!("disconnected"), &json!("ada")));
     assert_eq!(here.closed().await, (1008, "Signed out".to_owned()));
+    house.emptied().await;
     // Until the two have found each other only those who are here are reached.
-    let told = async {
-        loop {
-            viewer.ask_console(order.clone()).await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    tokio::select! {
-        () = told => {}
-        closed = there.closed() => assert_eq!(closed, (1008, "Signed out".to_owned())),
+    let mut elsewhere = 0;
+    while elsewhere == 0 {
+        let answer = viewer.ask_console(order.clone()).await;
+        elsewhere = answer["count"].as_u64().expect("a number");
+        assert_eq!(answer.get("complete"), None, "{answer}");
     }
+    assert_eq!((elsewhere, there.closed().await), (1, (1008, "Signed out".to_owned())));
     bob.has_heard_all().await;
     let nobody = viewer.ask_console(json!({ "type": "disconnect", "user": "eve" })).await;
     assert_eq!(nobody, json!({ "type": "disconnected", "user": "eve", "count": 0 }));

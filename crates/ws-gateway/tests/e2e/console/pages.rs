@@ -73,6 +73,13 @@ async fn the_page_and_its_files_say_what_they_are_and_run_nothing_of_others() {
 #[tokio::test]
 async fn the_client_library_is_served_to_everybody_and_known_again() {
     let house = House::open(&[]);
+    for (path, text) in [
+        ("/client.d.ts", include_str!("../../../../client/js/client.d.ts")),
+        ("/websocket-client.js", include_str!("../../../../client/js/websocket-client.js")),
+    ] {
+        let file = get(house.address, path).await;
+        assert_eq!((file.status, &*file.body), (200, text), "{path}");
+    }
     let path = "/client.js";
     let file = get(house.address, path).await;
     assert_eq!(file.body, include_str!("../../../../client/js/client.js"));
