@@ -101,25 +101,26 @@ export function Client(url, options = {}) {
     const { status: told = code, message = reason, retryAfterMs } = refused;
     drop();
     if (Date.now() - mine.readyAt >= resetAfter) attempts = renewals = 0;
-    renewals = /3000|401/.test(told) ? renewals + 1 : 0;
+    renewals = /^(3000|401)$/.test(told) ? renewals + 1 : 0;
     if (code === 1000) return stop("disconnected", code, reason);
     if (code === 1008 || (/^4(?!08|25|29)..$/.test(told) && renewals !== 1)) return stop("error", told, message);
-    fail(new GatewayError(told, message));
-    if (status === "offline") return setState("reconnecting");
-    const patience = { slow: 5e3, unstable: 2e3 }[status] ?? 0;
+    const patience = { slow: 5e3, unstable: 2e3, offline: 1 }[status] ?? 0;
     if (attempts >= attemptsMax && !patience) return stop("error", told, "attempts used up");
-    const spread = Math.min(cap, base * 2 ** attempts++) * (1 - { full: 1, equal: 0.5, none: 0 }[jitter] * Math.random());
+    const spread = Math.min(cap, base * 2 ** attempts) * (1 - { full: 1, equal: 0.5, none: 0 }[jitter] * Math.random());
     const least = retryAfterMs ?? (/1001|1006|1012/.test(code) ? 0 : base);
     comeBack(mine.goodbye ?? (renewals === 1 ? 0 : Math.max(spread, patience, least)));
+    fail(new GatewayError(told, message));
   };
 
   const comeBack = (delay) => {
-    metrics.reconnectAttempts++;
-    retry = later(delay, attempt);
+    if (status !== "offline") {
+      attempts++;
+      metrics.reconnectAttempts++;
+      retry = later(delay, attempt);
+    }
     setState("reconnecting");
   };
 
-  // A half-open socket closes late or never.
   const drop = (reason) => {
     const { socket, timer, liveness } = link ?? {};
     link = null;
@@ -403,6 +404,7 @@ export function Client(url, options = {}) {
   const enqueue = (lane, message, idField, entry) => {
     const id = "c" + ++count;
     const text = JSON.stringify(idField ? { ...message, [idField]: id } : message);
+    lane.size++;
     entries.set(id, Object.assign(entry, { id, lane, text, idField, refusals: 0 }));
     return entry;
   };
@@ -411,11 +413,9 @@ export function Client(url, options = {}) {
     const entry = { ...defer(), resend };
     try {
       if (client.stopped) throw client.stopped.error;
-      const lane = lanes[LANES.indexOf(priority) || NaN];
-      lane.size++;
-      enqueue(lane, message, idField, entry);
+      enqueue(lanes[LANES.indexOf(priority) || NaN], message, idField, entry);
       bytes += entry.text.length;
-      if (lane.size > entriesMax || bytes > bytesMax) settle(entry, new GatewayError("queue_full"));
+      if (entry.lane.size > entriesMax || bytes > bytesMax) settle(entry, new GatewayError("queue_full"));
       if (timeout) entry.deadline = later(timeout, () => settle(entry, new GatewayError("timed_out")));
       client.connect();
       pump();
@@ -451,7 +451,7 @@ export function Client(url, options = {}) {
     (isAsk && error.code !== "rate_limited" ? entry : entry.lane).heldUntil = Date.now() + wait;
     clearTimeout(entry.timer);
     entry.isSent = false;
-    later(wait, pump);
+    later(wait, pump).unref?.();
   };
 
   const pump = () => {
@@ -473,7 +473,7 @@ export function Client(url, options = {}) {
       lane.passed = 0;
       entry.isSent = true;
       writeText(entry.text);
-      if (!entry.idField) settle(entry);
+      if (!entry.idField) queueMicrotask(() => settle(entry));
       else if (entry.idField !== "id") entry.timer = later(requestTimeout, () => settle(entry, new GatewayError("timed_out")));
       else if (lane !== asks) entry.timer = later(ackTimeout, () => repeat(entry));
     }

@@ -98,7 +98,7 @@ test("after 1012 it comes back", async (t) => {
 });
 
 test("after 1013 it waits at least the base", async (t) => {
-  for (const code of [1013, 1002, 1005, 1009, 1011, 4001, 3999]) {
+  for (const code of [1013, 1002, 1005, 1009, 1011, 4001, 3999, 4010, 4401]) {
     const world = await connected(t);
     world.random = 0.3;
     world.socket.end(code);

@@ -149,6 +149,20 @@ test("handlers may close and unsubscribe from within", async (t) => {
   assert.equal(world.socket.all("unsubscribe").length, 1);
 });
 
+test("a handler of errors may close", async (t) => {
+  const world = await connected(t);
+  world.client.on("error", () => world.client.close());
+  world.socket.end(1006);
+  assert.equal(world.client.state, "disconnected");
+  assert.equal(await world.untilNextAttempt(20_000), null);
+  world.client.connect();
+  await flush();
+  world.socket.accept();
+  assert.equal(world.client.state, "connected");
+  world.socket.say("{");
+  assert.equal(world.client.state, "disconnected");
+});
+
 test("a socket that cannot be made is an attempt that failed", async (t) => {
   const world = new World(t);
   let count = 0;
@@ -170,7 +184,9 @@ test("what cannot be said is refused and nothing else", async (t) => {
   const world = await connected(t);
   const circle = {};
   circle.self = circle;
-  for (const data of [circle, 5n]) await assert.rejects(world.client.publish("news", data), { code: "invalid" });
+  for (let count = 0; count < 1_001; count++) {
+    for (const data of [circle, 5n]) await assert.rejects(world.client.publish("news", data), { code: "invalid" });
+  }
   await assert.rejects(world.client.publish("news", 1, { priority: "subscribe" }), { code: "invalid" });
   assert.throws(() => new Client("not a URL"), TypeError);
   const sent = outcome(world.client.publish("news", 1));

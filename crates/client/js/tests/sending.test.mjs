@@ -270,3 +270,16 @@ test("typing is not kept", async (t) => {
   await world.reconnect();
   assert.deepEqual(world.socket.sent, []);
 });
+
+test("thousands that waited are written at once", async (t) => {
+  const world = new World(t);
+  await world.start();
+  const all = ["critical", "high", "normal", "low"].flatMap((priority) =>
+    Array.from({ length: 1_000 }, () => world.client.send({ type: "heartbeat" }, { priority })),
+  );
+  world.socket.accept();
+  assert.equal(world.socket.all("heartbeat").length, 4_000);
+  await Promise.all(all);
+  world.client.send({ type: "heartbeat" });
+  assert.equal(world.socket.all("heartbeat").length, 4_001, "and make room");
+});
