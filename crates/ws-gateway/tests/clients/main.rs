@@ -17,4 +17,5 @@ mod process;
 mod proxy;
 mod scripts;
 mod site;
+mod tls;
 mod wave;

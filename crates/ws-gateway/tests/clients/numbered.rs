@@ -217,7 +217,7 @@ impl Course {
     async fn storm(&self, site: &Site, index: u64, bytes: u64, ends: u64) -> Proxy {
         let proxy = site.another_proxy().await;
         // Some more than are wanted: it is only so on average.
-        let life = bytes / (ends + ends / 8 + 10);
+        let life = bytes / (ends + ends / 8 + 20);
         proxy.set_weather(Weather::storm(self.seed + index, life as usize));
         proxy
     }
