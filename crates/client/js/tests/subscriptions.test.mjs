@@ -201,6 +201,25 @@ test("a subscriber that does not keep up misses nothing of a history", async (t)
   assert.deepEqual(slow.position, { epoch: "e1", offset: 3_001 });
 });
 
+test("what comes while a subscriber catches up is not put before what it missed", async (t) => {
+  const world = await connected(t);
+  const pending = world.client.subscribe("news");
+  world.socket.subscribed(history(0));
+  const reader = (await pending)[Symbol.asyncIterator]();
+  for (let offset = 1; offset <= 1_100; offset++) world.socket.say(message("news", offset));
+  const heard = [];
+  const read = async (count) => {
+    for (let index = 0; index < count; index++) heard.push((await reader.next()).value.data);
+  };
+  await read(10);
+  world.socket.say(message("news", 1_101));
+  await read(1_014);
+  assert.deepEqual(world.socket.subscribed(history(1_101, { recovered: true })), { epoch: "e1", offset: 1_024 });
+  for (let offset = 1_025; offset <= 1_101; offset++) world.socket.say(message("news", offset));
+  await read(77);
+  assert.deepEqual(heard, Array.from({ length: 1_101 }, (_, index) => index + 1));
+});
+
 test("a position tells what was taken and not what waits", async (t) => {
   const world = await connected(t);
   const pending = world.client.subscribe("news");
