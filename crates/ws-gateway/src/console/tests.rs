@@ -41,6 +41,12 @@ fn look(console: &Console<Upstream>, room: usize) -> (DuplexStream, JoinHandle<(
     (ours, tokio::spawn(viewer::serve(inner, stream, visitor, place)))
 }
 
+/// Waits until a viewer is not served any more.
+async fn ended(served: JoinHandle<()>) {
+    let served = tokio::time::timeout(Duration::from_secs(120), served).await;
+    served.expect("it is served although it is not there").unwrap();
+}
+
 async fn sampling_has_ended(console: &Console<Upstream>) -> u64 {
     let ending = async {
         while console.0.sampling.lock().is_running {
@@ -58,7 +64,7 @@ async fn a_viewer_that_does_not_read_is_dropped() {
     // Room for what is said first, and not for many samples.
     let (_socket, served) = look(&console, 8 * 1024);
     let began = Instant::now();
-    served.await.unwrap();
+    ended(served).await;
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(console.0.viewers(), 0);
     sampling_has_ended(&console).await;
@@ -70,7 +76,7 @@ async fn a_viewer_that_has_vanished_is_gone_within_a_minute() {
     // Whatever is sent finds room on the way, and nothing comes back.
     let (_socket, served) = look(&console, 16 << 20);
     let began = Instant::now();
-    served.await.unwrap();
+    ended(served).await;
     let took = began.elapsed();
     assert!((20..60).contains(&took.as_secs()), "{took:?}");
     assert_eq!(console.0.viewers(), 0);
