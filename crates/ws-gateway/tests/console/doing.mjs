@@ -222,7 +222,7 @@ export async function a_thousand_reconnects_leave_nothing_behind({ browser, cons
     return { nodes, jsEventListeners, usedSize };
   };
   // Until the list of frames is as full as it gets.
-  await reconnect(250);
+  await reconnect(180);
   const before = await held();
   await reconnect(1_000);
   const after = await held();

@@ -24,11 +24,13 @@ stories! {
     the_page_loads_and_asks_nobody_else [];
     the_figures_follow_the_traffic [];
     rates_and_quantiles_are_right_and_memory_is_bounded [];
+    long_frames_are_not_kept_whole [];
     two_panes_hear_each_other_and_weigh_each_frame ["--compression-enabled", "false"];
     what_is_deflated_is_told_as_about_so_much [];
     a_connection_is_found_and_closed [];
     what_others_write_is_text_and_no_markup [];
     a_wrong_key_is_asked_for_again [];
+    a_token_of_an_address_is_no_part_of_a_program [];
     the_page_comes_back_with_the_gateway [];
     the_keyboard_reaches_everything [];
     each_text_stands_out_from_what_is_behind_it [];

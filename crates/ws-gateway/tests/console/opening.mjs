@@ -49,6 +49,22 @@ export async function a_wrong_key_is_asked_for_again({ browser, console: address
   await until(other, "the key is asked for", "document.getElementById('ask-key').open", Boolean);
 }
 
+/** An address may be anybody's, and a copy is run in a shell. */
+export async function a_token_of_an_address_is_no_part_of_a_program({ browser, console: address }) {
+  const { origin } = new URL(address);
+  const key = /key=([^&]+)/.exec(address)[1];
+  for (const token of ["eyJ0eX$(touch${IFS}x)", "eyJ0eX`id`", 'eyJ0eX", alert(1), "', "eyJ0eX\nid\n", "eyJ0eX\\"]) {
+    const page = await open(browser, `${origin}/#key=${key}&token=${encodeURIComponent(token)}`);
+    for (const language of ["Browser", "Node", "Rust", "curl"]) {
+      await page.click(`[role=tab]:text-is("${language}")`);
+      const program = await page.textContent("#snippet");
+      assert.match(program, /YOUR-TOKEN/, `${language} of ${token}`);
+      assert.ok(!program.includes("eyJ0eX"), `${language} of ${token}`);
+    }
+    await page.close();
+  }
+}
+
 export async function the_page_comes_back_with_the_gateway({ browser, address, console: console_ }) {
   const { hash, origin } = new URL(console_);
   const between = await wire(origin);

@@ -237,3 +237,29 @@ export async function rates_and_quantiles_are_right_and_memory_is_bounded({ brow
   told.quantiles.forEach((value, index) => assert.ok(Math.abs(value - [0.0015, 0.002, 0.006, 0.01][index]) < 1e-9, `${value}`));
   assert.equal(told.nothing, "NaN");
 }
+
+/** Of what is long only the beginning is kept, and a flood is not weighed all at once. */
+export async function long_frames_are_not_kept_whole({ browser, console: console_ }) {
+  const page = await open(browser, console_);
+  const tools = await page.context().newCDPSession(page);
+  const flood = await page.evaluate(async () => {
+    const { Frames, sizeOnWire } = await import("/console/frames.js");
+    const long = (index) => new TextDecoder().decode(new Uint8Array(1 << 20).fill(97 + (index % 26)));
+    window.kept = new Frames("of a test");
+    for (let index = 0; index < 300; index += 1) {
+      const text = `{"type":"${index % 2 ? long(index) : "message"}","data":"${long(index)}"}`;
+      window.kept.add(text, false, { size: text.length, isClose: false });
+      // As messages come: each in a task of its own.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    const seen = { isSent: false, extensions: "permessage-deflate", threshold: 1024 };
+    return Promise.all(Array.from({ length: 20 }, (_, index) => sizeOnWire(long(index), seen)));
+  });
+  for (let time = 0; time < 3; time += 1) await tools.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await tools.send("Runtime.getHeapUsage");
+  assert.ok(usedSize < 64 * 1024 * 1024, `${usedSize} bytes are held for 300 frames of a MiB or two`);
+  const bounded = flood.filter(({ isAtMost }) => isAtMost);
+  assert.deepEqual([flood.length, bounded.length], [20, 16]);
+  assert.ok(bounded.every(({ size }) => size === (1 << 20) + 10), "what is not weighed is told as it would travel undeflated");
+  assert.ok(flood.every(({ isClose, isAtMost, size }) => isClose && (isAtMost || size < 10_000)));
+}

@@ -14,7 +14,7 @@ if (!told) throw new Error(`there is no story ${story}`);
 const patience = setTimeout(() => {
   console.error(`${story} took too long`);
   process.exit(1);
-}, 300_000);
+}, 600_000);
 
 const browser = await launch();
 try {
