@@ -20,9 +20,9 @@ export class WebSocketClient extends Client {
 }
 
 export interface PoolOptions extends ClientOptions {
-  /** Of all hosts together. 100. */
+  /** Of all hosts together. 32. */
   connectionsMax?: number;
-  /** 10. */
+  /** 4. */
   connectionsPerHostMax?: number;
   /** How long {@link Pool.get} waits for room and for the connection. 10,000 ms. */
   connectionTimeout?: number;

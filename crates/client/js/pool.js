@@ -8,7 +8,7 @@ export class Pool {
   #options;
   #clientOptions;
 
-  constructor({ connectionsMax = 100, connectionsPerHostMax = 10, connectionTimeout = 10_000, idleTimeout = 60_000, ...clientOptions } = {}) {
+  constructor({ connectionsMax = 32, connectionsPerHostMax = 4, connectionTimeout = 10_000, idleTimeout = 60_000, ...clientOptions } = {}) {
     this.#options = { connectionsMax, connectionsPerHostMax, connectionTimeout, idleTimeout };
     this.#clientOptions = clientOptions;
   }
