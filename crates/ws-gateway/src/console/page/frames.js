@@ -5,7 +5,11 @@ import { bytes, copy, count, element, setText, timeOfDay } from "./elements.js";
 /** So many are kept, and of each so much of its text. */
 const FRAMES_MAX = 500;
 const TEXT_MAX = 16 * 1024;
+const KIND_MAX = 64;
+/** So many bytes are deflated at once to see what they weigh. */
+const DEFLATING_MAX = 4 * 1024 * 1024;
 const ENCODER = new TextEncoder();
+let deflating = 0;
 
 /** A frame's bytes: two of the head, a longer length where it needs one, a mask from clients (RFC 6455 §5.2). */
 export function frameBytes(payload, isMasked) {
@@ -14,10 +18,15 @@ export function frameBytes(payload, isMasked) {
 }
 
 async function deflated(payload) {
-  const stream = new Blob([payload]).stream().pipeThrough(new CompressionStream("deflate-raw"));
-  let length = 0;
-  for await (const chunk of chunks(stream)) length += chunk.length;
-  return length;
+  deflating += payload.length;
+  try {
+    const stream = new Blob([payload]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+    let length = 0;
+    for await (const chunk of chunks(stream)) length += chunk.length;
+    return length;
+  } finally {
+    deflating -= payload.length;
+  }
 }
 
 /** As not every browser iterates streams. */
@@ -28,23 +37,31 @@ async function* chunks(stream) {
 
 /**
  * What a text message weighs: exact where it travels as it is, close where it was deflated, which a page cannot see.
- * The gateway deflates from a threshold on; browsers deflate whatever becomes smaller by it.
+ * The gateway deflates from a threshold on; browsers deflate whatever becomes smaller by it. In a flood nobody waits for
+ * all of that: then it is told what it is at most.
  */
 export async function sizeOnWire(text, { isSent, extensions, threshold }) {
   const payload = ENCODER.encode(text);
   const plain = frameBytes(payload.length, isSent);
   const mayDeflate = extensions.includes("permessage-deflate") && (isSent || payload.length >= threshold);
   if (!mayDeflate) return { size: plain, isClose: false };
+  if (deflating + payload.length > DEFLATING_MAX) return { size: plain, isClose: true, isAtMost: true };
   const small = frameBytes(await deflated(payload), isSent);
   return { size: Math.min(plain, small), isClose: true };
 }
 
-/** What a message says that it is. */
+/** The beginning of a text as a text of its own: a slice would keep all that it is a part of. */
+function beginning(text, most) {
+  return text.length > most ? JSON.parse(JSON.stringify(text.slice(0, most))) : text;
+}
+
+/** What a message says that it is, in so many letters as there is room for. */
 function kindOf(text) {
   try {
     const message = JSON.parse(text);
     const type = typeof message?.type === "string" ? message.type : "JSON";
-    return { type: type === "error" ? `error ${message.code ?? ""}`.trim() : type, hasFailed: type === "error" };
+    const told = type === "error" ? `error ${message.code ?? ""}`.trim() : type;
+    return { type: beginning(told, KIND_MAX), hasFailed: type === "error" };
   } catch {
     return { type: "text", hasFailed: false };
   }
@@ -89,7 +106,7 @@ export class Frames {
   /** A frame that travelled: `size` is what it weighs, or a promise of `{size, isClose}`. */
   add(text, isSent, size) {
     const { type, hasFailed } = kindOf(text);
-    const row = { kind: isSent ? "sent" : "received", type, hasFailed, at: Date.now(), text: text.slice(0, TEXT_MAX), more: Math.max(0, text.length - TEXT_MAX) };
+    const row = { kind: isSent ? "sent" : "received", type, hasFailed, at: Date.now(), text: beginning(text, TEXT_MAX), more: Math.max(0, text.length - TEXT_MAX) };
     this.#put(row);
     // Those of now: a size that is known after the list was cleared counts no more.
     const totals = this.#totals[row.kind];
@@ -168,7 +185,7 @@ export class Frames {
 
   #weigh({ size, known }) {
     setText(size, weight(known));
-    size.title = `${known.isClose ? "about " : ""}${known.size} bytes`;
+    size.title = `${known.isAtMost ? "at most " : known.isClose ? "about " : ""}${known.size} bytes`;
   }
 
   #write(row) {
@@ -207,6 +224,6 @@ export class Frames {
 }
 
 /** Small sizes to the byte: that is what one looks for. */
-function weight({ size, isClose }) {
-  return `${isClose ? "≈ " : ""}${size < 10_000 ? `${count(size)} B` : bytes(size)}`;
+function weight({ size, isClose, isAtMost }) {
+  return `${isAtMost ? "≤ " : isClose ? "≈ " : ""}${size < 10_000 ? `${count(size)} B` : bytes(size)}`;
 }
