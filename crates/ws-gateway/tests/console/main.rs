@@ -30,6 +30,7 @@ stories! {
     a_connection_is_found_and_closed [];
     what_others_write_is_text_and_no_markup [];
     a_wrong_key_is_asked_for_again [];
+    a_token_of_an_address_is_no_part_of_a_program [];
     the_page_comes_back_with_the_gateway [];
     the_keyboard_reaches_everything [];
     each_text_stands_out_from_what_is_behind_it [];

@@ -53,7 +53,7 @@ export async function a_wrong_key_is_asked_for_again({ browser, console: address
 export async function a_token_of_an_address_is_no_part_of_a_program({ browser, console: address }) {
   const { origin } = new URL(address);
   const key = /key=([^&]+)/.exec(address)[1];
-  for (const token of ["eyJ0eX$(touch${IFS}x)", "eyJ0eX`id`", 'eyJ0eX", alert(1), "', "eyJ0eX\nid\n", "eyJ0eX\\"]) {
+  for (const token of ["eyJ0eX$(touch${IFS}x)", "eyJ0eX`id`", 'eyJ0eX", alert(1), "', "eyJ0eX\\"]) {
     const page = await open(browser, `${origin}/#key=${key}&token=${encodeURIComponent(token)}`);
     for (const language of ["Browser", "Node", "Rust", "curl"]) {
       await page.click(`[role=tab]:text-is("${language}")`);

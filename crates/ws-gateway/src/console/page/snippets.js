@@ -3,6 +3,8 @@
 import { copy, element } from "./elements.js";
 
 const MASK = "…".padStart(9, "•");
+/** What a token is made of (RFC 9110 §11.2). Whatever else came with an address would be part of the program that is copied. */
+const TOKEN = /^[\w.~+/=-]+$/;
 
 /** Each takes `{origin, address, token}` and gives a program that runs as it stands. */
 export const SNIPPETS = [
@@ -109,7 +111,7 @@ export class Snippets {
   }
 
   set token(token) {
-    this.#token = token;
+    this.#token = TOKEN.test(token) ? token : "";
     this.#draw();
   }
 
