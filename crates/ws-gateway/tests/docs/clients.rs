@@ -9,6 +9,7 @@ use crate::page::{README, blocks, table};
 
 const CLIENTS: &str = include_str!("../../../../docs/clients.md");
 const CRATE: &str = include_str!("../../../client/README.md");
+const POOL: &str = include_str!("../../../client/js/pool.js");
 
 /// Without what a function around it moves to the right.
 fn flat(lines: &[&str]) -> String {
@@ -56,7 +57,12 @@ fn the_defaults_of_the_options_are_those_of_the_code() {
         let row = row.unwrap_or_else(|| panic!("no row for {option}"));
         assert_eq!(row[2], default, "{option}");
     }
-    let pool = PoolConfig::default();
-    let bounds = format!("({} and {} in Rust", pool.connections_per_host_max, pool.connections_max);
-    assert!(CLIENTS.contains(&bounds), "{bounds}");
+    // The pool's are the same in both languages.
+    let PoolConfig { connections_max, connections_per_host_max, .. } = PoolConfig::default();
+    let told = format!("({connections_per_host_max} and {connections_max}, unless");
+    assert!(CLIENTS.contains(&told), "{told}");
+    let there = format!(
+        "connectionsMax = {connections_max}, connectionsPerHostMax = {connections_per_host_max},"
+    );
+    assert!(POOL.contains(&there), "{there}");
 }
