@@ -11,6 +11,7 @@ const API_KEY_BYTES_MIN: usize = 16;
 
 impl Checks<'_> {
     pub(super) fn check_api(&mut self, config: &Config) {
+        self.check_admin(config);
         let Some(key) = config.api.key.as_ref() else { return };
         let text = key.expose();
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -33,6 +34,17 @@ impl Checks<'_> {
                  away"
                     .to_owned(),
             );
+        }
+    }
+
+    /// It was there before it opened the console, and so a short one is no fault.
+    fn check_admin(&mut self, config: &Config) {
+        let length = config.admin.key.as_ref().map(|key| key.expose().len());
+        if let Some(length) = length.filter(|length| *length < API_KEY_BYTES_MIN && !config.dev) {
+            self.warnings.push(format!(
+                "ADMIN_KEY has {length} bytes: it opens the console, from which connections are \
+                 closed, and one of less than {API_KEY_BYTES_MIN} may be guessed (openssl rand -hex 32)"
+            ));
         }
     }
 

@@ -30,7 +30,15 @@ fn a_key_for_back_ends_is_long_fits_into_a_header_and_is_no_other_key() {
     check_refused(&[], &key("sixteen-bytes-16\n"), name, "visible ASCII");
     check_refused(&[], &key("schlüssel-schlüssel"), name, "visible ASCII");
     check_accepted(&[], &[SECRET, ("API_KEY", KEY), ("ADMIN_KEY", KEY)], "API_KEY is ADMIN_KEY");
-    check_accepted(&[], &[SECRET, ("API_KEY", KEY), ("ADMIN_KEY", "another")], "");
+    check_accepted(&[], &[SECRET, ("API_KEY", KEY), ("ADMIN_KEY", "another-of-sixteen")], "");
+}
+
+#[test]
+fn a_short_key_of_the_console_is_warned_about() {
+    let warning = "ADMIN_KEY has 15 bytes: it opens the console";
+    check_accepted(&[], &[SECRET, ("ADMIN_KEY", "fifteen-bytes..")], warning);
+    check_accepted(&[], &[SECRET, ("ADMIN_KEY", "sixteen-bytes-16")], "");
+    check_accepted(&["--dev"], &[("ADMIN_KEY", "short")], "");
 }
 
 #[test]
