@@ -217,9 +217,14 @@ export async function rates_and_quantiles_are_right_and_memory_is_bounded({ brow
       sample(1_000, { published: 10, messages_delivered: 100 }),
       sample(3_000, { published: 30, messages_delivered: 900 }),
       sample(4_000, { published: 30, messages_delivered: 900 }),
+      // The time of day is set, to and fro.
+      { ...sample(99_000, { published: 40, messages_delivered: 920 }), uptimeMs: 5_000 },
+      { ...sample(6_000, { published: 50, messages_delivered: 940 }), uptimeMs: 6_000 },
       // Another run, which has counted less so far.
-      { ...sample(5_000, { published: 1, messages_delivered: 1 }), uptimeMs: 10 },
+      { ...sample(7_000, { published: 1, messages_delivered: 1 }), uptimeMs: 10 },
     ].map((each) => rates.next(each));
+    const set = new History();
+    for (const at of [98_000, 99_000, 98_500, 50_000]) set.push(at, { always: 1 });
     const buckets = [[0.001, 0], [0.002, 50], [0.01, 90], [null, 100]];
     return {
       length: history.length,
@@ -228,12 +233,14 @@ export async function rates_and_quantiles_are_right_and_memory_is_bounded({ brow
       last: history.value("always", history.length - 1),
       rates: rows.map(({ published, fanout }) => [published ?? null, Number.isNaN(fanout) ? "none" : (fanout ?? null)]),
       quantiles: [0.25, 0.5, 0.7, 0.95].map((share) => quantile(buckets, share)),
+      set: [set.length, set.at(0)],
       nothing: String(quantile([[0.001, 0], [null, 0]], 0.5)),
     };
   });
   assert.deepEqual([told.length, told.first, told.last], [330, 19_670, 19_999], "the ring keeps the last ones");
   assert.equal(told.names, 160, "more names than these are not remembered");
-  assert.deepEqual(told.rates, [[null, null], [10, 40], [0, "none"], [null, null]]);
+  assert.deepEqual(told.rates, [[null, null], [10, 40], [0, "none"], [10, 2], [10, 2], [null, null]]);
+  assert.deepEqual(told.set, [1, 50_000], "after the clock was set back nothing of the other time is drawn");
   told.quantiles.forEach((value, index) => assert.ok(Math.abs(value - [0.0015, 0.002, 0.006, 0.01][index]) < 1e-9, `${value}`));
   assert.equal(told.nothing, "NaN");
 }

@@ -5,6 +5,8 @@ export const WINDOW_MS = 5 * 60_000;
 const ROWS = 330;
 /** Names come from the gateway; a bound all the same. */
 const SERIES_MAX = 160;
+/** A clock that goes back by more than so much was set. */
+const JITTER_MS = 5_000;
 /** Round trips are told by what was measured in so many seconds before. */
 export const ROUND_TRIP_WINDOW = 30;
 
@@ -16,6 +18,8 @@ export class History {
 
   /** Adds a row: values by name, and none for whoever is not named. */
   push(at, values) {
+    // What was told by another clock has no place beside what comes.
+    if (this.length > 0 && at < this.at(this.length - 1) - JITTER_MS) this.length = 0;
     const row = this.#next;
     this.#at[row] = at;
     for (const ring of this.#series.values()) ring[row] = NaN;
@@ -100,10 +104,10 @@ export class Rates {
       pending: sample.broker?.pending,
       up: sample.broker ? Number(sample.broker.up) : undefined,
     };
-    const seconds = before ? (sample.at - before.at) / 1000 : 0;
-    // A total that fell is another run's.
-    const isOtherRun = before && sample.uptimeMs < before.uptimeMs;
-    if (!(seconds > 0) || isOtherRun) {
+    // Not by the time of day, which may be set.
+    const seconds = before ? (sample.uptimeMs - before.uptimeMs) / 1000 : 0;
+    // Without a predecessor, or with one of another run.
+    if (!(seconds > 0)) {
       this.#trips = [sample.round_trips?.buckets];
       return row;
     }
