@@ -30,6 +30,7 @@ stories! {
     a_connection_is_found_and_closed [];
     what_others_write_is_text_and_no_markup [];
     a_wrong_key_is_asked_for_again [];
+    who_has_the_key_waits_for_the_end_of_guesses [];
     a_token_of_an_address_is_no_part_of_a_program [];
     the_page_comes_back_with_the_gateway [];
     the_keyboard_reaches_everything [];

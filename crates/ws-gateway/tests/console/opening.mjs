@@ -44,9 +44,26 @@ export async function a_wrong_key_is_asked_for_again({ browser, console: address
   await page.waitForSelector("#status[data-state=live]");
   assert.ok(!(await page.evaluate("document.getElementById('ask-key').open")));
 
+  // One that no header could have as it was typed is a wrong one like any other.
+  const typed = await open(browser, `${origin}/#key=${encodeURIComponent("ключ\u200b")}`, { isAwaited: false });
+  await until(typed, "the key is asked for", "document.getElementById('ask-key').open", Boolean);
+  assert.equal(await typed.innerText("#key-fault"), "This is not the console's key");
+
   // Somebody who has none at all is asked at once.
   const other = await open(browser, origin, { isAwaited: false });
   await until(other, "the key is asked for", "document.getElementById('ask-key').open", Boolean);
+}
+
+/** Somebody else's guesses do not take the key from who has it. */
+export async function who_has_the_key_waits_for_the_end_of_guesses({ browser, console: address }) {
+  const { origin } = new URL(address);
+  const guess = () => fetch(`${origin}/console/ws`, { headers: { Authorization: "Bearer wrong" } });
+  for (let time = 0; time < 10; time += 1) assert.equal((await guess()).status, 401);
+  const page = await open(browser, address, { isAwaited: false });
+  await page.waitForSelector("#status[data-state=waiting]");
+  assert.match(await page.innerText("#notice"), /Too many wrong keys came from this address/);
+  await page.waitForSelector("#status[data-state=live]", { timeout: 30_000 });
+  assert.ok(!(await page.evaluate("document.getElementById('ask-key').open")));
 }
 
 /** An address may be anybody's, and a copy is run in a shell. */

@@ -124,7 +124,7 @@ export class Link {
     // Meanwhile another key may have been tried.
     if (key !== this.#key || this.#socket) return;
     if (why.isFinal) return this.#handlers.state("refused", why.text);
-    const delay = 250 + Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** this.#attempts);
+    const delay = Math.max(why.wait ?? 0, 250 + Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** this.#attempts));
     this.#attempts += 1;
     this.#retry = setTimeout(() => this.#connect(), delay);
     this.#handlers.state("waiting", { at: Date.now() + delay, why: why.text });
@@ -133,13 +133,15 @@ export class Link {
   /** A browser does not tell a refusal from a gateway that is away; one that can be asked says why. */
   async #reason() {
     try {
-      const headers = { Authorization: `Bearer ${this.#key}` };
+      // A header has bytes, which a script writes as letters.
+      const bytes = String.fromCharCode(...new TextEncoder().encode(this.#key));
+      const headers = { Authorization: `Bearer ${bytes}` };
       const answer = await fetch("/console/ws", { headers, cache: "no-store", signal: AbortSignal.timeout(5_000) });
       // The key is right, and so it was for want of room.
       if (answer.status === 426) return { text: "as many look already as may" };
       if (answer.status === 404) return { text: "This gateway has no console now: it needs --dev or ADMIN_KEY", isFinal: true };
-      const { error } = await answer.json();
-      return { text: error ?? "The gateway does not take this key", isFinal: [401, 403, 429].includes(answer.status) };
+      const { error, retryAfterMs } = await answer.json();
+      return { text: error ?? "The gateway does not take this key", isFinal: [401, 403].includes(answer.status), wait: retryAfterMs };
     } catch {
       return {};
     }
