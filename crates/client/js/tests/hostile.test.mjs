@@ -187,7 +187,7 @@ test("what cannot be said is refused and nothing else", async (t) => {
   for (let count = 0; count < 1_001; count++) {
     for (const data of [circle, 5n]) await assert.rejects(world.client.publish("news", data), { code: "invalid" });
   }
-  await assert.rejects(world.client.publish("news", 1, { priority: "subscribe" }), { code: "invalid" });
+  await assert.rejects(world.client.publish("news", 1, { priority: "" }), { code: "invalid" });
   assert.throws(() => new Client("not a URL"), TypeError);
   const sent = outcome(world.client.publish("news", 1));
   world.socket.ack();
@@ -198,12 +198,14 @@ test("what cannot be said is refused and nothing else", async (t) => {
 test("what old sockets still say is not heard", async (t) => {
   const world = await connected(t);
   const old = world.socket;
-  const { onmessage, onclose } = old;
+  const { onclose } = old;
   await world.advance(35_000);
   await world.reconnect();
-  onmessage({ data: JSON.stringify({ type: "goodbye", reconnectAfterMs: 5 }) });
   onclose({ code: 1008, reason: "late" });
+  old.say({ type: "goodbye", reconnectAfterMs: 60_000 });
   assert.equal(world.client.state, "connected");
+  world.socket.end(1012);
+  assert.ok((await world.untilNextAttempt()) < 60_000);
 });
 
 test("nobody has to look at any promise", async (t) => {

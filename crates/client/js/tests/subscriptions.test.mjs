@@ -37,6 +37,16 @@ test("all channels are subscribed again after a reconnect", async (t) => {
   await waiting;
 });
 
+test("a subscribe that was not answered before the cut is said again", async (t) => {
+  const world = await connected(t);
+  const { pending } = await follow(world, "news");
+  world.socket.take("subscribe");
+  world.socket.end(1006);
+  await world.reconnect();
+  world.socket.subscribed();
+  assert.equal((await pending).channel, "news");
+});
+
 test("what was missed comes once and in order", async (t) => {
   const world = await connected(t);
   const { heard, subscription } = await follow(world, "news", history(3));
