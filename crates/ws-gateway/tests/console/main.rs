@@ -28,6 +28,7 @@ stories! {
     two_panes_hear_each_other_and_weigh_each_frame ["--compression-enabled", "false"];
     what_is_deflated_is_told_as_about_so_much [];
     a_connection_is_found_and_closed [];
+    a_slow_gateway_is_not_asked_again_meanwhile [];
     what_others_write_is_text_and_no_markup [];
     a_wrong_key_is_asked_for_again [];
     who_has_the_key_waits_for_the_end_of_guesses [];

@@ -270,3 +270,21 @@ export async function long_frames_are_not_kept_whole({ browser, console: console
   assert.ok(bounded.every(({ size }) => size === (1 << 20) + 10), "what is not weighed is told as it would travel undeflated");
   assert.ok(flood.every(({ isClose, isAtMost, size }) => isClose && (isAtMost || size < 10_000)));
 }
+
+export async function a_slow_gateway_is_not_asked_again_meanwhile({ browser, console: console_ }) {
+  const page = await open(browser, console_);
+  await page.evaluate(async () => {
+    const { Connections } = await import("/console/tables.js");
+    const told = { items: [{ id: "slow", userId: "slow", connectedAt: 0, healthy: true }], next: null, total: 1 };
+    window.asked = 0;
+    // Longer than a table waits until it asks anew.
+    const ask = () => ((window.asked += 1), new Promise((resolve) => setTimeout(() => resolve(told), 4_000)));
+    const root = document.createElement("div");
+    document.querySelector("main").prepend(root);
+    window.shown = () => root.querySelectorAll("tbody tr").length;
+    new Connections(root, { isOpen: true, ask }, Date.now);
+  });
+  await until(page, "the answer is shown", "shown()", (rows) => rows === 1, 15_000);
+  assert.equal(await page.evaluate("asked"), 1);
+  await until(page, "it is asked again", "asked", (times) => times > 1);
+}

@@ -27,6 +27,7 @@ class Listing {
   #after = undefined;
   #following = null;
   #asked = 0;
+  #unanswered = 0;
   #debounce = 0;
   #isSeen = false;
 
@@ -59,7 +60,8 @@ class Listing {
       this.#isSeen = entry.isIntersecting;
       if (this.#isSeen) this.refresh();
     }).observe(root);
-    setInterval(() => this.#isSeen && !document.hidden && this.refresh(), REFRESH_MS);
+    // A gateway that takes longer is not asked again meanwhile: nothing but the last answer is shown, and it would never come.
+    setInterval(() => this.#isSeen && !document.hidden && this.#unanswered === 0 && this.refresh(), REFRESH_MS);
   }
 
   get search() {
@@ -86,6 +88,7 @@ class Listing {
   async refresh() {
     if (!this.#link.isOpen) return;
     const asked = (this.#asked += 1);
+    this.#unanswered += 1;
     try {
       const answer = await this.ask({ search: this.search || undefined, after: this.#after, limit: PAGE });
       // Only what was asked last is shown, in whatever order answers come.
@@ -97,6 +100,8 @@ class Listing {
       this.#show(answer);
     } catch (error) {
       if (asked === this.#asked) setText(this.#fault, error.message);
+    } finally {
+      this.#unanswered -= 1;
     }
   }
 
