@@ -306,8 +306,7 @@ export function Client(url, options = {}) {
         }
         if (it.error) throw it.error;
         if (!it.place.members.has(it)) return;
-        it.wake = defer();
-        await it.wake.promise;
+        await (it.wake ??= defer()).promise;
       }
     } finally {
       depart(it);
@@ -320,7 +319,7 @@ export function Client(url, options = {}) {
     if (!handler && !it.on.onMessage) {
       if (it.lag || it.buffer.length >= 1024) return ++it.lag;
       it.buffer.push([event, at]);
-      it.wake?.resolve();
+      it.wake = it.wake?.resolve();
     } else it.position = at;
     it.at = at;
     if (handler) run(handler, event);
@@ -344,7 +343,7 @@ export function Client(url, options = {}) {
     if (!members.delete(it)) return;
     it.error = error;
     it.reject(error || client.stopped?.error);
-    it.wake?.resolve();
+    it.wake = it.wake?.resolve();
     if (error && it.isStarted && it.on.onEnd) run(it.on.onEnd, error);
     if (members.size) return;
     entries.delete(asking?.id);
@@ -404,7 +403,7 @@ export function Client(url, options = {}) {
   const enqueue = (lane, message, idField, entry) => {
     const id = "c" + ++count;
     const text = JSON.stringify(idField ? { ...message, [idField]: id } : message);
-    lane.size++;
+    lane.size += text.length > 0;
     entries.set(id, Object.assign(entry, { id, lane, text, idField, refusals: 0 }));
     return entry;
   };
@@ -452,6 +451,7 @@ export function Client(url, options = {}) {
     clearTimeout(entry.timer);
     entry.isSent = false;
     later(wait, pump).unref?.();
+    pump();
   };
 
   const pump = () => {
@@ -492,7 +492,7 @@ export function Client(url, options = {}) {
     }
     return ready?.promise;
   };
-  client.close = () => stop("disconnected", 1000, "closed");
+  client.close = () => client.stopped || stop("disconnected", 1000, "closed");
   client.publish = (channel, data = null, { event, eventId = crypto.getRandomValues(new Uint32Array(4)).join(), ...options } = {}) =>
     call({ type: "publish", channel, event, data, eventId }, { ...options, resend: true });
   client.request = (payload = null, options) => call({ type: "request", payload }, options, "requestId");

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WebSocketClient } from "../index.js";
+import { connected, flush, outcome, World } from "./scripted.mjs";
+
+const loops = async (world, count) => {
+  const pending = world.client.subscribe("news");
+  world.socket.subscribed({});
+  const news = await pending;
+  return Array.from({ length: count }, () => news[Symbol.asyncIterator]());
+};
+
+test("several loops over one subscription share what comes", async (t) => {
+  const world = await connected(t);
+  const waiting = (await loops(world, 3)).map((loop) => outcome(loop.next()));
+  for (const data of [1, 2, 3]) {
+    await flush();
+    world.socket.say({ type: "message", channel: "news", data });
+  }
+  await flush();
+  const taken = waiting.map(({ value }) => value?.value.data);
+  assert.deepEqual(taken.sort(), [1, 2, 3]);
+});
+
+test("several loops over one subscription all end with it", async (t) => {
+  const world = await connected(t);
+  const waiting = (await loops(world, 2)).map((loop) => outcome(loop.next()));
+  await flush();
+  world.client.close();
+  await flush();
+  for (const { value } of waiting) assert.deepEqual(value, { done: true, value: undefined });
+});
+
+test("channels that are full keep no other channel from being asked for", async (t) => {
+  const world = await connected(t);
+  for (let index = 0; index <= 32; index++) world.client.subscribe(`c${index}`);
+  const publishing = outcome(world.client.publish("news", 1));
+  for (let index = 0; index < 32; index++) world.socket.refuse("subscribe", "channel_full");
+  assert.equal(world.socket.take("subscribe").channel, "c32");
+  world.socket.ack();
+  await flush();
+  assert.equal(publishing.state, "resolved");
+});
+
+test("nothing to say is not said", async (t) => {
+  const world = new World(t);
+  await world.start({ queue: { entriesMax: 1 } });
+  for (const nothing of [undefined, () => {}, { toJSON: () => undefined }])
+    await assert.rejects(world.client.send(nothing), { code: "invalid" });
+  const sending = outcome(world.client.send({ type: "something" }));
+  world.socket.accept();
+  await flush();
+  assert.deepEqual([sending.state, world.socket.log], ["resolved", ["something"]]);
+});
+
+test("to close what has stopped changes nothing", async (t) => {
+  const world = await connected(t);
+  world.socket.end(1008, "Too many connections");
+  world.client.close();
+  assert.deepEqual([world.client.state, world.client.stopped.code], ["error", 1008]);
+});
