@@ -16,13 +16,11 @@ export class WebSocketClient extends Client {
 
     this.joinRoom = (id) => {
       if (!rooms.has(id)) {
-        const joined = joinRoom(id, { onMessage: tell, onJoined: tell, onLeft: tell, onTyping: tell, onPresence: tell });
+        const forget = () => rooms.get(id) === joined && rooms.delete(id);
+        const joined = joinRoom(id, { onMessage: tell, onJoined: tell, onLeft: tell, onTyping: tell, onPresence: tell, onEnd: forget });
         rooms.set(id, joined);
         // The others are told of it by the gateway, and oneself as in the class of old.
-        joined.then(
-          () => tell({ type: "user_joined", user_id: this.userId, room_id: id }),
-          () => rooms.delete(id),
-        );
+        joined.then(() => tell({ type: "user_joined", user_id: this.userId, room_id: id }), forget).catch(console.error);
       }
       return rooms.get(id);
     };
@@ -43,8 +41,9 @@ export class WebSocketClient extends Client {
     };
   }
 
+  // What the handler promises is waited for: a letter is taken when it is done.
   handleMessage(message) {
-    this[HANDLERS[message.type]]?.(message);
+    return this[HANDLERS[message.type]]?.(message);
   }
 
   onChatMessage() {}

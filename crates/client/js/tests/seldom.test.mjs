@@ -59,3 +59,48 @@ test("to close what has stopped changes nothing", async (t) => {
   world.client.close();
   assert.deepEqual([world.client.state, world.client.stopped.code], ["error", 1008]);
 });
+
+test("a handler of the drop-in that fails has not taken its letter, and harms nothing else", async (t) => {
+  const world = new World(t);
+  const unhandled = [];
+  const shown = t.mock.method(console, "error", () => {});
+  const note = (error) => unhandled.push(error);
+  process.on("unhandledRejection", note);
+  t.after(() => process.off("unhandledRejection", note));
+  class Mine extends WebSocketClient {
+    async onChatMessage() {
+      throw new Error("not taken");
+    }
+    async onUserJoined() {
+      throw new Error("not shown");
+    }
+  }
+  world.client = new Mine("ws://gateway.test/ws", null, { WebSocket: world.WebSocket });
+  world.client.on("error", (error) => world.errors.push(error));
+  world.client.connect();
+  await flush();
+  world.socket.accept();
+  world.client.joinRoom("lobby");
+  world.socket.subscribed();
+  world.socket.say({ type: "chat", from: "bob", message: "hello", messageId: "m1" });
+  await flush();
+  await flush();
+  assert.deepEqual(world.socket.all("ack"), []);
+  assert.deepEqual(unhandled, []);
+  assert.deepEqual(world.errors.map((error) => error.message), ["not taken"]);
+  assert.deepEqual(shown.mock.calls.map(({ arguments: [error] }) => error.message), ["not shown"]);
+});
+
+test("a room of the drop-in that the server has ended can be joined again", async (t) => {
+  const world = new World(t);
+  world.client = new WebSocketClient("ws://gateway.test/ws", null, { WebSocket: world.WebSocket });
+  world.client.connect();
+  await flush();
+  world.socket.accept();
+  world.client.joinRoom("lobby");
+  world.socket.subscribed();
+  await flush();
+  world.socket.say({ type: "unsubscribed", channel: "room:lobby" });
+  world.client.joinRoom("lobby");
+  assert.equal(world.socket.take("subscribe").channel, "room:lobby");
+});
