@@ -21,6 +21,8 @@ use crate::{
 pub struct Inbox {
     lease: Arc<Lease>,
     mailbox: Arc<Mailbox<Post>>,
+    /// Among those who share it.
+    reader: u64,
 }
 
 /// Something that was said to this user alone. To drop it says that it was taken: the server keeps it no longer. Until then
@@ -47,7 +49,8 @@ struct Receipt {
 
 impl Inbox {
     pub(crate) fn new(lease: Arc<Lease>, mailbox: Arc<Mailbox<Post>>) -> Self {
-        Self { lease, mailbox }
+        let reader = mailbox.enter();
+        Self { lease, mailbox, reader }
     }
 
     /// The next letter; none when the client has stopped.
@@ -57,7 +60,7 @@ impl Inbox {
 
     fn poll_letter(&self, cx: &Context<'_>) -> Poll<Option<Letter>> {
         loop {
-            match self.mailbox.poll_take(cx) {
+            match self.mailbox.poll_take_as(self.reader, cx) {
                 Poll::Ready(Taken::Item(post)) => {
                     let Post { from, event, message, message_id, timestamp } = post;
                     let lease = &self.lease;
@@ -72,6 +75,12 @@ impl Inbox {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.mailbox.leave(self.reader);
     }
 }
 

@@ -25,7 +25,9 @@ pub(crate) struct Mailbox<T> {
 struct Inner<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
-    waker: Option<Waker>,
+    /// Of all who wait, and the number of each.
+    wakers: Vec<(u64, Waker)>,
+    readers: u64,
     /// Something was not taken in. Told to whoever empties it, once.
     has_overflown: bool,
     is_closed: bool,
@@ -46,7 +48,8 @@ impl<T> Mailbox<T> {
         let inner = Inner {
             items: VecDeque::new(),
             bytes: 0,
-            waker: None,
+            wakers: Vec::new(),
+            readers: 0,
             has_overflown: false,
             is_closed: false,
         };
@@ -94,7 +97,24 @@ impl<T> Mailbox<T> {
         inner.wake();
     }
 
+    /// Another reader, and its number. What comes is shared.
+    pub(crate) fn enter(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        inner.readers += 1;
+        inner.readers
+    }
+
+    /// That reader is gone.
+    pub(crate) fn leave(&self, reader: u64) {
+        self.inner.lock().wakers.retain(|(it, _)| *it != reader);
+    }
+
+    /// For the only reader.
     pub(crate) fn poll_take(&self, cx: &Context<'_>) -> Poll<Taken<T>> {
+        self.poll_take_as(0, cx)
+    }
+
+    pub(crate) fn poll_take_as(&self, reader: u64, cx: &Context<'_>) -> Poll<Taken<T>> {
         let mut inner = self.inner.lock();
         if let Some((item, bytes)) = inner.items.pop_front() {
             inner.bytes -= bytes;
@@ -110,7 +130,8 @@ impl<T> Mailbox<T> {
         if std::mem::take(&mut inner.has_overflown) {
             return Poll::Ready(Taken::Overflown);
         }
-        inner.waker = Some(cx.waker().clone());
+        inner.wakers.retain(|(it, _)| *it != reader);
+        inner.wakers.push((reader, cx.waker().clone()));
         Poll::Pending
     }
 }
@@ -123,7 +144,8 @@ impl<T> Inner<T> {
     }
 
     fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
+        // All of them: one may be about to leave, and nobody knows which.
+        for (_, waker) in self.wakers.drain(..) {
             waker.wake();
         }
     }

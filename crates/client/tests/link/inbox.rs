@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 use ws_client::{Inbox, Letter};
 
-use crate::house::{Visit, connected};
+use crate::house::{LONG, Visit, connected};
 
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -97,4 +98,28 @@ async fn what_was_taken_is_acked_before_the_goodbye() {
     assert_eq!(visit.hears_type("ack").await["messageId"], "m1");
     assert_eq!(visit.hears_close().await, 1000);
     closing.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_at_one_of_two_inboxes_is_served_or_told_of_the_end() {
+    let (_house, client, mut visit) = connected(|it| it).await;
+    let wait = |mut inbox: Inbox| {
+        tokio::spawn(async move { (next_or_end(&mut inbox).await, next_or_end(&mut inbox).await) })
+    };
+    let (one, other) = (wait(client.inbox()), wait(client.inbox()));
+    assert!(visit.hears_within(MOMENT).await.is_none(), "both wait");
+    says(&mut visit, "m1", "hello").await;
+    visit.hears_type("ack").await;
+    let began = Instant::now();
+    client.close().await;
+    let taken = [one.await.unwrap(), other.await.unwrap()];
+    assert!(began.elapsed() < LONG / 2, "one of them was not told");
+    let letters = taken.iter().filter(|(first, _)| first.as_deref() == Some("m1")).count();
+    assert_eq!(letters, 1);
+}
+
+/// The name of the next letter.
+async fn next_or_end(inbox: &mut Inbox) -> Option<String> {
+    let letter = tokio::time::timeout(LONG, inbox.next()).await.expect("a letter, or the end");
+    letter.and_then(|it| it.message_id().map(str::to_owned))
 }
