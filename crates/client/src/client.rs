@@ -80,9 +80,9 @@ pub struct Metrics {
 pub enum ClientEvent {
     /// The server told of an error that belongs to no call.
     ServerError(Refusal),
-    /// The server goes, and said when to come back.
+    /// The server goes, and may have said when to come back.
     Goodbye {
-        /// How long after the end.
+        /// How long after the end; zero if it did not say, and the delays decide.
         reconnect_after: Duration,
     },
     /// The token runs out; a fresh one is being fetched.

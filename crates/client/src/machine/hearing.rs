@@ -79,9 +79,10 @@ impl Machine {
                 self.note(ClientEvent::TokenExpiring);
             }
             ("goodbye", _) => {
-                let after = Duration::from_millis(incoming.reconnect_after_ms.unwrap_or(0));
-                self.goodbye = Some(after);
-                self.note(ClientEvent::Goodbye { reconnect_after: after });
+                // Without a time all who hear it would be back at once: the delays spread them.
+                self.goodbye = incoming.reconnect_after_ms.map(Duration::from_millis);
+                let reconnect_after = self.goodbye.unwrap_or_default();
+                self.note(ClientEvent::Goodbye { reconnect_after });
             }
             // A sign of life, or of a later version.
             _ => {}

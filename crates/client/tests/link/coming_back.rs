@@ -167,3 +167,11 @@ async fn a_healthy_period_makes_the_next_attempt_the_first_again() {
     drop(visit);
     assert_eq!(comes_after(&mut house).await, Some(SECOND));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_says_no_time_leaves_the_delays_as_they_are() {
+    let (mut house, _client, mut visit) = connected(|it| it).await;
+    visit.says(json!({"type": "goodbye", "timestamp": 1})).await;
+    visit.closes(1012, "Server restart").await;
+    assert_eq!(comes_after(&mut house).await, Some(SECOND));
+}
