@@ -76,6 +76,8 @@ struct Channel {
     since: Option<Position>,
     /// Whether the server tells us who comes and goes.
     has_presence: bool,
+    /// Whether the server has heard of it on this connection.
+    was_asked: bool,
     refusals: u32,
 }
 
@@ -117,6 +119,7 @@ impl Book {
             head: None,
             since: None,
             has_presence: false,
+            was_asked: false,
             refusals: 0,
         });
         let is_known = !channel.followers.is_empty();
@@ -151,7 +154,7 @@ impl Book {
         let Some(channel) = self.channels.get_mut(name) else { return };
         channel.followers.retain(|it| it.id != follower);
         if channel.followers.is_empty() {
-            let was_asked = channel.state != State::Wanted || channel.head.is_some();
+            let was_asked = channel.was_asked;
             self.channels.remove(name);
             if self.is_live && was_asked {
                 self.left.push_back(name.clone());
@@ -198,6 +201,7 @@ impl Book {
             channel.state = State::Wanted;
             channel.refusals = 0;
             channel.has_presence = false;
+            channel.was_asked = false;
         }
     }
 
@@ -272,6 +276,7 @@ impl Book {
 impl Channel {
     fn ask(&mut self, name: &str, id: u64) -> String {
         self.state = State::Asked(id);
+        self.was_asked = true;
         self.since = self.earliest();
         self.has_presence = self.followers.iter().any(|it| it.wants_presence);
         let mut text = format!(r#"{{"type":"subscribe","id":"s{id}","channel":{}"#, quoted(name));
@@ -292,19 +297,23 @@ impl Channel {
     }
 
     fn end(self, error: &Error, refusal: &Refusal) {
-        for mut follower in self.followers {
-            match follower.answer.take() {
-                Some(answer) => {
-                    let _ = answer.send(Err(error.clone()));
-                }
-                None => follower.tell(News::Ended(refusal.clone())),
-            }
-            follower.mailbox.close();
+        for follower in self.followers {
+            follower.end(error, refusal);
         }
     }
 }
 
 impl Follower {
+    fn end(mut self, error: &Error, refusal: &Refusal) {
+        match self.answer.take() {
+            Some(answer) => {
+                let _ = answer.send(Err(error.clone()));
+            }
+            None => self.tell(News::Ended(refusal.clone())),
+        }
+        self.mailbox.close();
+    }
+
     fn tell(&self, news: News) {
         let bytes = news.bytes();
         self.mailbox.push(news, bytes);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{AGAIN, AGAIN_MAX, Book, Channel, Incoming, State};
+use super::{AGAIN, AGAIN_MAX, Book, Channel, Follower, Incoming, State};
 use crate::{
     error::{Error, Refusal},
     machine::after,
@@ -62,10 +62,21 @@ impl Book {
             let doubled = AGAIN * 2_u32.pow(channel.refusals.min(6) - 1);
             let pause = refusal.retry_after.unwrap_or(doubled.min(AGAIN_MAX));
             self.want_at(&name, after(now, pause), now);
-        } else {
+            return;
+        }
+        // Those who were granted it before are no party to what is refused to those who came since.
+        let has_others = channel.followers.iter().any(|it| it.answer.is_none());
+        let is_fresh = |it: &mut Follower| has_others && it.answer.is_some();
+        let fresh: Vec<_> = channel.followers.extract_if(.., is_fresh).collect();
+        if fresh.is_empty() {
             self.forget(&name, refusal);
             // It may still be subscribed from before.
             self.left.push_back(name);
+        } else {
+            for follower in fresh {
+                follower.end(&Error::Refused(refusal.clone()), refusal);
+            }
+            self.want(&name, now);
         }
     }
 

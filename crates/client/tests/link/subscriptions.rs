@@ -167,3 +167,41 @@ async fn thousands_of_channels_are_asked_for_before_anything_else() {
     visit.acks("publish", json!({})).await;
     publishing.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_one_subscriber_is_refused_the_others_of_the_channel_keep() {
+    let (_house, client, mut visit) = connected(|it| it).await;
+    let mut news = follow(&client, &mut visit, "news", Default::default(), json!({})).await;
+    let since = ws_client::Position { epoch: "no epoch of anybody's".into(), offset: 1 };
+    let options = SubscribeOptions { since: Some(since), ..Default::default() };
+    let following = tokio::spawn({
+        let client = client.clone();
+        async move { client.subscribe_with("news", options).await.map(|_| ()) }
+    });
+    let asked = visit.hears_type("subscribe").await;
+    visit.refuses(&asked, "invalid_field", None).await;
+    assert_eq!(following.await.unwrap().unwrap_err().code(), "invalid_field");
+    assert!(visit.grants(json!({})).await["since"].is_null());
+    visit.tells("news", None, "still here").await;
+    assert_eq!(data(&mut news).await, "still here");
+    // Whoever is there alone is told.
+    visit.says(json!({"type": "unsubscribed", "channel": "news"})).await;
+    assert!(matches!(news.next().await, Some(News::Ended(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_waits_to_be_asked_for_again_is_left_all_the_same() {
+    let (_house, client, mut visit) = connected(|it| it).await;
+    let news = follow(&client, &mut visit, "news", Default::default(), json!({})).await;
+    let options = SubscribeOptions { presence: true, ..Default::default() };
+    let following = tokio::spawn({
+        let client = client.clone();
+        async move { client.subscribe_with("news", options).await }
+    });
+    let asked = visit.hears_type("subscribe").await;
+    visit.refuses(&asked, "rate_limited", Some(60_000)).await;
+    assert!(visit.hears_within(Duration::from_secs(1)).await.is_none());
+    following.abort();
+    drop(news);
+    assert_eq!(visit.hears_type("unsubscribe").await["channel"], "news");
+}
