@@ -47,7 +47,7 @@ beforeEach(async () => {
 // Opens a client in the page, under the name `client`; `states` and `news` are what it was told so far.
 async function open(options = {}) {
   const backoff = { base: 20, cap: 200, resetAfter: 20 };
-  const plan = { url: GATEWAY, options: { backoff, grace: GRACE, token: await token(user), ...options } };
+  const plan = { url: GATEWAY, options: { backoff, grace: GRACE, connectTimeout: 2000, token: await token(user), ...options } };
   await page.evaluate(async ({ url, options }) => {
     const { Client } = await import("/client.js");
     const client = new Client(url, options);
