@@ -32,6 +32,9 @@ mod delivery;
 /// How long an event's name is remembered, and how many of them.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(300);
 pub(crate) const REMEMBERED_MAX: usize = 10_000;
+/// How many questions wait for their answers at a time: a thousand at once would run into the server's limit, and
+/// who does not heed that is closed for good.
+const ASKS_MAX: usize = 32;
 /// After a refusal for a while that does not say how long.
 const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MAX: Duration = Duration::from_secs(30);
@@ -58,6 +61,8 @@ pub(crate) struct Book {
     /// To be told that we have left.
     left: VecDeque<Arc<str>>,
     asked: HashMap<u64, Arc<str>>,
+    /// We have asked too much, and ask nothing until then.
+    held_until: Option<Instant>,
     asks: u64,
     followers: u64,
     /// The how manieth connection this is.
@@ -197,6 +202,7 @@ impl Book {
         self.due.clear();
         self.later.clear();
         self.left.clear();
+        self.held_until = None;
         for channel in self.channels.values_mut() {
             channel.state = State::Wanted;
             channel.refusals = 0;
@@ -215,7 +221,8 @@ impl Book {
 
     /// When something is to be asked for again.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.later.first().map(|(at, _)| *at).filter(|_| self.is_live)
+        let later = self.later.first().map(|(at, _)| *at);
+        later.into_iter().chain(self.held_until).min().filter(|_| self.is_live)
     }
 
     /// The time has come: what was to be asked for then waits for nothing but the socket.
@@ -223,6 +230,12 @@ impl Book {
         while self.later.first().is_some_and(|(at, _)| *at <= now) {
             self.due.extend(self.later.pop_first().map(|(_, name)| name));
         }
+        self.held_until = self.held_until.filter(|until| *until > now);
+    }
+
+    /// Whether something is to be asked for before anything else is said.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.is_live && !self.due.is_empty() && self.held_until.is_none()
     }
 
     /// What is to be said next.
@@ -234,7 +247,7 @@ impl Book {
             return Some(text);
         }
         self.handle_timeout(now);
-        loop {
+        while self.held_until.is_none() && self.asked.len() < ASKS_MAX {
             let name = self.due.pop_front()?;
             // It may have been left, or asked for, meanwhile.
             if let Some(channel) =
@@ -245,6 +258,7 @@ impl Book {
                 return Some(channel.ask(&name, self.asks));
             }
         }
+        None
     }
 
     /// What is to be said to a channel that nobody follows any more.

@@ -71,7 +71,7 @@ pub struct Metrics {
     pub messages_received: u64,
     /// Connections that broke, attempts that failed, and errors that the server told.
     pub errors: u64,
-    /// Attempts since the last good connection.
+    /// Attempts since the last good connection; 0 while there is one.
     pub reconnect_attempts: u32,
 }
 
@@ -149,7 +149,7 @@ impl Client {
     /// What is counted.
     pub fn metrics(&self) -> Metrics {
         let machine = self.lease.shared.machine.lock();
-        let (counts, attempts) = (machine.counts(), machine.attempts());
+        let counts = machine.counts();
         drop(machine);
         Metrics {
             connected_at: counts.connected_at.map(wall),
@@ -157,7 +157,7 @@ impl Client {
             messages_sent: counts.sent,
             messages_received: counts.received,
             errors: counts.errors,
-            reconnect_attempts: attempts,
+            reconnect_attempts: counts.attempts,
         }
     }
 

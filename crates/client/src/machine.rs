@@ -132,6 +132,8 @@ pub(crate) struct Counts {
     pub(crate) sent: u64,
     pub(crate) received: u64,
     pub(crate) errors: u64,
+    /// Since the last good connection.
+    pub(crate) attempts: u32,
 }
 
 /// The client without its socket.
@@ -261,10 +263,6 @@ impl Machine {
 
     pub(crate) fn counts(&self) -> Counts {
         self.counts
-    }
-
-    pub(crate) fn attempts(&self) -> u32 {
-        self.backoff.attempts()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<ClientEvent> {

@@ -61,7 +61,13 @@ impl Book {
             channel.refusals += 1;
             let doubled = AGAIN * 2_u32.pow(channel.refusals.min(6) - 1);
             let pause = refusal.retry_after.unwrap_or(doubled.min(AGAIN_MAX));
-            self.want_at(&name, after(now, pause), now);
+            if refusal.code == "rate_limited" {
+                // It is not the channel: whatever is asked now would be refused as well.
+                self.held_until = Some(after(now, pause)).max(self.held_until);
+                self.want(&name, now);
+            } else {
+                self.want_at(&name, after(now, pause), now);
+            }
             return;
         }
         // Those who were granted it before are no party to what is refused to those who came since.

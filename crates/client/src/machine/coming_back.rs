@@ -127,6 +127,7 @@ impl Machine {
             Next::Later(at_least) => by_delays.max(at_least),
             _ => by_delays,
         };
+        self.counts.attempts = self.counts.attempts.saturating_add(1);
         self.phase = Phase::Waiting { until: after(now, delay) };
     }
 }

@@ -112,6 +112,7 @@ impl Machine {
         let liveness = Liveness::new(self.heartbeat, self.config.grace.min(FOREVER), now);
         self.phase = Phase::Live { liveness };
         self.counts.connected_at = Some(now);
+        self.counts.attempts = 0;
         self.last_refusal = None;
         self.goodbye = None;
         self.was_unauthorized = false;

@@ -75,7 +75,8 @@ impl Machine {
             Phase::Greeting { .. } | Phase::Closing { .. } => self.control.pop_front(),
             Phase::Live { .. } => {
                 let first = self.control.pop_front().or_else(|| self.book.poll_text(now));
-                first.or_else(|| self.next_call(now))
+                // Who publishes where it listens is to hear itself: questions go first, however many.
+                first.or_else(|| if self.book.is_asking() { None } else { self.next_call(now) })
             }
             _ => None,
         };

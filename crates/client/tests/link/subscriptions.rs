@@ -205,3 +205,30 @@ async fn a_channel_that_waits_to_be_asked_for_again_is_left_all_the_same() {
     drop(news);
     assert_eq!(visit.hears_type("unsubscribe").await["channel"], "news");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_many_channels_heeds_the_limit_of_messages() {
+    let (mut house, client, mut visit) = connected(|it| it).await;
+    let mut all = Vec::new();
+    for number in 0..200 {
+        let name = format!("channel-{number}");
+        all.push(follow(&client, &mut visit, &name, Default::default(), json!({})).await);
+    }
+    drop(visit);
+    let mut visit = house.greet().await;
+    // A server that grants fifty each ten seconds, and closes whoever is refused a hundred times.
+    let (mut granted, mut refused) = (0, 0);
+    while granted < 200 {
+        let asked = visit.hears_type("subscribe").await;
+        if granted < 50 * (1 + refused / 32) {
+            visit
+                .says(json!({"type": "subscribed", "channel": asked["channel"], "id": asked["id"]}))
+                .await;
+            granted += 1;
+        } else {
+            refused += 1;
+            visit.refuses(&asked, "rate_limited", Some(10_000)).await;
+        }
+    }
+    assert!(refused <= 3 * 32, "{refused} refused");
+}
