@@ -123,12 +123,14 @@ impl Driver {
         let mut machine = self.shared.machine.lock();
         machine.handle_timeout(Instant::now().into_std());
         let events: Vec<_> = std::iter::from_fn(|| machine.poll_event()).collect();
-        if machine.poll_token_wish() && self.refresh.is_none() {
-            self.refresh = self.source.as_ref().map(TokenSource::fetch);
-        }
+        let is_token_wanted = machine.poll_token_wish();
         let (state, wanted, over) = (machine.state(), machine.wanted(), machine.is_over());
         let wake_at = machine.poll_timeout().map(Instant::from_std);
         drop(machine);
+        // The application's own code, which may look at the client: not under its lock.
+        if is_token_wanted && self.refresh.is_none() {
+            self.refresh = self.source.as_ref().map(TokenSource::fetch);
+        }
         for event in events {
             // Nobody need listen.
             let _ = self.shared.events.send(event);
@@ -195,8 +197,9 @@ impl Driver {
             }
         };
         tokio::select! {
-            happened = poll_fn(|cx| link.poll(shared, cx)) => self.handle(happened),
-            () = shared.news.notified() => {}
+            // What has arrived is heard before the time is told, which may have passed while the thread was busy.
+            // The seldom come first: a link that always has something must not keep them from their turn.
+            biased;
             status = network.changed() => {
                 shared.change(|machine, now| machine.handle_network(status, now));
             }
@@ -208,6 +211,8 @@ impl Driver {
                     Err(error) => tracing::warn!(%error, "no fresh token"),
                 }
             }
+            happened = poll_fn(|cx| link.poll(shared, cx)) => self.handle(happened),
+            () = shared.news.notified() => {}
             () = sleep => {}
         }
     }

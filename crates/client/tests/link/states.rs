@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 use tokio::time::Instant;
-use ws_client::{ClientEvent, Error, State, TokenIn};
+use ws_client::{Client, ClientEvent, Error, State, TokenIn};
 
 use crate::house::{LONG, connected, house};
 
@@ -198,4 +198,22 @@ async fn an_attempt_that_takes_too_long_is_given_up() {
     assert_eq!(began.elapsed().as_secs(), 7 + 1 + 7 + 2);
     assert_ne!(client.state(), State::Connected);
     drop((silent, ungreeted, third));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_source_may_look_at_its_client() {
+    let seen = Arc::new(OnceLock::<Client>::new());
+    let (mut house, builder) = house();
+    let source = {
+        let seen = seen.clone();
+        move || {
+            let errors = seen.get().map_or(0, |client| client.metrics().errors);
+            async move { Ok::<_, std::io::Error>(format!("after {errors} errors")) }
+        }
+    };
+    let client = builder.token_source(source).connect().unwrap();
+    seen.set(client).unwrap();
+    let mut visit = house.greet().await;
+    visit.says(json!({"type": "token_expiring", "expiresAt": 1, "timestamp": 1})).await;
+    assert_eq!(visit.hears_type("auth").await["token"], "after 0 errors");
 }
