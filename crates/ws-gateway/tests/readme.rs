@@ -15,7 +15,7 @@ const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readme/console
 fn the_browser_snippet_shows_what_the_readme_says() {
     let snippet = block_after(README, "```js\n");
     // Four messages, and the close when the gateway is stopped.
-    let shown = block_after(block_from(README, "The console shows"), "```text\n");
+    let shown = block_after(block_from(README, "The developer tools show"), "```text\n");
     let stopped = block_after(block_from(README, "with Ctrl-C"), "```text\n");
     assert_eq!((shown.lines().count(), stopped.lines().count()), (4, 1));
 
