@@ -54,8 +54,8 @@ enum Refusal {
     Malformed(handshake::Refusal),
 }
 
-/// Judges an upgrade. Without one, whoever has the key is told so: a page cannot read why an upgrade was
-/// refused, and asks again in this way.
+/// Judges an upgrade. Without one, whoever has the key is told so, or that there is no place: a page cannot read
+/// why an upgrade was refused, and asks again in this way.
 pub(super) async fn enter<A: Application>(
     State(console): State<Console<A>>,
     mut request: Request,
@@ -67,7 +67,8 @@ pub(super) async fn enter<A: Application>(
     let address = proxies.client_address(peer, request.headers());
     let is_let_in = console.judge(request.headers(), request.uri(), address);
     if is_let_in.is_ok() && !is_upgrade(request.headers()) {
-        return upgrade_required();
+        let is_full = console.places.available_permits() == 0;
+        return if is_full { Refusal::Full.response() } else { upgrade_required() };
     }
     let granted = is_let_in.and_then(|()| {
         let place = console.places.clone().try_acquire_owned().map_err(|_| Refusal::Full)?;

@@ -33,6 +33,7 @@ stories! {
     a_wrong_key_is_asked_for_again [];
     who_has_the_key_waits_for_the_end_of_guesses [];
     a_token_of_an_address_is_no_part_of_a_program [];
+    a_proxy_that_passes_no_upgrade_on_is_named [];
     the_page_comes_back_with_the_gateway [];
     the_keyboard_reaches_everything [];
     each_text_stands_out_from_what_is_behind_it [];

@@ -1,6 +1,7 @@
 // Who is let in, and what the page does when the gateway is away.
 
 import assert from "node:assert/strict";
+import { createServer, request } from "node:http";
 import { assertQuiet, client, open, reading, sleep, until, wire } from "./browser.mjs";
 
 export async function the_page_loads_and_asks_nobody_else({ browser, console: address }) {
@@ -64,6 +65,20 @@ export async function who_has_the_key_waits_for_the_end_of_guesses({ browser, co
   assert.match(await page.innerText("#notice"), /Too many wrong keys came from this address/);
   await page.waitForSelector("#status[data-state=live]", { timeout: 30_000 });
   assert.ok(!(await page.evaluate("document.getElementById('ask-key').open")));
+}
+
+/** The usual fault of a proxy is told as what it is. */
+export async function a_proxy_that_passes_no_upgrade_on_is_named({ browser, console: address }) {
+  const { hash, hostname, port } = new URL(address);
+  const proxy = createServer(({ url, headers }, answer) => {
+    request({ hostname, port, path: url, headers }, (told) => told.pipe(answer.writeHead(told.statusCode, told.headers))).end();
+  });
+  proxy.on("upgrade", (_, socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const page = await open(browser, `http://127.0.0.1:${proxy.address().port}/${hash}`, { isAwaited: false });
+  await page.waitForSelector("#status[data-state=waiting]");
+  assert.match(await page.innerText("#notice"), /The key is right, but no WebSocket came through: a proxy between/);
+  proxy.close();
 }
 
 /** An address may be anybody's, and a copy is run in a shell. */

@@ -137,8 +137,7 @@ export class Link {
       const bytes = String.fromCharCode(...new TextEncoder().encode(this.#key));
       const headers = { Authorization: `Bearer ${bytes}` };
       const answer = await fetch("/console/ws", { headers, cache: "no-store", signal: AbortSignal.timeout(5_000) });
-      // The key is right, and so it was for want of room.
-      if (answer.status === 426) return { text: "as many look already as may" };
+      if (answer.status === 426) return { text: "The key is right, but no WebSocket came through: a proxy between has to pass on the upgrade and the Host" };
       if (answer.status === 404) return { text: "This gateway has no console now: it needs --dev or ADMIN_KEY", isFinal: true };
       const { error, retryAfterMs } = await answer.json();
       return { text: error ?? "The gateway does not take this key", isFinal: [401, 403].includes(answer.status), wait: retryAfterMs };

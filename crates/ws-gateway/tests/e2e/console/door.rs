@@ -110,6 +110,11 @@ async fn sixteen_may_look_and_a_place_is_free_again_when_one_goes() {
     }
     let with_key = format!("{PROTOCOLS}{KEY_ENCODED}\r\n");
     assert_eq!(house.refused(&with_key).await, (503, "full".into()));
+    // A page that cannot read this asks without an upgrade.
+    let head =
+        format!("GET /console/ws HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {KEY}\r\n\r\n");
+    let asked = fetch(house.address, head).await;
+    assert_eq!((asked.status, &asked.json()["code"]), (503, &json!("full")));
     assert_eq!(house.handler.connection_count(), 0, "viewers are no clients");
     viewers.pop().expect("one").leave().await;
     for _ in 0..100 {
