@@ -1,5 +1,7 @@
 //! A key that a request must carry.
 
+use std::fmt;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
@@ -7,8 +9,13 @@ use serde_json::json;
 use super::json_response;
 
 /// What is demanded as `Authorization: Bearer`.
-#[derive(Debug)]
 pub(crate) struct Key(Box<[u8]>);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
 
 impl Key {
     pub(crate) fn new(key: &str) -> Self {

@@ -71,3 +71,10 @@ async fn a_connection_more_than_there_are_places_is_answered_once_and_not_kept()
     assert!(began.elapsed() <= HURRIED_LIFETIME + GRACE, "{:?}", began.elapsed());
     drop(held);
 }
+
+#[test]
+fn a_key_is_in_no_text_for_debugging() {
+    let key = Key::new("open-sesame");
+    assert!(key.is(b"open-sesame") && !key.is(b"open-sesamf") && !key.is(b"open-sesame "));
+    assert_eq!(format!("{key:?}"), "Key(…)");
+}
