@@ -24,16 +24,14 @@ impl<A: Application> Inner<A> {
         let limit = limit(fields)?;
         let after = fields.text("after")?.map(|text| id_of("after", text)).transpose()?;
         let search = fields.text("search")?.map(Search::new);
-        let page = match fields.text("user")? {
-            Some(user) => of_user(&self.handler, user, search.as_ref(), after, limit),
-            None => {
-                let look = move |handler: &WebSocketHandler<A>| match search {
-                    None => Page::of(handler.connections_after(after, limit + 1), limit),
-                    Some(search) => search.run(handler, after, limit),
-                };
-                self.look(look).await.ok_or(Fault::INTERNAL)?
-            }
+        let user = fields.text("user")?.map(ToOwned::to_owned);
+        // One user may have as many as there are.
+        let look = move |handler: &WebSocketHandler<A>| match (user, search) {
+            (Some(user), search) => of_user(handler, &user, search.as_ref(), after, limit),
+            (None, None) => Page::of(handler.connections_after(after, limit + 1), limit),
+            (None, Some(search)) => search.run(handler, after, limit),
         };
+        let page = self.look(look).await.ok_or(Fault::INTERNAL)?;
         let total = page.total.unwrap_or_else(|| self.handler.connection_count());
         let items: Vec<Value> = page.clients.iter().map(|client| shown(client)).collect();
         let next = page.next.map(|id| id.to_string());
