@@ -297,3 +297,17 @@ async function output(program, parameters, folder) {
   await new Promise((resolve) => child.on("close", resolve));
   return said;
 }
+
+/** The second click comes while a token is being made. */
+export async function two_clicks_make_one_connection({ browser, console: console_ }) {
+  const page = await open(browser, console_);
+  await page.evaluate(() => {
+    const button = document.querySelectorAll(".pane")[1].querySelector("header button");
+    button.click();
+    button.click();
+  });
+  await until(page, "it is connected", "document.querySelectorAll('.pane')[1].querySelector('.status').dataset.state", (state) => state === "live");
+  // Whatever else was begun has arrived by the second sample after.
+  await sleep(2_500);
+  assert.equal(await page.innerText('[data-value="connections"]'), "1");
+}

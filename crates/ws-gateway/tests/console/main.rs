@@ -26,6 +26,7 @@ stories! {
     rates_and_quantiles_are_right_and_memory_is_bounded [];
     long_frames_are_not_kept_whole [];
     two_panes_hear_each_other_and_weigh_each_frame ["--compression-enabled", "false"];
+    two_clicks_make_one_connection [];
     what_is_deflated_is_told_as_about_so_much [];
     a_connection_is_found_and_closed [];
     a_slow_gateway_is_not_asked_again_meanwhile [];

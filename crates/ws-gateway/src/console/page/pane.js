@@ -64,6 +64,8 @@ export class Pane {
         return this.#fail(error.message);
       }
     }
+    // Whoever clicks twice has asked twice by now, and wants one.
+    this.disconnect();
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const protocols = this.token ? ["ws-gateway.v1", `bearer.${this.token}`] : ["ws-gateway.v1"];
     let socket;
