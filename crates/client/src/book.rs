@@ -301,9 +301,11 @@ impl Channel {
         text
     }
 
-    /// From where on something is to come again: the first place of all in the newest life that somebody knows.
+    /// From where on something is to come again: the first place of all in the newest life that somebody knows. Those
+    /// who do not keep up could not take it.
     fn earliest(&self) -> Option<Position> {
-        let positions = || self.followers.iter().filter_map(|it| it.position.as_ref());
+        let followers = || self.followers.iter().filter(|it| !it.is_behind);
+        let positions = || followers().filter_map(|it| it.position.as_ref());
         let head = self.head.as_ref().map(|head| &head.epoch);
         let epoch = head.filter(|epoch| positions().any(|it| it.epoch == **epoch));
         let epoch = epoch.or_else(|| positions().next().map(|it| &it.epoch))?;

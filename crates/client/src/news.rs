@@ -56,6 +56,13 @@ pub struct ChannelMessage {
     pub timestamp: u64,
 }
 
+impl Position {
+    /// In the life that is there up to this head.
+    pub(crate) fn is_within(&self, head: &Self) -> bool {
+        self.epoch == head.epoch && self.offset <= head.offset
+    }
+}
+
 impl ChannelMessage {
     /// What was published, parsed.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {

@@ -11,7 +11,7 @@ use crate::{
 
 impl Book {
     /// `subscribed`, in answer to what we asked as the `id`-th.
-    pub(crate) fn handle_subscribed(&mut self, id: u64, incoming: &Incoming<'_>) {
+    pub(crate) fn handle_subscribed(&mut self, id: u64, incoming: &Incoming<'_>, now: Instant) {
         let Some(name) = self.asked.remove(&id) else { return };
         let connection = self.connection;
         // A later question of the same channel is on its way: its answer counts.
@@ -21,15 +21,26 @@ impl Book {
         channel.refusals = 0;
         let head = head(incoming);
         let is_recovered = incoming.recovered == Some(true);
-        let since = channel.since.take().filter(|_| is_recovered);
+        let asked = channel.since.take();
+        let since = asked.as_ref().filter(|_| is_recovered);
+        let mut has_others = false;
         for follower in &mut channel.followers {
             let is_new_connection = follower.connection != connection;
             follower.connection = connection;
-            match (&follower.position, &since) {
+            match (&follower.position, since) {
+                // Asked for it when it has taken what waits.
+                (Some(_), _) if follower.is_behind => {}
                 // What it has missed follows.
                 (Some(position), Some(since))
                     if position.epoch == since.epoch
                         && head.as_ref().is_some_and(|head| head.epoch == since.epoch) => {}
+                // That was asked for somebody who lacks more: what this one lacks, if anything, may be there.
+                (Some(position), _)
+                    if asked.as_ref() != Some(position)
+                        && head.as_ref().is_some_and(|head| position.is_within(head)) =>
+                {
+                    has_others |= head.as_ref() != Some(position);
+                }
                 (Some(_), _) => {
                     let reason = match head {
                         Some(_) => GapReason::NotRecovered,
@@ -50,6 +61,9 @@ impl Book {
             }
         }
         channel.head = head;
+        if has_others {
+            self.want(&name, now);
+        }
     }
 
     /// An error, in answer to what we asked as the `id`-th.

@@ -63,7 +63,7 @@ impl Machine {
             ("authenticated", _) => self.handle_authenticated(incoming, now),
             ("subscribed", _) => {
                 if let Some(Answered::Subscription(id)) = incoming.answers() {
-                    self.book.handle_subscribed(id, incoming);
+                    self.book.handle_subscribed(id, incoming, now);
                 }
             }
             ("unsubscribed", Some(channel)) => self.book.handle_unsubscribed(channel),

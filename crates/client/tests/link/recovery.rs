@@ -249,3 +249,55 @@ async fn a_position_of_an_earlier_run_goes_on_from_there() {
     let mut late = follow(&client, &mut visit, "orders", options, head).await;
     assert_eq!(gap(&mut late).await.0, GapReason::NotRecovered);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_keep_up_costs_the_others_of_the_channel_nothing() {
+    let (mut house, client, mut visit) = connected(|it| it).await;
+    let head = json!({"epoch": "e", "offset": 0});
+    let options = SubscribeOptions { messages_max: 1, ..Default::default() };
+    let mut slow = follow(&client, &mut visit, "orders", options, head).await;
+    let mut fast = client.subscribe("orders").await.unwrap();
+    for (offset, text) in [(1, "one"), (2, "two"), (3, "three")] {
+        visit.tells("orders", Some(offset), text).await;
+        assert_eq!(data(&mut fast).await, text);
+    }
+    drop(visit);
+    let mut visit = house.greet().await;
+    let asked = visit.grants(json!({"epoch": "e", "offset": 4, "recovered": true})).await;
+    assert_eq!(asked["since"]["offset"], 3, "from where the one is who can take it");
+    visit.tells("orders", Some(4), "four").await;
+    assert_eq!((data(&mut fast).await, data(&mut slow).await), ("four".into(), "one".into()));
+    // Now it can take more, and what it lacks is no longer kept.
+    let next = tokio::spawn(async move { gap(&mut slow).await });
+    let asked = visit.grants(json!({"epoch": "e", "offset": 4, "recovered": false})).await;
+    assert_eq!(asked["since"]["offset"], 1);
+    assert_eq!(next.await.unwrap(), (GapReason::NotRecovered, 0));
+    assert!(is_quiet(&mut fast).await, "it has everything");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_subscriber_cannot_recover_another_may() {
+    let (mut house, client, mut visit) = connected(|it| it).await;
+    let at = |offset| SubscribeOptions {
+        since: Some(Position { epoch: "e".into(), offset }),
+        ..Default::default()
+    };
+    let granted = json!({"epoch": "e", "offset": 100, "recovered": true});
+    let mut near = follow(&client, &mut visit, "orders", at(100), granted.clone()).await;
+    let mut far = follow(&client, &mut visit, "orders", at(5), granted).await;
+    drop(visit);
+    let mut visit = house.greet().await;
+    let asked = visit.grants(json!({"epoch": "e", "offset": 102, "recovered": false})).await;
+    assert_eq!(asked["since"]["offset"], 5);
+    assert_eq!(gap(&mut far).await, (GapReason::NotRecovered, 0));
+    let asked = visit.grants(json!({"epoch": "e", "offset": 102, "recovered": true})).await;
+    assert_eq!(asked["since"]["offset"], 100);
+    for (offset, text) in [(101, "a"), (102, "b"), (103, "c")] {
+        visit.tells("orders", Some(offset), text).await;
+    }
+    for text in ["a", "b", "c"] {
+        assert_eq!(data(&mut near).await, text);
+    }
+    assert_eq!(data(&mut far).await, "c");
+    assert!(is_quiet(&mut near).await && is_quiet(&mut far).await);
+}
