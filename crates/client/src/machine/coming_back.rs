@@ -81,8 +81,8 @@ impl Machine {
                     if reason.is_empty() { said.unwrap_or_default() } else { reason.clone() };
                 Next::Stop(Stopped { code: Some(*code), reason })
             }
-            ComeBack::WithFreshToken => Next::Hurry,
             _ if goodbye.is_some() => Next::After(goodbye.unwrap_or_default()),
+            ComeBack::WithFreshToken => Next::Hurry,
             ComeBack::AtOnce => Next::Later(Duration::ZERO),
             ComeBack::Later => Next::Later(self.config.backoff.base),
         }
