@@ -389,7 +389,7 @@ export function Client(url, options = {}) {
   const miss = ({ channel, dropped, epoch, fromOffset }) => {
     const isAll = channel === "*";
     channels.forEach((place, name) => {
-      if ((!isAll && name !== channel) || !place.isLive || place.asking) return;
+      if ((!isAll && name !== channel) || !place.isLive) return;
       let isAsked = epoch;
       place.members.forEach((it) => {
         if (epoch && epoch !== place.epoch) tell(it, "new_epoch", { epoch, offset: fromOffset - 1 });

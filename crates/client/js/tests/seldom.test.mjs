@@ -104,3 +104,14 @@ test("a room of the drop-in that the server has ended can be joined again", asyn
   world.client.joinRoom("lobby");
   assert.equal(world.socket.take("subscribe").channel, "room:lobby");
 });
+
+test("a gap is told, also while presence is asked for", async (t) => {
+  const world = await connected(t);
+  const heard = [];
+  world.client.subscribe("news", { onMessage() {}, onGap: ({ reason, dropped }) => heard.push([reason, dropped]) });
+  world.socket.subscribed({});
+  await flush();
+  world.client.subscribe("news", { presence: true, onPresence() {} });
+  world.socket.say({ type: "gap", channel: "news", dropped: 3 });
+  assert.deepEqual(heard, [["dropped", 3]]);
+});
