@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use ws_auth::TokenRequest;
 
 use crate::{
-    proxy::{Fate, Fault, Weather},
+    proxy::Fault,
     site::{API_KEY, Site, mint},
 };
 
@@ -67,13 +67,7 @@ async fn obey(
         "swallow" => site.proxy.set_swallowing(is_on),
         "away" => site.proxy.set_away(is_on),
         "answer" => site.proxy.answer(option("head"), option("body"), number("times") as usize),
-        // The next connection, behind so many bytes.
-        "stall" => {
-            let lasts = std::time::Duration::from_millis(number("ms"));
-            let trouble = Some((Fault::Stall, number("after") as usize, lasts));
-            let fates = [Fate { trouble, ..Fate::FAIR }].into();
-            site.proxy.set_weather(Weather::Planned(fates));
-        }
+        "stall" => site.proxy.set_stalled(is_on),
         "kill" => site.kill().await,
         "drain" => site.drain().await,
         "start" => site.start().await,

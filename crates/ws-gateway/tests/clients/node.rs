@@ -19,7 +19,13 @@ async fn passes(script: &str, variables: &[(&str, &str)]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_node_it_does_what_it_promises_with_the_gateway() {
-    passes("gateway.mjs", &[("JWT_LEEWAY", "0"), ("OUTBOX_BYTES_MAX", "64KiB")]).await;
+    passes("gateway.mjs", &[("JWT_LEEWAY", "0")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_node_behind_a_slow_network() {
+    let variables = [("OUTBOX_BYTES_MAX", "64KiB"), ("PING_INTERVAL", "60s")];
+    passes("slow.mjs", &variables).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
@@ -30,9 +30,12 @@ mod tests;
 mod weather;
 
 const BUFFER: usize = 16 * 1024;
+/// What the gateway may send while nothing passes: more than that would be no stall.
+const WINDOW: u32 = 64 * 1024;
 /// How little passes at a time of what is slow, and how long it takes.
 const SIP: usize = 48;
 const SIP_TAKES: Duration = Duration::from_millis(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long an upgrade waits that is delayed.
 const DELAY: Duration = Duration::from_millis(60);
 /// For the other end to see that it is over.
@@ -57,6 +60,8 @@ struct State {
     order: watch::Sender<(u64, Option<Fault>)>,
     /// Hands nothing on, of what is open and of what comes.
     is_swallowing: AtomicBool,
+    /// Lets nothing pass, and loses nothing.
+    is_stalled: AtomicBool,
     /// Breaks whatever comes at once: the network is away.
     is_away: AtomicBool,
     /// The answer to upgrades that come, and to how many of them.
@@ -86,6 +91,7 @@ impl Proxy {
             tally: Mutex::default(),
             order: watch::Sender::new((0, None)),
             is_swallowing: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
             answer: Mutex::default(),
             came: AtomicUsize::new(0),
@@ -110,6 +116,11 @@ impl Proxy {
     /// Takes everything and hands nothing on, or goes on as before.
     pub(crate) fn set_swallowing(&self, is_swallowing: bool) {
         self.state.is_swallowing.store(is_swallowing, Ordering::SeqCst);
+    }
+
+    /// Lets nothing pass, or what was held back and all that comes.
+    pub(crate) fn set_stalled(&self, is_stalled: bool) {
+        self.state.is_stalled.store(is_stalled, Ordering::SeqCst);
     }
 
     /// Breaks what is open and what comes, or lets it come again.
@@ -213,7 +224,9 @@ async fn serve(mut client: TcpStream, state: &State, fate: Fate) -> io::Result<(
         }
         None => {}
     }
-    let mut server = TcpStream::connect(state.target).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(WINDOW)?;
+    let mut server = socket.connect(state.target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let carriage =
@@ -276,6 +289,9 @@ impl Carriage<'_> {
             };
             if self.state.is_swallowing.load(Ordering::SeqCst) {
                 return Some(Fault::HalfOpen);
+            }
+            while self.state.is_stalled.load(Ordering::SeqCst) {
+                sleep(LOOK_AGAIN).await;
             }
             let before = self.carried.fetch_add(length, Ordering::SeqCst);
             // Its last bytes are those that are left, wherever that is in a frame.

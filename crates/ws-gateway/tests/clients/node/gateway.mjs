@@ -136,27 +136,6 @@ test("a subscriber that does not keep up misses nothing of a history", async () 
   assert.deepEqual(taken, Array.from({ length: count }, (_, index) => index));
 });
 
-// What the gateway leaves out for a slow connection is fetched on it, though all of it has an `eventId`.
-test("a gap with a range is filled and not told", async () => {
-  const publisher = await opened(
-    nobody("publisher"),
-    { queue: { inFlightMax: 64, entriesMax: 10_000, bytesMax: 2 ** 26 } },
-    GATEWAY_DIRECT.replace("http", "ws") + "/ws",
-  );
-  await control("stall", { after: 4000, ms: 2000 });
-  // Nothing comes meanwhile, and that is no reason to leave.
-  const client = await opened(nobody("ada"), { grace: 10_000 });
-  const { news } = await follow(client, "slow:1");
-  const [count, padding] = [2000, "x".repeat(8000)];
-  await Promise.all(Array.from({ length: count }, (_, index) => publisher.publish("slow:1", [index, padding])));
-  await until("all of it has come", () => news.length >= count, 30_000);
-  assert.deepEqual(
-    news.map((data) => data[0] ?? data),
-    Array.from({ length: count }, (_, index) => index),
-  );
-  assert.ok((await control("figure", { name: 'ws_channel_events_total{event="dropped"}' })) > 0);
-});
-
 test("a room is rejoined and misses no message", async () => {
   const client = await opened(nobody("ada"));
   const heard = [];
