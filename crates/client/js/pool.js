@@ -14,12 +14,14 @@ export class Pool {
   }
 
   get(url, token) {
-    const wish = { url, token, host: new URL(url).host };
-    const promise = new Promise((resolve, reject) => Object.assign(wish, { resolve, reject }));
+    const wish = { url, token };
+    const promise = new Promise((resolve, reject) => {
+      Object.assign(wish, { resolve, reject, host: new URL(url, globalThis.location).host });
+      wish.timer = setTimeout(() => this.#refuse(wish, new GatewayError("timed_out")), this.#options.connectionTimeout);
+      this.#waiting.add(wish);
+      this.#serve();
+    });
     promise.catch(() => {});
-    wish.timer = setTimeout(() => this.#refuse(wish, new GatewayError("timed_out")), this.#options.connectionTimeout);
-    this.#waiting.add(wish);
-    this.#serve();
     return promise;
   }
 

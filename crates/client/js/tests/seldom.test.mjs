@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebSocketClient } from "../index.js";
+import { Pool, WebSocketClient } from "../index.js";
 import { connected, flush, outcome, World } from "./scripted.mjs";
 
 const loops = async (world, count) => {
@@ -114,4 +114,10 @@ test("a gap is told, also while presence is asked for", async (t) => {
   world.client.subscribe("news", { presence: true, onPresence() {} });
   world.socket.say({ type: "gap", channel: "news", dropped: 3 });
   assert.deepEqual(heard, [["dropped", 3]]);
+});
+
+test("a pool refuses an address that is none, as it refuses anything else", async () => {
+  const pool = new Pool({ connectionsMax: 1 });
+  const getting = pool.get("nowhere at all", "t");
+  await assert.rejects(getting, { code: "ERR_INVALID_URL" });
 });
