@@ -81,7 +81,11 @@ pub(super) async fn enter<A: Application>(
         Ok(granted) => granted,
         Err(refusal) => {
             console.outcomes.add_visit(refusal.visit());
-            tracing::warn!(%address, reason = %refusal, "console refused");
+            // Of wrong keys few are judged; of the rest there may come as many as anybody likes.
+            match refusal {
+                Refusal::WrongKey => tracing::warn!(%address, reason = %refusal, "console refused"),
+                _ => tracing::info!(%address, reason = %refusal, "console refused"),
+            }
             return refusal.response();
         }
     };

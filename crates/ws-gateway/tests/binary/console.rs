@@ -68,11 +68,15 @@ async fn who_looks_and_what_they_do_is_in_the_log_and_no_key_is() {
     let order = json!({ "type": "disconnect", "user": "bob" });
     assert_eq!(ask(&mut viewer, order).await["count"], 1);
     assert_eq!(bob.closed().await.0, 1008);
-    let wrong = format!("ws://{}/console/ws", process.address).parse().expect("an address");
+    let address = format!("ws://{}/console/ws", process.address);
+    let knock = async |connector: Connector| {
+        connector.connect(address.parse().expect("an address")).await.is_err()
+    };
+    assert!(knock(Connector::new()).await);
+    process.logs("key is required").await;
     let value = HeaderValue::from_static("Bearer a-wrong-guess");
-    let guess = Connector::new().with_header(header::AUTHORIZATION, value).connect(wrong).await;
-    assert!(guess.is_err());
-    process.logs("console refused").await;
+    assert!(knock(Connector::new().with_header(header::AUTHORIZATION, value)).await);
+    process.logs("not the console's key").await;
     viewer.leave().await;
     process.logs("console closed").await;
     let log = process.log();
@@ -88,6 +92,10 @@ async fn who_looks_and_what_they_do_is_in_the_log_and_no_key_is() {
     let disconnected = line("console: a user is disconnected");
     assert_eq!((&disconnected["user"], &disconnected["count"]), (&json!("bob"), &json!(1)));
     assert_eq!(line("console refused")["address"], "127.0.0.1");
+    // Anybody can knock without a key as often as they like, and warns nobody.
+    let levels = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let levels = levels.filter(|line| line["message"] == "console refused");
+    assert_eq!(levels.map(|line| line["level"].clone()).collect::<Vec<_>>(), ["INFO", "WARN"]);
     for secret in [KEY, "a-wrong-guess"] {
         assert!(!log.contains(secret), "{log}");
     }
