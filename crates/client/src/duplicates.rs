@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 #[cfg(test)]
 mod tests;
 
+/// A longer name is nobody's of ours, and not remembered: ten thousand of a megabyte would be too much.
+const ID_BYTES_MAX: usize = 1_024;
+
 /// The ids that were seen of late.
 #[derive(Debug)]
 pub struct Duplicates {
@@ -44,7 +47,7 @@ impl Duplicates {
         if self.numbers.contains_key(id) {
             return false;
         }
-        if self.entries_max == 0 {
+        if self.entries_max == 0 || id.len() > ID_BYTES_MAX {
             return true;
         }
         if self.order.len() == self.entries_max {

@@ -181,18 +181,9 @@ impl Client {
 
     /// Tells a room that this user is typing. It is of the moment: without a connection it is forgotten.
     pub fn send_typing(&self, room: &str) {
-        let fields = format!(r#""type":"typing","payload":{{"room_id":{}}}"#, quoted(room));
-        self.lease.shared.change(|machine, now| {
-            if machine.is_live() {
-                let manner = Manner {
-                    priority: Priority::Low,
-                    confirm: Confirm::Written,
-                    is_repeatable: false,
-                    timeout: None,
-                };
-                machine.call(Call::new(fields, Naming::None, None), manner, now);
-            }
-        });
+        let room = quoted(room);
+        let text = format!(r#"{{"type":"typing","payload":{{"room_id":{room}}}}}"#);
+        self.lease.shared.change(|machine, _| machine.say_now_or_never(text));
     }
 
     /// Sends a message of any type, such as one that an application of the gateway's own understands: an object.

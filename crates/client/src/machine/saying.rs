@@ -45,6 +45,13 @@ impl Machine {
         matches!(self.phase, Phase::Live { .. })
     }
 
+    /// Says what is only of the moment: it waits behind nothing, and is gone with the connection.
+    pub(crate) fn say_now_or_never(&mut self, text: String) {
+        if self.is_live() {
+            self.say(text);
+        }
+    }
+
     /// A fresh token, for the connection that lives.
     pub(crate) fn handle_token(&mut self, token: &str) {
         if self.is_live() {
