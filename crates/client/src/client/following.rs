@@ -36,7 +36,8 @@ impl Default for SubscribeOptions {
 }
 
 impl Client {
-    /// Follows a channel. Resolves when the server has granted it.
+    /// Follows a channel. Resolves when the server has granted it, however long there is no connection; to drop the
+    /// future is to leave.
     pub async fn subscribe(&self, channel: &str) -> Result<Subscription, Error> {
         self.subscribe_with(channel, SubscribeOptions::default()).await
     }

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::files::{FILES, File};
 use crate::http::json_response;
 
-/// Nothing runs in the page that did not come from here, and no page of others has it in a frame. Its
-/// playground may connect to any gateway that it is told.
+/// Nothing runs in the page that did not come from here, and no page of others has it in a frame. Not all
+/// browsers count a WebSocket to the page's own host among `'self'`, and a page behind a proxy cannot be
+/// told by which name it is reached: hence the schemes.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
