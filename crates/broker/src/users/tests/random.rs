@@ -69,7 +69,9 @@ async fn check(seed: u64, weather: Weather) {
             _ => false,
         });
         let is_told = matches!(last.last(), Some(Seen::Offline { .. }) | None);
-        assert!(is_told || !expected.is_empty(), "{name} is offline, untold, seed {seed}");
+        // Who enters at a node that is cut off, and has left before that could be written, was never there.
+        let is_due = expected.is_empty() && !weather.has_outages;
+        assert!(is_told || !is_due, "{name} is offline, untold, seed {seed}");
     }
 }
 
