@@ -124,6 +124,10 @@ fn who_has_unsubscribed_is_handed_nothing_any_more() {
                 })
             })
             .collect();
+        // Who comes and goes does so while something is published, however late the publishers had their turn.
+        while handed.load(Ordering::Relaxed) == 0 {
+            thread::yield_now();
+        }
         let leave = |_| {
             scope.spawn(|| {
                 for round in 0..ROUNDS / 4 {
@@ -146,7 +150,6 @@ fn who_has_unsubscribed_is_handed_nothing_any_more() {
         let publishers = publishers.into_iter().map(thread::ScopedJoinHandle::join);
         assert!(publishers.chain(guests).all(|end| end.is_ok()));
     });
-    assert!(handed.into_inner() > 0);
     assert_eq!(table.stats(), SubscriptionStats { channels: 1, subscriptions: 1 });
 }
 
