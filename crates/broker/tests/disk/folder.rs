@@ -10,7 +10,8 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 use ws_broker::{
-    Answer, Appended, Disk, DiskConfig, Engine, EngineError, Keep, Log, Page, ReadLimits, WhenFull,
+    Answer, Appended, Disk, DiskConfig, Engine, EngineError, Keep, Log, OpenError, Page,
+    ReadLimits, WhenFull,
 };
 
 /// Removed when it is dropped.
@@ -69,8 +70,17 @@ pub(crate) fn log(name: &str) -> Log<'_> {
     Log { name, keep: &KEEP }
 }
 
+/// Opens what a moment ago was let go of. Tests beside this one start processes, and each of those holds all locks of
+/// this one from its fork to its exec.
+#[expect(clippy::needless_pass_by_value, reason = "it is made where it is called")]
 pub(crate) fn open(folder: &Folder, config: DiskConfig) -> Disk {
-    Disk::open(folder.path(), config).unwrap()
+    for _ in 0..1_000 {
+        match Disk::open(folder.path(), config.clone()) {
+            Err(OpenError::InUse(_)) => std::thread::park_timeout(Duration::from_millis(1)),
+            other => return other.unwrap(),
+        }
+    }
+    panic!("{} is in use", folder.path().display())
 }
 
 /// What an engine answers, waited for.
