@@ -166,6 +166,8 @@ export async function a_connection_is_found_and_closed({ browser, console: conso
 
   // Channels, and from there to the playground.
   devices[0].say({ type: "subscribe", channel: "trades:BTCUSDT" });
+  // A table asks while somebody can see it.
+  await page.locator("#channels").scrollIntoViewIfNeeded();
   await page.locator("#channels tbody .mono", { hasText: "trades:BTCUSDT" }).waitFor();
   await page.locator("#channels tbody button", { hasText: "Use in playground" }).click();
   assert.equal(await page.locator(".pane input[required]").first().inputValue(), "trades:BTCUSDT");
