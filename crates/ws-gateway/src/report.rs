@@ -1,8 +1,8 @@
-//! What `/health` and `/stats` say.
+//! What `/health` and `/stats` say, and what the API and the console say of a connection.
 
 use serde_json::{Map, Value, json};
 use ws_broker::Status;
-use ws_handler::{Application, ChannelStats, WebSocketHandler};
+use ws_handler::{Application, ChannelStats, Client, WebSocketHandler};
 
 use crate::metered::{Call, EngineCounts};
 
@@ -24,6 +24,19 @@ pub(crate) fn health<A: Application>(handler: &WebSocketHandler<A>) -> Value {
         "healthyConnections": health.healthy_connections,
         "unhealthyConnections": health.unhealthy_connections,
         "averageLatency": health.average_latency.map(milliseconds),
+    })
+}
+
+/// A connection, as back-ends and those who look through the console see it.
+pub(crate) fn connection(client: &Client) -> Value {
+    json!({
+        "id": client.id().to_string(),
+        "userId": client.user_id().as_deref(),
+        "address": client.address(),
+        "connectedAt": client.connected_at_ms(),
+        "healthy": client.is_healthy(),
+        "closing": client.is_closing(),
+        "latencyMs": client.latency().map(milliseconds),
     })
 }
 

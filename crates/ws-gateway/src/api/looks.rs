@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use ws_channels::ChannelName;
-use ws_handler::{Application, Client, ConnectionId, KeptMessage, WebSocketHandler};
+use ws_handler::{Application, ConnectionId, KeptMessage, WebSocketHandler};
 
 use super::{
     Shared, answer,
@@ -14,6 +14,7 @@ use super::{
     orders::{channel_name, part},
     query::Query,
 };
+use crate::report;
 
 /// How many of anything are listed at most, and how many unless it is said.
 const LISTED_MAX: usize = 1000;
@@ -117,7 +118,7 @@ pub(super) async fn connections<A: Application>(
     let has_more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| has_more).map(|client| client.id().to_string());
-    let connections: Vec<_> = found.iter().map(|client| shown(client)).collect();
+    let connections: Vec<_> = found.iter().map(|client| report::connection(client)).collect();
     Ok(answer(&json!({ "connections": connections, "next": last })))
 }
 
@@ -128,7 +129,7 @@ pub(super) async fn connection<A: Application>(
     let id = connection_id("the connection's id", &part("the connection's id", id)?)?;
     let found = api.handler.connection(id);
     let client = found.ok_or_else(|| Fault::not_found("There is no such connection"))?;
-    let mut body = shown(&client);
+    let mut body = report::connection(&client);
     let channels = api.look(move |handler| handler.subscriptions_of(&client)).await?;
     body["channels"] = channels.iter().map(ChannelName::as_str).collect();
     Ok(answer(&body))
@@ -136,16 +137,4 @@ pub(super) async fn connection<A: Application>(
 
 fn connection_id(name: &str, text: &str) -> Result<ConnectionId, Fault> {
     text.parse().map_err(|error| Fault::invalid(name, error))
-}
-
-fn shown(client: &Client) -> Value {
-    json!({
-        "id": client.id().to_string(),
-        "userId": client.user_id().as_deref(),
-        "address": client.address(),
-        "connectedAt": client.connected_at_ms(),
-        "healthy": client.is_healthy(),
-        "closing": client.is_closing(),
-        "latencyMs": client.latency().map(|latency| latency.as_secs_f64() * 1000.0),
-    })
 }

@@ -8,6 +8,7 @@ use ws_channels::ChannelName;
 use ws_handler::{Application, Client, ConnectionId, WebSocketHandler};
 
 use super::{Inner, ask::Fields, fault::Fault};
+use crate::report;
 
 /// How many are listed at most, and how many unless it is said.
 const LISTED_MAX: u64 = 200;
@@ -33,14 +34,15 @@ impl<A: Application> Inner<A> {
         };
         let page = self.look(look).await.ok_or(Fault::INTERNAL)?;
         let total = page.total.unwrap_or_else(|| self.handler.connection_count());
-        let items: Vec<Value> = page.clients.iter().map(|client| shown(client)).collect();
+        let items: Vec<Value> =
+            page.clients.iter().map(|client| report::connection(client)).collect();
         let next = page.next.map(|id| id.to_string());
         Ok(json!({ "type": "connections", "items": items, "next": next, "total": total }))
     }
 
     pub(super) async fn connection(self: &Arc<Self>, fields: &Fields) -> Result<Value, Fault> {
         let client = self.handler.connection(connection_id(fields)?).ok_or(Fault::NO_CONNECTION)?;
-        let mut answer = shown(&client);
+        let mut answer = report::connection(&client);
         answer["queuedBytes"] = client.outbox().queued_bytes().into();
         let channels = self.look(move |handler| handler.subscriptions_of(&client)).await;
         let channels = channels.ok_or(Fault::INTERNAL)?;
@@ -182,16 +184,4 @@ fn id_of(field: &str, text: &str) -> Result<ConnectionId, Fault> {
 
 fn limit(fields: &Fields) -> Result<usize, Fault> {
     Ok(fields.number("limit", LISTED_MAX)?.unwrap_or(LISTED) as usize)
-}
-
-fn shown(client: &Client) -> Value {
-    json!({
-        "id": client.id().to_string(),
-        "userId": client.user_id().as_deref(),
-        "address": client.address(),
-        "connectedAt": client.connected_at_ms(),
-        "healthy": client.is_healthy(),
-        "closing": client.is_closing(),
-        "latencyMs": client.latency().map(crate::report::milliseconds),
-    })
 }
