@@ -183,7 +183,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Finds out how the network is by asking for `/health`, every 30 s and when a connection is lost.
+    /// Finds out how the network is by asking for `/health`, every 30 s and when a connection is lost; not where
+    /// [`network`](Self::network) says who knows.
     pub fn probe_network(mut self) -> Self {
         self.is_probed = true;
         self
@@ -224,7 +225,8 @@ impl ClientBuilder {
         machine.has_token = source.is_some();
         let token_in = if machine.session_id.is_some() { TokenIn::Message } else { token_in };
         let invalid = |error: crate::dial::DialError| Error::Invalid(error.to_string());
-        let probe = match is_probed {
+        // Whoever knows better is not asked after.
+        let probe = match is_probed && network.is_none() {
             true => Some(HealthProbe::start(&ProbeConfig::beside(&config)).map_err(invalid)?),
             false => None,
         };
