@@ -15,12 +15,25 @@ pub struct Setting {
     pub env: &'static str,
     /// The section of the file.
     pub section: Section,
+    /// When another value takes effect.
+    pub reload: Reload,
     /// What is accepted, and where in the [`Config`] it goes.
     pub kind: Kind,
     /// The default as it could be written; empty for what is not set by default.
     pub default: &'static str,
     /// What it is for, in one line.
     pub doc: &'static str,
+}
+
+/// When another value of a setting takes effect, in a gateway that runs and is told to read them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// At once, for everybody.
+    Live,
+    /// For connections that come from then on; those that are there keep what they have.
+    NewConnections,
+    /// With the next start.
+    Restart,
 }
 
 /// A section of the file, and a group of flags in the help.

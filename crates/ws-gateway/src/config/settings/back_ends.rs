@@ -3,7 +3,7 @@
 use crate::config::form::{hook, upstream};
 use crate::config::quantity::{HOUR, MINUTE};
 use crate::config::resolved::HookFailure;
-use crate::config::setting::{Kind, Section, Setting};
+use crate::config::setting::{Kind, Reload, Section, Setting};
 
 const HOOK_ADDRESS: &str = "an http or https address without user and password";
 
@@ -11,6 +11,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "UPSTREAM",
         section: Section::Upstream,
+        reload: Reload::Restart,
         kind: Kind::Text(
             "echo, an http or https address, or nats://host/subject, without user and password",
             upstream,
@@ -21,6 +22,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "UPSTREAM_TIMEOUT",
         section: Section::Upstream,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=HOUR, |c, time| c.upstream.timeout = time),
         default: "10000",
         doc: "How long an answer may take",
@@ -28,6 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "UPSTREAM_CONCURRENCY",
         section: Section::Upstream,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=65_536, |c, n| c.upstream.concurrency_max = n),
         default: "256",
         doc: "How many requests may be on their way at once",
@@ -35,6 +38,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_CONNECT",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.connect)),
         default: "",
         doc: "Asked whether a client may connect",
@@ -42,6 +46,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_SUBSCRIBE",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.subscribe)),
         default: "",
         doc: "Asked whether a client may subscribe to a channel",
@@ -49,6 +54,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_PUBLISH",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.publish)),
         default: "",
         doc: "Asked whether a client may publish to a channel",
@@ -56,6 +62,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_DISCONNECTED",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Text(HOOK_ADDRESS, |c, text| hook(text, &mut c.hooks.disconnected)),
         default: "",
         doc: "Told that a client is gone",
@@ -63,6 +70,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_TIMEOUT",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=MINUTE, |c, time| c.hooks.timeout = time),
         default: "2000",
         doc: "How long an answer may take",
@@ -70,6 +78,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_CONCURRENCY",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=65_536, |c, n| c.hooks.concurrency_max = n),
         default: "256",
         doc: "How many may be on their way at once",
@@ -77,6 +86,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HOOK_FAILURE",
         section: Section::Hooks,
+        reload: Reload::Restart,
         kind: Kind::Word(&[
             ("refuse", |c| c.hooks.failure = HookFailure::Refuse),
             ("allow", |c| c.hooks.failure = HookFailure::Allow),
@@ -87,6 +97,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "API_KEY",
         section: Section::Api,
+        reload: Reload::Restart,
         kind: Kind::Secret(|c, key| c.api.key = key),
         default: "",
         doc: "What /api demands as a bearer token; there is no /api unless it is set",

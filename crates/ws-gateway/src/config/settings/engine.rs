@@ -6,7 +6,7 @@ use crate::config::form::{
 };
 use crate::config::quantity::{DAY, GIB, HOUR, KIB, MIB, SECOND};
 use crate::config::resolved::{EngineKind, NatsStorage, StartMode};
-use crate::config::setting::{Kind, Section, Setting};
+use crate::config::setting::{Kind, Reload, Section, Setting};
 
 const CA_FILE: &str = "a file with certificates in PEM";
 const SECRET_FILE: &str = "a file whose first line it is";
@@ -17,6 +17,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "BROKER",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Word(&[
             ("memory", |c| c.broker.engine = EngineKind::Memory),
             ("disk", |c| c.broker.engine = EngineKind::Disk),
@@ -29,6 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "DATA_DIR",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Text("a folder of this gateway alone", data_dir),
         default: "",
         doc: "Where history and inbox are kept on disk",
@@ -36,6 +38,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "DATA_BYTES_MAX",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Size(256 * MIB..=16 * 1024 * GIB, |c, bytes| c.broker.data_bytes_max = bytes),
         default: "4294967296",
         doc: "How large that folder may become",
@@ -43,6 +46,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "BROKER_PREFIX",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Text("1 to 32 letters, digits, - and _", broker_prefix),
         default: "ws",
         doc: "What all names at a server begin with; gateways with the same belong together",
@@ -50,6 +54,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "BROKER_START",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Word(&[
             ("retry", |c| c.broker.start = StartMode::Retry),
             ("fail", |c| c.broker.start = StartMode::Fail),
@@ -60,6 +65,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "BROKER_START_TIMEOUT",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=HOUR, |c, time| c.broker.start_timeout = time),
         default: "10000",
         doc: "With BROKER_START=fail, how long the engine is waited for",
@@ -67,6 +73,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "BROKER_READY",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.broker.ready_needs_engine = on),
         default: "false",
         doc: "Whether /ready is 503 while the engine is away",
@@ -74,6 +81,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "BROKER_QUEUE_BYTES",
         section: Section::Broker,
+        reload: Reload::Restart,
         kind: Kind::Size(KIB..=64 * GIB, |c, bytes| c.broker.queue_bytes_max = bytes as usize),
         default: "16777216",
         doc: "How many bytes may wait for the engine where a rule says `on_outage = \"queue\"`",
@@ -81,6 +89,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_URL",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::List(REDIS_URL, redis_url),
         default: "",
         doc: "The servers; of a cluster some, of sentinels all",
@@ -88,6 +97,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_HOST",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Text("a host name or an address", redis_host),
         default: "",
         doc: "The server, where there is but one",
@@ -95,6 +105,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_PORT",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=65_535, |c, n| c.redis.port = n as u16),
         default: "6379",
         doc: "Its port",
@@ -102,6 +113,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_USER",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Text("a name without spaces", |c, text| {
             word_of_server(text, &mut c.redis.user)
         }),
@@ -111,6 +123,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_PASSWORD",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Secret(|c, password| c.redis.password = password),
         default: "",
         doc: "The password",
@@ -118,6 +131,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_PASSWORD_FILE",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Text(SECRET_FILE, |c, text| file(text, &mut c.redis.password_file)),
         default: "",
         doc: "Where the password is read from",
@@ -125,6 +139,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_DB",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Integer(0..=65_535, |c, n| c.redis.db = n),
         default: "0",
         doc: "Which of the server's databases",
@@ -132,6 +147,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_TLS",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.redis.tls = on),
         default: "false",
         doc: "Whether connections are encrypted; rediss:// says so, too",
@@ -139,6 +155,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_CA_FILE",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Text(CA_FILE, |c, text| file(text, &mut c.redis.ca_file)),
         default: "",
         doc: "Who may have signed the server's certificate; unless set, who is trusted everywhere",
@@ -146,6 +163,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_CLUSTER",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.redis.cluster = on),
         default: "false",
         doc: "Whether the servers are a Redis Cluster",
@@ -153,6 +171,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_SENTINEL",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Text("the name of a master", |c, text| {
             word_of_server(text, &mut c.redis.sentinel)
         }),
@@ -162,6 +181,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REDIS_DURABLE",
         section: Section::Redis,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.redis.durable = on),
         default: "false",
         doc: "Vouches that a restart of the server loses nothing that it has acknowledged",
@@ -169,6 +189,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_URL",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::List(NATS_URL, nats_url),
         default: "",
         doc: "The servers, or some of a cluster",
@@ -176,6 +197,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_USER",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Text("a name without spaces", |c, text| word_of_server(text, &mut c.nats.user)),
         default: "",
         doc: "Who signs in",
@@ -183,6 +205,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_PASSWORD",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Secret(|c, password| c.nats.password = password),
         default: "",
         doc: "The password",
@@ -190,6 +213,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_PASSWORD_FILE",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Text(SECRET_FILE, |c, text| file(text, &mut c.nats.password_file)),
         default: "",
         doc: "Where the password is read from",
@@ -197,6 +221,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_TOKEN",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Secret(|c, token| c.nats.token = token),
         default: "",
         doc: "The token, where servers ask for one",
@@ -204,6 +229,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_CREDENTIALS_FILE",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Text("a file of nsc, with a JWT and its key", |c, text| {
             file(text, &mut c.nats.credentials_file)
         }),
@@ -213,6 +239,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_TLS",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.nats.tls = on),
         default: "false",
         doc: "Whether connections must be encrypted; tls:// says so, too",
@@ -220,6 +247,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_CA_FILE",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Text(CA_FILE, |c, text| file(text, &mut c.nats.ca_file)),
         default: "",
         doc: "Who may have signed the server's certificate; unless set, who is trusted everywhere",
@@ -227,6 +255,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_REPLICAS",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=5, |c, n| c.nats.replicas = n),
         default: "1",
         doc: "On how many servers of a cluster what is kept is kept",
@@ -234,6 +263,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "NATS_STORAGE",
         section: Section::Nats,
+        reload: Reload::Restart,
         kind: Kind::Word(&[
             ("file", |c| c.nats.storage = NatsStorage::File),
             ("memory", |c| c.nats.storage = NatsStorage::Memory),
@@ -244,6 +274,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "INBOX_ENABLED",
         section: Section::Inbox,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.inbox.enabled = on),
         default: "true",
         doc: "Whether direct messages are kept for users who are away",
@@ -251,6 +282,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "INBOX_COUNT",
         section: Section::Inbox,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=100_000, |c, n| c.inbox.count_max = n),
         default: "100",
         doc: "How many are kept for one user",
@@ -258,6 +290,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "INBOX_BYTES",
         section: Section::Inbox,
+        reload: Reload::Restart,
         kind: Kind::Size(KIB..=GIB, |c, bytes| c.inbox.bytes_max = bytes),
         default: "262144",
         doc: "How many bytes of them",
@@ -265,6 +298,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "INBOX_TTL",
         section: Section::Inbox,
+        reload: Reload::Restart,
         kind: Kind::Duration(SECOND..=365 * DAY, |c, time| c.inbox.ttl = time),
         default: "604800000",
         doc: "For how long",

@@ -1,12 +1,13 @@
 //! The settings of who looks inside, and of what is told.
 
 use crate::config::resolved::{LogFormat, LogLevel};
-use crate::config::setting::{Kind, Section, Setting};
+use crate::config::setting::{Kind, Reload, Section, Setting};
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "ADMIN_KEY",
         section: Section::Admin,
+        reload: Reload::Restart,
         kind: Kind::Secret(|c, key| c.admin.key = key),
         default: "",
         doc: "What /stats, /metrics and the console demand; unless it is set the first two are open, and there is a console with --dev alone",
@@ -14,6 +15,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "LOG_LEVEL",
         section: Section::Log,
+        reload: Reload::Restart,
         kind: Kind::Word(&[
             ("error", |c| c.log.level = LogLevel::Error),
             ("warn", |c| c.log.level = LogLevel::Warn),
@@ -27,6 +29,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "LOG_FORMAT",
         section: Section::Log,
+        reload: Reload::Restart,
         kind: Kind::Word(&[
             ("auto", |c| c.log.format = LogFormat::Auto),
             ("human", |c| c.log.format = LogFormat::Human),

@@ -2,7 +2,7 @@
 
 use crate::config::form::{host, network, origin, path};
 use crate::config::quantity::{DAY, GIB, HOUR, KIB, MIB, MINUTE};
-use crate::config::setting::{Kind, Section, Setting};
+use crate::config::setting::{Kind, Reload, Section, Setting};
 
 use super::limit;
 
@@ -10,6 +10,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "WEBSOCKET_PORT",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Integer(0..=65_535, |c, port| c.server.address.set_port(port as u16)),
         default: "3001",
         doc: "The port to listen on",
@@ -17,6 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "WEBSOCKET_HOST",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Text("an IP address of this machine, or localhost", host),
         default: "0.0.0.0",
         doc: "The address to listen on; `::` is every address of both families",
@@ -24,6 +26,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "WEBSOCKET_PATH",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Text("a path such as /ws, without query", path),
         default: "/ws",
         doc: "Where upgrades are accepted, besides `/`",
@@ -31,6 +34,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "HANDSHAKE_TIMEOUT",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=5 * MINUTE, |c, time| c.server.handshake_timeout = time),
         default: "10000",
         doc: "How long a client may take to send its request",
@@ -38,6 +42,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_HEADER_BYTES",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Size(KIB..=MIB, |c, bytes| c.server.header_bytes_max = bytes as usize),
         default: "16384",
         doc: "How long the head of a request may be",
@@ -45,6 +50,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TRUSTED_PROXIES",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::List("networks such as 10.0.0.0/8, or addresses", network),
         default: "",
         doc: "Proxies whose `X-Forwarded-For` is believed",
@@ -52,6 +58,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "PROXY_PROTOCOL",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.server.proxy_protocol = on),
         default: "false",
         doc: "Whether trusted proxies start each connection with a PROXY protocol header",
@@ -59,6 +66,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "ALLOWED_ORIGINS",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::List("origins such as https://app.example, or * for any", origin),
         default: "",
         doc: "Which web pages may connect",
@@ -66,6 +74,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "WORKER_THREADS",
         section: Section::Server,
+        reload: Reload::Restart,
         kind: Kind::Integer(0..=1024, |c, n| {
             c.server.worker_threads = std::num::NonZeroUsize::new(n as usize);
         }),
@@ -75,6 +84,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "PING_INTERVAL",
         section: Section::Heartbeat,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=HOUR, |c, time| c.heartbeat.ping_interval = time),
         default: "30000",
         doc: "How long a peer may be silent before it is pinged",
@@ -82,6 +92,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "PONG_TIMEOUT",
         section: Section::Heartbeat,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=HOUR, |c, time| c.heartbeat.pong_timeout = time),
         default: "5000",
         doc: "How long a pinged peer may stay silent before that is a miss",
@@ -89,6 +100,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_MISSED_PONGS",
         section: Section::Heartbeat,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=1000, |c, n| c.heartbeat.missed_pongs_max = n),
         default: "3",
         doc: "How many misses in a row declare a peer dead",
@@ -96,6 +108,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "JSON_PING",
         section: Section::Heartbeat,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.heartbeat.json_ping = on),
         default: "false",
         doc: "Whether a JSON `ping` goes out beside each control ping, for browsers",
@@ -103,6 +116,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "IDLE_TIMEOUT",
         section: Section::Heartbeat,
+        reload: Reload::Restart,
         kind: Kind::Duration(0..=DAY, |c, time| {
             c.heartbeat.idle_timeout = Some(time).filter(|time| !time.is_zero());
         }),
@@ -112,6 +126,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "COMPRESSION_PROFILE",
         section: Section::Compression,
+        reload: Reload::Restart,
         // What a profile sets are the defaults of the three settings that follow.
         kind: Kind::Word(&[
             ("default", |_| ()),
@@ -125,6 +140,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "COMPRESSION_ENABLED",
         section: Section::Compression,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.compression.enabled = on),
         default: "true",
         doc: "Whether permessage-deflate is accepted",
@@ -132,6 +148,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "COMPRESSION_LEVEL",
         section: Section::Compression,
+        reload: Reload::Restart,
         kind: Kind::Integer(0..=9, |c, level| c.compression.level = level as u8),
         default: "6",
         doc: "How hard to deflate, 0 for not at all to 9",
@@ -139,6 +156,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "COMPRESSION_THRESHOLD",
         section: Section::Compression,
+        reload: Reload::Restart,
         kind: Kind::Size(0..=GIB, |c, bytes| c.compression.threshold_bytes = bytes as usize),
         default: "1024",
         doc: "Shorter messages go out plain; 0 tries all",
@@ -146,6 +164,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "COMPRESSION_CONTEXT_TAKEOVER",
         section: Section::Compression,
+        reload: Reload::Restart,
         kind: Kind::Switch(|c, on| c.compression.context_takeover = on),
         default: "false",
         doc: "Whether messages may refer back to earlier ones",
@@ -153,6 +172,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "COMPRESSION_MEMORY_MAX",
         section: Section::Compression,
+        reload: Reload::Restart,
         kind: Kind::Size(0..=64 * GIB, |c, bytes| c.compression.memory_bytes_max = bytes as usize),
         default: "67108864",
         doc: "What all connections together may remember of earlier messages",
@@ -160,6 +180,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_FRAME_SIZE",
         section: Section::Frames,
+        reload: Reload::Restart,
         kind: Kind::Size(1..=GIB, |c, bytes| c.frames.bytes_max = bytes),
         default: "1048576",
         doc: "The largest message, whole and inflated",
@@ -167,6 +188,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "FRAME_WARN_THRESHOLD",
         section: Section::Frames,
+        reload: Reload::Restart,
         kind: Kind::Size(0..=GIB, |c, bytes| c.frames.warn_bytes = bytes),
         default: "524288",
         doc: "Larger messages are counted and logged; half of MAX_FRAME_SIZE unless set; 0 for none",
@@ -174,6 +196,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_FRAGMENTS",
         section: Section::Frames,
+        reload: Reload::Restart,
         kind: Kind::Integer(1..=u32::MAX, |c, n| c.frames.fragments_max = n),
         default: "131072",
         doc: "How many frames one message may come in",
@@ -181,6 +204,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "CLOSE_TIMEOUT",
         section: Section::Close,
+        reload: Reload::Restart,
         kind: Kind::Duration(1..=HOUR, |c, time| c.close.timeout = time),
         default: "5000",
         doc: "How long a peer may take to answer a close, and a drain to end",
@@ -188,6 +212,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "CLOSE_RATE",
         section: Section::Close,
+        reload: Reload::Restart,
         kind: Kind::Integer(0..=10_000_000, |c, n| c.close.per_second = limit(n)),
         default: "0",
         doc: "How many connections a second are told to go during a drain; 0 for all at once",
