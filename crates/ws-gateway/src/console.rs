@@ -34,7 +34,7 @@ mod files;
 mod looks;
 mod orders;
 mod pages;
-mod process;
+pub(crate) mod process;
 mod sample;
 mod sampler;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the operating system says of this process.
 
 /// Memory that the process has in use, in bytes. `None` where the system does not say it in this way.
-pub(super) fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     // In kilobytes whatever the size of a page is, which `statm` counts in.
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -11,7 +11,7 @@ pub(super) fn resident_bytes() -> Option<u64> {
 
 /// The time that all processors have spent on the process, in microseconds.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-pub(super) fn processor_micros() -> Option<u64> {
+pub(crate) fn processor_micros() -> Option<u64> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).ok()?;
     let nanos = u64::try_from(time.tv_nsec).ok()?;
@@ -19,7 +19,7 @@ pub(super) fn processor_micros() -> Option<u64> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-pub(super) fn processor_micros() -> Option<u64> {
+pub(crate) fn processor_micros() -> Option<u64> {
     None
 }
 

@@ -51,14 +51,14 @@ async fn section_6_hooks_are_asked_in_the_words_of_the_docs_and_told_who_is_gone
 
     let text = get(house.address, "/metrics").await.body;
     for sample in [
-        "ws_hooks_total{hook=\"connect\",outcome=\"allowed\"} 1\n",
-        "ws_hooks_total{hook=\"subscribe\",outcome=\"allowed\"} 1\n",
-        "ws_hooks_total{hook=\"publish\",outcome=\"allowed\"} 1\n",
-        "ws_hooks_total{hook=\"publish\",outcome=\"refused\"} 0\n",
+        "ws_hook_calls_total{hook=\"connect\",outcome=\"allowed\"} 1\n",
+        "ws_hook_calls_total{hook=\"subscribe\",outcome=\"allowed\"} 1\n",
+        "ws_hook_calls_total{hook=\"publish\",outcome=\"allowed\"} 1\n",
+        "ws_hook_calls_total{hook=\"publish\",outcome=\"refused\"} 0\n",
     ] {
         assert!(text.contains(sample), "{text}");
     }
-    let told = "ws_hooks_total{hook=\"disconnected\",outcome=\"told\"} 1\n";
+    let told = "ws_hook_calls_total{hook=\"disconnected\",outcome=\"told\"} 1\n";
     for _ in 0..1000 {
         if get(house.address, "/metrics").await.body.contains(told) {
             return;
@@ -208,7 +208,7 @@ async fn without_an_answer(house: &House, outcome: &str, is_allowed: bool) {
         assert_eq!(ada.closed().await, (1013, sentence.to_owned()), "come back later");
     }
     let text = get(house.address, "/metrics").await.body;
-    let sample = format!("ws_hooks_total{{hook=\"connect\",outcome=\"{outcome}\"}} 1\n");
+    let sample = format!("ws_hook_calls_total{{hook=\"connect\",outcome=\"{outcome}\"}} 1\n");
     assert!(text.contains(&sample), "no {sample} in {text}");
     let leaked = text.contains("http://127");
     assert!(!leaked, "the address of the back-end is ours to know");

@@ -140,13 +140,22 @@ async fn section_6_metrics_are_openmetrics_also_after_everything_has_happened() 
     assert_eq!(page.sample("ws_channel_remembered_events"), 1.0);
     assert_eq!(page.sample("ws_channel_events_total{event=\"published\"}"), 1.0);
     assert_eq!(page.sample("ws_channel_events_total{event=\"delivered\"}"), 1.0);
-    assert_eq!(page.sample("ws_hooks_total{hook=\"connect\",outcome=\"allowed\"}"), 0.0);
-    assert_eq!(page.sample("ws_rejections_total{cause=\"invalid_token\"}"), 1.0);
+    assert_eq!(page.sample("ws_hook_calls_total{hook=\"connect\",outcome=\"allowed\"}"), 0.0);
+    assert_eq!(page.sample("ws_upgrade_rejections_total{reason=\"invalid_token\"}"), 1.0);
     assert_eq!(page.sample("ws_upstream_requests_total{outcome=\"answered\"}"), 1.0);
-    assert_eq!(page.sample("ws_compression_messages_total{direction=\"deflated\"}"), 1.0);
+    assert_eq!(page.sample("ws_compression_messages_total{direction=\"deflate\"}"), 1.0);
     assert_eq!(page.sample("ws_tokens_verified_total"), 1.0);
     assert_eq!(page.sample("ws_limiter_keys{limiter=\"connects\"}"), 1.0);
     assert!(page.sample("ws_received_bytes_total") > 100.0);
+    assert!(page.sample("process_start_time_seconds") > 1.7e9);
+    let version = concat!("ws_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
+    assert_eq!(page.sample(version), 1.0);
+    if cfg!(target_os = "linux") {
+        assert!(page.sample("process_cpu_seconds_total") > 0.0);
+        assert!(page.sample("process_resident_memory_bytes") > 1e6);
+        let (open, most) = (page.sample("process_open_fds"), page.sample("process_max_fds"));
+        assert!(open > 3.0 && open < most, "{open} of {most}");
+    }
     reading.abort();
 }
 

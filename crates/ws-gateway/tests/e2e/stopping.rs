@@ -37,7 +37,7 @@ async fn requirement_6_7_a_drain_tells_1012_turns_ready_to_503_and_grants_no_upg
     assert_eq!((health.status, &health.json()["status"]), (200, &json!("draining")));
     let metrics = get(house.address, "/metrics").await.body;
     assert!(metrics.contains("\nws_draining 1\n"), "{metrics}");
-    assert!(metrics.contains("\nws_closing 1\n"), "{metrics}");
+    assert!(metrics.contains("\nws_connections_closing 1\n"), "{metrics}");
     let refused = fetch(house.address, upgrade("/ws", "")).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(
