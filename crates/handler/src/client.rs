@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -19,7 +19,7 @@ use ws_close_manager::SendableCode;
 use ws_connection::Prepared;
 use ws_transport::{Delivery, Outbox, SendError};
 
-use crate::{channels::is_public, lifecycle};
+use crate::{channels::is_public, end_reason::EndReason, lifecycle};
 
 /// The server's name for a connection: random, so that nobody guesses another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,7 +94,8 @@ pub struct Client {
     /// Microseconds of the last round trip; `u32::MAX` while none is known.
     latency_micros: AtomicU32,
     unhealthy: AtomicBool,
-    closing: AtomicBool,
+    /// Why it ends, once that is noted, as [`EndReason::to_byte`] has it.
+    end: AtomicU8,
     welcome: AtomicBool,
 }
 
@@ -134,7 +135,7 @@ impl Client {
             aside: Mutex::default(),
             latency_micros: AtomicU32::new(u32::MAX),
             unhealthy: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
+            end: AtomicU8::new(0),
             welcome: AtomicBool::new(false),
         }
     }
@@ -261,9 +262,14 @@ impl Client {
         self.outbox.send(message)
     }
 
-    /// Starts the closing handshake behind what is queued.
+    /// Starts the closing handshake behind what is queued, for a reason of the application.
     pub fn close(&self, code: SendableCode, reason: &str) {
-        self.note_closing();
+        self.close_for(EndReason::Application, code, reason);
+    }
+
+    /// Starts the closing handshake behind what is queued, and notes why: the first close wins.
+    pub fn close_for(&self, why: EndReason, code: SendableCode, reason: &str) {
+        self.note_end(why);
         self.outbox.close(code, reason);
     }
 
@@ -271,13 +277,18 @@ impl Client {
     /// told 1013, to come back later.
     pub(crate) fn close_slow(&self) {
         lifecycle::slow_consumer(self);
-        self.note_closing();
+        self.note_end(EndReason::Slow);
         self.outbox.close_discarding(SendableCode::TRY_AGAIN, "Slow consumer");
     }
 
-    /// Whether we have started to close it.
+    /// Whether we have started to close it, or it is over.
     pub fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
+        self.end.load(Ordering::Relaxed) != 0
+    }
+
+    /// Why it ended, or why our side has started to close it.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        EndReason::from_byte(self.end.load(Ordering::Relaxed))
     }
 
     /// The way to the connection.
@@ -293,8 +304,16 @@ impl Client {
         self.welcome.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_closing(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+    /// Why it is about to end; the first note wins.
+    pub(crate) fn note_end(&self, why: EndReason) {
+        let (none, noted) = (0, why.to_byte());
+        // Who comes second leaves what the first has noted.
+        let _ = self.end.compare_exchange(none, noted, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Why it has ended: what was noted does not count any more.
+    pub(crate) fn conclude_end(&self, why: EndReason) {
+        self.end.store(why.to_byte(), Ordering::Relaxed);
     }
 
     pub(crate) fn note_latency(&self, latency: Duration) {

@@ -10,6 +10,7 @@ use ws_connection::End;
 use crate::{
     application::Application,
     client::{Client, ConnectionId},
+    end_reason::EndReason,
     handler::WebSocketHandler,
 };
 
@@ -32,7 +33,7 @@ struct Reachable(Arc<Client>);
 impl Closable for Reachable {
     fn start_close(&self, frame: CloseFrame) {
         let code = SendableCode::try_from(frame.code).unwrap_or(SendableCode::GOING_AWAY);
-        self.0.close(code, &frame.reason);
+        self.0.close_for(EndReason::Drain, code, &frame.reason);
     }
 
     fn force(&self) {

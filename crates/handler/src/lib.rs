@@ -12,6 +12,7 @@ mod cluster;
 mod config;
 mod counts;
 mod drain;
+mod end_reason;
 mod expiry;
 mod gatekeeper;
 mod handler;
@@ -38,6 +39,7 @@ pub use cluster::{
 };
 pub use config::{AuthMode, HandlerConfig, Limits};
 pub use counts::Counts;
+pub use end_reason::EndReason;
 pub use gatekeeper::{Gatekeeper, Judgement, Refusal, Verdict};
 pub use handler::WebSocketHandler;
 pub use health::Health;

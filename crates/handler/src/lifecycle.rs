@@ -6,7 +6,7 @@ use ws_connection::{End, ProtocolError};
 use ws_heartbeat::HeartbeatStats;
 use ws_protocol::ErrorCode;
 
-use crate::client::Client;
+use crate::{client::Client, end_reason::EndReason};
 
 pub(crate) fn connected(client: &Client) {
     tracing::info!(
@@ -173,12 +173,12 @@ pub(crate) fn dead(client: &Client, stats: Option<HeartbeatStats>) {
     );
 }
 
-pub(crate) fn disconnected(client: &Client, end: &End, lived_ms: u64) {
+pub(crate) fn disconnected(client: &Client, reason: EndReason, end: &End, lived_ms: u64) {
     tracing::info!(
         connection = %client.id(),
         user = client.user_id().as_deref(),
         address = %client.address(),
-        cause = end.cause.label(),
+        reason = reason.label(),
         code = end.cause.close_code(),
         acknowledged = end.acknowledged,
         lived_ms,

@@ -21,6 +21,7 @@ use crate::{
     client::Client,
     clock::millis,
     config::AuthMode,
+    end_reason::EndReason,
     expiry::{Due, Expiry},
     handler::Shared,
     lifecycle,
@@ -193,7 +194,7 @@ impl<A: Application> GatewaySession<A> {
     /// Closes a connection that was accepted only to be told why it is not served.
     fn turn_away(&mut self, code: SendableCode, why: ErrorCode) {
         self.state = State::Ending;
-        self.client().close(code, why.sentence());
+        self.client().close_for(EndReason::of_refusal(why), code, why.sentence());
     }
 
     fn client(&self) -> &Arc<Client> {
@@ -256,9 +257,10 @@ impl<A: Application> GatewaySession<A> {
         self.send(&error, id, replies);
     }
 
-    fn end(&mut self, code: SendableCode, reason: &str, replies: &mut Replies<'_>) {
+    /// Starts the closing handshake, and notes why.
+    fn end(&mut self, why: EndReason, code: SendableCode, reason: &str, replies: &mut Replies<'_>) {
         self.state = State::Ending;
-        self.client().note_closing();
+        self.client().note_end(why);
         replies.start_close(code, reason);
     }
 
@@ -310,7 +312,8 @@ impl<A: Application> GatewaySession<A> {
         if replies.now() >= deadline {
             lifecycle::auth_timeout(self.client());
             self.send_error(ErrorCode::AuthTimeout, None, None, None, replies);
-            self.end(SendableCode::POLICY, ErrorCode::AuthTimeout.sentence(), replies);
+            let reason = ErrorCode::AuthTimeout.sentence();
+            self.end(EndReason::AuthTimeout, SendableCode::POLICY, reason, replies);
         }
     }
 
@@ -347,7 +350,7 @@ impl<A: Application> GatewaySession<A> {
                 lifecycle::token_expired(self.client());
                 self.send_error(ErrorCode::TokenExpired, None, None, None, replies);
                 let reason = ErrorCode::TokenExpired.sentence();
-                self.end(SendableCode::UNAUTHORIZED, reason, replies);
+                self.end(EndReason::TokenExpired, SendableCode::UNAUTHORIZED, reason, replies);
             }
             None => {}
         }
@@ -399,7 +402,7 @@ impl<A: Application> Session for GatewaySession<A> {
             }
             Wake::Connection(Timeout::Idle) => {
                 lifecycle::idle(self.client());
-                self.client().note_closing();
+                self.client().note_end(EndReason::Idle);
             }
             Wake::Connection(Timeout::CloseOverdue) => {}
             Wake::Timer => self.handle_deadline(replies),

@@ -2,35 +2,12 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use ws_connection::Cause;
 use ws_protocol::{ClientType, ErrorCode};
 
-use crate::{application::Application, counts::Counts, handler::Shared, rejection::Rejection};
-
-/// The causes by which connections end, in the order of [`end_index`].
-const END_LABELS: [&str; 8] = [
-    "closed_by_peer",
-    "closed_by_us",
-    "protocol",
-    "pong_timeout",
-    "idle",
-    "end_of_stream",
-    "io",
-    "killed",
-];
-
-pub(crate) fn end_index(cause: &Cause) -> usize {
-    match cause {
-        Cause::ClosedByPeer { .. } => 0,
-        Cause::ClosedByUs { .. } => 1,
-        Cause::Protocol(_) => 2,
-        Cause::PongTimeout { .. } => 3,
-        Cause::Idle => 4,
-        Cause::EndOfStream => 5,
-        Cause::Io(_) => 6,
-        Cause::Killed => 7,
-    }
-}
+use crate::{
+    application::Application, counts::Counts, end_reason::EndReason, handler::Shared,
+    rejection::Rejection,
+};
 
 /// Upper bounds of the round-trip histogram's buckets in microseconds; one more takes the rest.
 const ROUND_TRIP_BOUNDS: [u64; 10] =
@@ -41,7 +18,7 @@ const ROUND_TRIP_COUNTS: usize = ROUND_TRIP_BOUNDS.len() + 2;
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) rejections: Counts<{ Rejection::LABELS.len() }>,
-    pub(crate) ends: Counts<{ END_LABELS.len() }>,
+    pub(crate) ends: Counts<{ EndReason::ALL.len() }>,
     pub(crate) messages: Counts<{ ClientType::ALL.len() }>,
     pub(crate) errors: Counts<{ ErrorCode::ALL.len() }>,
     pub(crate) rate_limited: Counts<1>,
@@ -102,7 +79,7 @@ pub struct HandlerStats {
     pub pending_authentications: usize,
     /// Upgrades that were refused, by cause.
     pub rejections: Vec<(&'static str, u64)>,
-    /// Connections that ended, by cause.
+    /// Connections that ended, by [reason](EndReason).
     pub ends: Vec<(&'static str, u64)>,
     /// Messages that were understood, by type.
     pub messages: Vec<(&'static str, u64)>,
@@ -126,7 +103,11 @@ impl HandlerStats {
             online_users: shared.registry.user_count(),
             pending_authentications: shared.pending.load(Ordering::Relaxed),
             rejections: Rejection::LABELS.into_iter().zip(counters.rejections.totals()).collect(),
-            ends: END_LABELS.into_iter().zip(counters.ends.totals()).collect(),
+            ends: EndReason::ALL
+                .iter()
+                .map(|reason| reason.label())
+                .zip(counters.ends.totals())
+                .collect(),
             messages: ClientType::ALL
                 .iter()
                 .map(|kind| kind.name())

@@ -5,7 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use ws_channels::ChannelName;
 use ws_connection::End;
-use ws_handler::{Client, Gatekeeper, Judgement, OfflineCause, Publish, Refusal, WallClock};
+use ws_handler::{
+    Client, EndReason, Gatekeeper, Judgement, OfflineCause, Publish, Refusal, WallClock,
+};
 use ws_protocol::ErrorCode;
 
 use crate::{
@@ -103,7 +105,7 @@ impl Hooks {
         let gone = Gone {
             connection_id: client.id().to_string(),
             code: end.cause.close_code(),
-            cause: end.cause.label(),
+            reason: client.end_reason().map_or(end.cause.label(), EndReason::label),
             lived_ms: self.0.clock.wall_ms(now).saturating_sub(client.connected_at_ms()),
         };
         let Some(user_id) = client.user_id() else {
@@ -128,13 +130,13 @@ impl Hooks {
     /// Tells that a user has no connection any more, with its last one if that was here.
     pub(crate) fn tell_offline(&self, user_id: &str, cause: OfflineCause) {
         if self.0.farewells.is_some() {
-            let cause = match cause {
+            let reason = match cause {
                 OfflineCause::Left => "left",
                 OfflineCause::NodeLost => "node_lost",
             };
             // Where the last one here waits to be told of, it is told of with that.
             let word = self.0.leaving.handle_offline(user_id);
-            self.0.tell(Some(user_id), word, cause);
+            self.0.tell(Some(user_id), word, reason);
         }
     }
 
@@ -167,17 +169,17 @@ impl Hooks {
 }
 
 impl Shared {
-    /// Tells of a connection, or of its user alone, for this cause.
-    fn tell(&self, user_id: Option<&str>, word: Option<Word>, cause: &'static str) {
+    /// Tells of a connection, or of its user alone, for this reason.
+    fn tell(&self, user_id: Option<&str>, word: Option<Word>, reason: &'static str) {
         let (Some(farewells), Some(Word { gone, online })) = (&self.farewells, word) else {
             return;
         };
         farewells.tell(&match gone {
-            Some(Gone { connection_id, code, cause, lived_ms }) => Question::Disconnected {
+            Some(Gone { connection_id, code, reason, lived_ms }) => Question::Disconnected {
                 connection_id: Some(connection_id),
                 user_id,
                 code,
-                cause,
+                reason,
                 lived_ms: Some(lived_ms),
                 online,
             },
@@ -185,7 +187,7 @@ impl Shared {
                 connection_id: None,
                 user_id,
                 code: None,
-                cause,
+                reason,
                 lived_ms: None,
                 online,
             },

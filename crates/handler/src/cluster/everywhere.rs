@@ -12,6 +12,7 @@ use super::{control::Control, peers::raw, questions::Answer};
 use crate::{
     application::Application,
     channels::back_end::{PresenceInfo, direct},
+    end_reason::EndReason,
     handler::{Shared, WebSocketHandler},
 };
 
@@ -125,7 +126,7 @@ impl<A: Application> Shared<A> {
     /// Starts to close the connections of a user to this node; answers how many.
     pub(crate) fn disconnect_here(&self, user_id: &str, code: SendableCode, reason: &str) -> usize {
         let clients = self.registry.of_user(user_id);
-        clients.iter().for_each(|client| client.close(code, reason));
+        clients.iter().for_each(|client| client.close_for(EndReason::Api, code, reason));
         clients.len()
     }
 

@@ -15,6 +15,7 @@ use crate::{
     client::Client,
     clock::millis,
     config::AuthMode,
+    end_reason::EndReason,
     expiry::Expiry,
     identification::{Identification, LateIdentification},
     lifecycle,
@@ -109,12 +110,16 @@ impl<A: Application> GatewaySession<A> {
     fn refuse(&mut self, error: &AuthError, asked: &Asked, replies: &mut Replies<'_>) {
         lifecycle::token_refused(self.client(), error);
         // A token that we cannot judge is no reason never to come back.
-        let (code, close) = match error.fault() {
+        let (code, why, close) = match error.fault() {
             Fault::Token if *error == AuthError::Expired => {
-                (ErrorCode::TokenExpired, SendableCode::POLICY)
+                (ErrorCode::TokenExpired, EndReason::TokenExpired, SendableCode::POLICY)
             }
-            Fault::Token => (ErrorCode::InvalidToken, SendableCode::POLICY),
-            Fault::Keys => (ErrorCode::Internal, SendableCode::TRY_AGAIN),
+            Fault::Token => {
+                (ErrorCode::InvalidToken, EndReason::TokenInvalid, SendableCode::POLICY)
+            }
+            Fault::Keys => {
+                (ErrorCode::Internal, EndReason::KeysUnavailable, SendableCode::TRY_AGAIN)
+            }
         };
         let sentence = credential_sentence(error);
         let message = sentence.into();
@@ -124,7 +129,7 @@ impl<A: Application> GatewaySession<A> {
         self.send(&refusal, asked.id(), replies);
         // A refresh that fails leaves the old token in force; it ends by its own expiry.
         if let State::Waiting { .. } = self.state {
-            self.end(close, sentence, replies);
+            self.end(why, close, sentence, replies);
         }
     }
 
@@ -150,7 +155,8 @@ impl<A: Application> GatewaySession<A> {
         };
         if let Some(code) = code {
             self.send_error(code, None, asked.id(), None, replies);
-            return self.end(SendableCode::POLICY, code.sentence(), replies);
+            let why = EndReason::of_refusal(code);
+            return self.end(why, SendableCode::POLICY, code.sentence(), replies);
         }
         // Whoever has said who it is may send what the configuration allows.
         replies.set_sizes(self.shared.config.connection.sizes());

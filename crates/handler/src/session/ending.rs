@@ -4,7 +4,7 @@ use ws_broker::OfflineCause;
 use ws_connection::{Cause, End};
 
 use super::{GatewaySession, State};
-use crate::{application::Application, lifecycle, stats::end_index};
+use crate::{application::Application, end_reason::EndReason, lifecycle};
 
 impl<A: Application> GatewaySession<A> {
     /// Gives back whatever the connection held, and tells of its end: once.
@@ -26,9 +26,11 @@ impl<A: Application> GatewaySession<A> {
         let is_last = user_id
             .as_ref()
             .is_some_and(|user_id| shared.registry.remove_user(user_id, client.id()));
-        shared.counters.ends.add(end_index(&end.cause));
+        let reason = EndReason::of(client.end_reason(), &end.cause);
+        client.conclude_end(reason);
+        shared.counters.ends.add(reason as usize);
         let lived_ms = shared.clock.wall_ms(now).saturating_sub(client.connected_at_ms());
-        lifecycle::disconnected(client, end, lived_ms);
+        lifecycle::disconnected(client, reason, end, lived_ms);
         // Before the application, whose fault must not hold up a drain.
         shared.drain.note_end(client.id(), end);
         if self.is_started {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     application::Application,
     cluster::counting::Counted,
+    end_reason::EndReason,
     gatekeeper::{Judgement, Refusal},
     lifecycle,
 };
@@ -24,7 +25,8 @@ impl<A: Application> GatewaySession<A> {
     /// Who is there is known: is it welcome at its path, and to the gatekeeper?
     pub(super) fn enter(&mut self, asked: Option<Asked>, replies: &mut Replies<'_>) {
         if let Err(Refusal { code, message }) = self.judge_path() {
-            return self.turn_out(code, &message, asked.as_ref(), replies);
+            let why = EndReason::of_refusal(code);
+            return self.turn_out(why, code, &message, asked.as_ref(), replies);
         }
         let shared = self.shared.clone();
         let judgement = match &shared.gatekeeper {
@@ -34,7 +36,8 @@ impl<A: Application> GatewaySession<A> {
         match judgement {
             Judgement::Allow => self.let_in(asked, replies),
             Judgement::Refuse(Refusal { code, message }) => {
-                self.turn_out(code, &message, asked.as_ref(), replies);
+                let why = EndReason::of_gatekeeper(code);
+                self.turn_out(why, code, &message, asked.as_ref(), replies);
             }
             Judgement::Later(verdict) => {
                 self.wait_for(verdict, Step::Enter { asked, is_judged: true });
@@ -50,7 +53,8 @@ impl<A: Application> GatewaySession<A> {
         match self.take_place() {
             Ok(()) => self.welcome(asked.as_ref(), replies),
             Err(Refusal { code, message }) => {
-                self.turn_out(code, &message, asked.as_ref(), replies);
+                let why = EndReason::of_refusal(code);
+                self.turn_out(why, code, &message, asked.as_ref(), replies);
             }
         }
     }
@@ -84,7 +88,8 @@ impl<A: Application> GatewaySession<A> {
             }
             Err(Refusal { code, message }) => {
                 lifecycle::too_many(self.client(), &self.client().name());
-                self.turn_out(code, &message, asked.as_ref(), replies);
+                let why = EndReason::of_refusal(code);
+                self.turn_out(why, code, &message, asked.as_ref(), replies);
             }
         }
     }
@@ -126,7 +131,8 @@ impl<A: Application> GatewaySession<A> {
             shared.hub.places.enter(&target, self.client().clone()).map_err(full)?;
         if let Some(displaced) = displaced {
             lifecycle::replaced(&displaced);
-            displaced.close(SendableCode::POLICY, ErrorCode::Replaced.sentence());
+            let reason = ErrorCode::Replaced.sentence();
+            displaced.close_for(EndReason::Replaced, SendableCode::POLICY, reason);
         }
         let rare = self.rare();
         rare.place = Some(place);
@@ -172,6 +178,7 @@ impl<A: Application> GatewaySession<A> {
     /// Says why it is not welcome, and closes.
     pub(super) fn turn_out(
         &mut self,
+        why: EndReason,
         code: ErrorCode,
         message: &str,
         asked: Option<&Asked>,
@@ -186,7 +193,7 @@ impl<A: Application> GatewaySession<A> {
             }
             _ => SendableCode::POLICY,
         };
-        self.end(close, message, replies);
+        self.end(why, close, message, replies);
     }
 
     fn path(&self) -> Option<&Arc<str>> {

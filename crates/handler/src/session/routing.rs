@@ -10,6 +10,7 @@ use ws_transport::Replies;
 use super::{GatewaySession, State, recovering::Since, subscribing::Way, waiting::keep};
 use crate::{
     application::{Application, Responder},
+    end_reason::EndReason,
     lifecycle,
 };
 
@@ -62,7 +63,8 @@ impl<A: Application> GatewaySession<A> {
             _ if matches!(self.state, State::Waiting { .. }) => {
                 let Correlation { id, request_id } = incoming.correlation();
                 self.send_error(ErrorCode::Unauthorized, None, id, request_id, replies);
-                self.end(SendableCode::POLICY, "Authentication required", replies);
+                let why = EndReason::Unauthorized;
+                self.end(why, SendableCode::POLICY, "Authentication required", replies);
             }
             ClientMessage::Request { request_id, payload } => {
                 // The application may publish because of it.
@@ -165,7 +167,8 @@ impl<A: Application> GatewaySession<A> {
             }
             Verdict::Close => {
                 lifecycle::rate_limit_abuse(self.client());
-                self.end(SendableCode::POLICY, ErrorCode::RateLimited.sentence(), replies);
+                let reason = ErrorCode::RateLimited.sentence();
+                self.end(EndReason::RateLimited, SendableCode::POLICY, reason, replies);
             }
         }
         self.shared.counters.rate_limited.count();

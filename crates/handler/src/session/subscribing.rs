@@ -22,6 +22,7 @@ use crate::{
     application::Application,
     channels::{feeds::Feed, history::Log},
     client::Order,
+    end_reason::EndReason,
     gatekeeper::{Judgement, Refusal},
 };
 
@@ -199,7 +200,12 @@ impl<A: Application> GatewaySession<A> {
     ) {
         let Refusal { code, message } = refusal;
         if wish.way == Way::Path {
-            return self.turn_out(*code, message, None, replies);
+            // What rules say of the channels of a path was asked before: this is the gatekeeper's.
+            let why = match code {
+                ErrorCode::Forbidden => EndReason::HookRefused,
+                _ => EndReason::of_refusal(*code),
+            };
+            return self.turn_out(why, *code, message, None, replies);
         }
         let message = Cow::Owned(format!("{}: {message}", wish.name.as_str()));
         self.refuse_with(*code, message, kept(&wish.id), replies);

@@ -20,6 +20,7 @@ use crate::{
     application::Application,
     channels::feeds::Feed,
     cluster::counting::Counted,
+    end_reason::EndReason,
     gatekeeper::{Refusal, Verdict},
 };
 
@@ -96,7 +97,8 @@ impl<A: Application> GatewaySession<A> {
             Step::Enter { asked, is_judged: true } => match verdict {
                 Ok(()) => self.let_in(asked, replies),
                 Err(Refusal { code, message }) => {
-                    self.turn_out(code, &message, asked.as_ref(), replies);
+                    let why = EndReason::of_gatekeeper(code);
+                    self.turn_out(why, code, &message, asked.as_ref(), replies);
                 }
             },
             Step::Count { asked, counted } => {

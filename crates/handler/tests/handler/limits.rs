@@ -166,7 +166,7 @@ async fn section_4_6_pong_unsubscribe_ack_and_close_are_never_limited() {
     assert_eq!(house.handler.stats().rate_limited, 0);
     assert_eq!(peer.ask("too much").await["code"], "rate_limited");
     peer.leave().await;
-    assert_eq!(house.ended_by("closed_by_peer"), 1);
+    assert_eq!(house.ended_by("peer_closed"), 1);
 }
 
 trait SendPing {

@@ -85,7 +85,7 @@ async fn requirement_6_10_connect_and_disconnect_are_logged_with_connection_user
     is_connection(&log.line("connected"), Some("ada"));
     let end = log.line("disconnected");
     is_connection(&end, Some("ada"));
-    assert_eq!((&end["cause"], &end["acknowledged"]), (&json!("closed_by_peer"), &json!(true)));
+    assert_eq!((&end["reason"], &end["acknowledged"]), (&json!("peer_closed"), &json!(true)));
     assert!(end["lived_ms"].is_u64());
     assert_eq!(log.line("connected")["connection"], end["connection"]);
 }

@@ -90,7 +90,7 @@ async fn section_4_6_the_place_is_free_after_the_transport_ended() {
     let house = house_for_one();
     house.visit("ada").await.vanish().await;
     assert!(!is_taken(&house).await);
-    assert_eq!(house.ended_by("end_of_stream") + house.ended_by("io"), 1);
+    assert_eq!(house.ended_by("end_of_stream") + house.ended_by("peer_reset"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use ws_auth::TokenRequest;
 use ws_close_manager::{Role, SendableCode};
-use ws_handler::Application;
+use ws_handler::{Application, EndReason};
 
 use super::{Inner, ask::Fields, door::Visitor, fault::Fault, looks::connection_id};
 
@@ -31,7 +31,7 @@ impl<A: Application> Inner<A> {
         let reason = reason(fields)?;
         let found = self.handler.connection(id);
         if let Some(client) = &found {
-            client.close(code, reason);
+            client.close_for(EndReason::Api, code, reason);
         }
         tracing::info!(
             viewer = visitor.number,

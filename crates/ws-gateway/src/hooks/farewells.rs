@@ -76,9 +76,9 @@ mod tests {
     use super::*;
 
     fn farewell() -> Question<'static> {
-        let (connection_id, user_id, code, cause) = (Some("c".to_owned()), None, None, "io");
+        let (connection_id, user_id, code, reason) = (Some("c".to_owned()), None, None, "io");
         let (lived_ms, online) = (Some(0), None);
-        Question::Disconnected { connection_id, user_id, code, cause, lived_ms, online }
+        Question::Disconnected { connection_id, user_id, code, reason, lived_ms, online }
     }
 
     #[tokio::test]

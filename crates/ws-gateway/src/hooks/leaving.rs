@@ -13,7 +13,7 @@ const WAITING_MAX: usize = 16 * 1024;
 pub(super) struct Gone {
     pub(super) connection_id: String,
     pub(super) code: Option<u16>,
-    pub(super) cause: &'static str,
+    pub(super) reason: &'static str,
     pub(super) lived_ms: u64,
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn gone(id: &str) -> Gone {
-        Gone { connection_id: id.to_owned(), code: None, cause: "io", lived_ms: 0 }
+        Gone { connection_id: id.to_owned(), code: None, reason: "io", lived_ms: 0 }
     }
 
     fn word(id: Option<&str>, online: bool) -> Option<Word> {

@@ -31,7 +31,7 @@ pub(super) enum Question<'q> {
         connection_id: Option<String>,
         user_id: Option<&'q str>,
         code: Option<u16>,
-        cause: &'q str,
+        reason: &'q str,
         lived_ms: Option<u64>,
         online: Option<bool>,
     },
@@ -81,13 +81,13 @@ mod tests {
                     connection_id: Some(id()),
                     user_id: Some("ada"),
                     code: Some(1000),
-                    cause: "closed_by_peer",
+                    reason: "peer_closed",
                     lived_ms: Some(7),
                     online: Some(false),
                 },
                 concat!(
                     r#"{"hook":"disconnected","connectionId":"c","userId":"ada","code":1000,"#,
-                    r#""cause":"closed_by_peer","livedMs":7,"online":false}"#
+                    r#""reason":"peer_closed","livedMs":7,"online":false}"#
                 ),
             ),
         ] {

@@ -89,5 +89,5 @@ async fn obey(
 fn ends(log: &str, user: &str) -> Value {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let ends = lines.filter(|line| line["message"] == "disconnected" && line["user"] == user);
-    ends.map(|line| json!({ "cause": line["cause"], "code": line["code"] })).collect()
+    ends.map(|line| json!({ "reason": line["reason"], "code": line["code"] })).collect()
 }

@@ -37,7 +37,7 @@ export async function the_figures_follow_the_traffic({ browser, address, console
   for (const one of clients) one.close(1000);
   await until(page, "all have gone", reading("connections"), (text) => text === "0");
   await until(page, "four ends are told", reading("ends"), (text) => text === "4");
-  assert.match(await page.innerText("[data-figure=ends] .legend"), /4 closed by peer/);
+  assert.match(await page.innerText("[data-figure=ends] .legend"), /4 peer closed/);
 
   // Pointing at a plot tells what was then, and so does the keyboard.
   const canvas = page.locator("[data-figure=connections] canvas");

@@ -45,7 +45,7 @@ async fn section_6_hooks_are_asked_in_the_words_of_the_docs_and_told_who_is_gone
         json!({ "hook": "publish", "connectionId": id, "userId": "ada", "channel": "orders",
                 "event": "filled", "data": { "n": 1.5 }, "eventId": "e-1" }),
         json!({ "hook": "disconnected", "connectionId": id, "userId": "ada", "code": 1000,
-                "cause": "closed_by_peer", "livedMs": lived, "online": false }),
+                "reason": "peer_closed", "livedMs": lived, "online": false }),
     ];
     assert_eq!(oracle.heard(), expect);
 
@@ -318,7 +318,7 @@ async fn whoever_a_drain_ends_is_told_of_before_the_gateway_is_gone() {
     house.close().await;
     let told = oracle.heard_of("disconnected");
     assert_eq!(told.len(), 20);
-    assert!(told.iter().all(|it| it["code"] == 1012 && it["cause"] == "closed_by_us"), "{told:?}");
+    assert!(told.iter().all(|it| it["code"] == 1012 && it["reason"] == "drain"), "{told:?}");
     assert_eq!(told.iter().filter(|it| it["online"] == false).count(), 1, "{told:?}");
     assert_eq!(oracle.at_once_most(), 1);
 }

@@ -244,7 +244,7 @@ pub(crate) async fn users_of_a_gateway_that_dies_are_told_of_once(house: House, 
     assert_eq!(
         told,
         json!({ "hook": "disconnected", "connectionId": null, "userId": "bob",
-                             "code": null, "cause": "node_lost", "livedMs": null, "online": false })
+                             "code": null, "reason": "node_lost", "livedMs": null, "online": false })
     );
     ada_elsewhere.leave().await;
     let told = tokio::time::timeout(patience, hears.recv()).await.expect("in time").expect("told");

@@ -213,5 +213,5 @@ function read(output, text) {
   output.replaceChildren(number, element("small", {}, unit));
 }
 
-/** `closed_by_peer` as one says it. */
+/** `peer_closed` as one says it. */
 const words = (label) => label.replaceAll("_", " ");

@@ -155,8 +155,8 @@ test("a page that is left says goodbye", async () => {
     const start = Date.now();
     await leave();
     await until("the connection has ended", async () => (await ends()).length > before);
-    const { cause, code } = (await ends()).at(-1);
-    assert.deepEqual([cause, code], ["closed_by_peer", 1000], `${leave}, after ${Date.now() - start} ms`);
+    const { reason, code } = (await ends()).at(-1);
+    assert.deepEqual([reason, code], ["peer_closed", 1000], `${leave}, after ${Date.now() - start} ms`);
     assert.ok(Date.now() - start < 3000, `after ${Date.now() - start} ms`);
   }
 });

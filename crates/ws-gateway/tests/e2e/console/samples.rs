@@ -74,7 +74,7 @@ async fn a_sample_has_the_numbers_of_what_was_done() {
     #[cfg(target_os = "linux")]
     assert!(grown("cpu_us") > 0);
     bob.leave().await;
-    viewer.sample_where(|sample| sample["ends"] == json!({ "closed_by_peer": 1 })).await;
+    viewer.sample_where(|sample| sample["ends"] == json!({ "peer_closed": 1 })).await;
 }
 
 #[tokio::test]
