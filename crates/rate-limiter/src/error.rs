@@ -71,6 +71,9 @@ pub enum ConfigError {
     /// A name that is no algorithm.
     #[error("unknown algorithm: expected token-bucket, fixed-window or sliding-window")]
     UnknownAlgorithm,
+    /// A word that is no mode.
+    #[error("unknown mode: expected enforce or shadow")]
+    UnknownMode,
     /// A burst was given to an algorithm that has none.
     #[error("only a token bucket has a burst")]
     BurstWithoutBucket,

@@ -10,7 +10,8 @@ use std::time::Instant;
 use ahash::RandomState;
 use parking_lot::Mutex;
 
-use crate::{Denied, Limit};
+use crate::mode::ModeCell;
+use crate::{Denied, DeniedReason, Limit, Mode};
 
 mod shard;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use shard::Shard;
 /// the time that a limit takes to recover.
 pub struct KeyedLimiter<K, L: Limit> {
     limit: L,
+    mode: ModeCell,
     capacity: NonZeroUsize,
     hasher: RandomState,
     shards: Box<[Padded<K, L::State>]>,
@@ -59,6 +61,9 @@ pub struct LimiterStats {
     pub allowed: u64,
     /// Requests that were denied.
     pub denied: u64,
+    /// Requests that would have been denied, were the limit enforced: [`Mode::Shadow`]. They are among the
+    /// allowed.
+    pub shadowed: u64,
     /// Keys that were forgotten because the table was full, and with them what they had used. If this
     /// moves, the capacity is too small or somebody sprays.
     pub evicted: u64,
@@ -88,6 +93,7 @@ where
         let hasher = RandomState::new();
         Self {
             limit,
+            mode: ModeCell::new(Mode::Enforce),
             capacity,
             shards: (0..shards).map(|_| Padded(Mutex::new(Shard::new(hasher.clone())))).collect(),
             hasher,
@@ -121,15 +127,44 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let mut shard = self.shard_of(key).lock();
-        let outcome = match shard.table.get_mut(key) {
-            Some(state) => self.limit.check(state, cost, now),
-            None => self.check_stranger(&mut shard, key, cost, now),
-        };
-        match outcome {
-            Ok(()) => shard.allowed += 1,
-            Err(_) => shard.denied += 1,
+        let outcome = self.take(&mut shard, key, cost, now);
+        self.count(&mut shard, outcome)
+    }
+
+    /// As [`KeyedLimiter::check_cost`], but what costs more than an allowance ever holds costs all of it:
+    /// whoever waits for long enough is allowed anything once.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], if the allowance does not hold so much now.
+    pub fn charge<Q>(&self, key: &Q, cost: u32, now: Instant) -> Result<(), Denied>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut shard = self.shard_of(key).lock();
+        let mut outcome = self.take(&mut shard, key, cost, now);
+        if let Err(Denied { reason: DeniedReason::CostAboveLimit { limit }, .. }) = outcome {
+            outcome = self.take(&mut shard, key, limit, now);
         }
-        outcome
+        self.count(&mut shard, outcome)
+    }
+
+    /// What becomes of denied requests from now on; what callers have used stays used.
+    pub fn set_mode(&self, mode: Mode) {
+        self.mode.set(mode);
+    }
+
+    /// The same limiter in another mode.
+    #[must_use]
+    pub fn with_mode(self, mode: Mode) -> Self {
+        self.set_mode(mode);
+        self
+    }
+
+    /// What becomes of denied requests.
+    pub fn mode(&self) -> Mode {
+        self.mode.get()
     }
 
     /// Gives `key` its whole allowance back; says whether anything was known of it.
@@ -167,6 +202,48 @@ where
             shard.0.lock().add_to(&mut stats);
         }
         stats
+    }
+
+    fn take<Q>(
+        &self,
+        shard: &mut Shard<K, L::State>,
+        key: &Q,
+        cost: u32,
+        now: Instant,
+    ) -> Result<(), Denied>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match shard.table.get_mut(key) {
+            Some(state) => self.limit.check(state, cost, now),
+            None => self.check_stranger(shard, key, cost, now),
+        }
+    }
+
+    fn count(
+        &self,
+        shard: &mut Shard<K, L::State>,
+        outcome: Result<(), Denied>,
+    ) -> Result<(), Denied> {
+        let denied = match outcome {
+            Ok(()) => {
+                shard.allowed += 1;
+                return Ok(());
+            }
+            Err(denied) => denied,
+        };
+        match self.mode.get() {
+            Mode::Enforce => {
+                shard.denied += 1;
+                Err(denied)
+            }
+            Mode::Shadow => {
+                shard.allowed += 1;
+                shard.shadowed += 1;
+                Ok(())
+            }
+        }
     }
 
     /// A key of which nothing is known: it has its whole allowance.

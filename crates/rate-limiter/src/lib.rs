@@ -13,6 +13,8 @@ mod ip_key;
 mod keyed;
 mod ladder;
 mod limit;
+mod mode;
+mod price;
 mod sliding_window;
 mod tiered;
 
@@ -25,5 +27,7 @@ pub use ip_key::{IpKey, ip_key};
 pub use keyed::{KeyedLimiter, LimiterStats};
 pub use ladder::{Ladder, Strikes, Verdict};
 pub use limit::Limit;
+pub use mode::Mode;
+pub use price::Price;
 pub use sliding_window::{SlidingWindow, SlidingWindowState};
 pub use tiered::{TierId, TieredLimiter};

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use crate::{Denied, KeyedLimiter, Limit, LimiterStats};
+use crate::{Denied, KeyedLimiter, Limit, LimiterStats, Mode};
 
 /// A [`KeyedLimiter`] for each tier (free, pro, …), by the names of a configuration.
 ///
@@ -89,6 +89,25 @@ where
         self.tier(tier).limiter.check_cost(key, cost, now)
     }
 
+    /// As [`TieredLimiter::check_cost`], but what costs more than an allowance of this tier ever holds
+    /// costs all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], if the allowance does not hold so much now.
+    pub fn charge<Q>(&self, tier: TierId, key: &Q, cost: u32, now: Instant) -> Result<(), Denied>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.tier(tier).limiter.charge(key, cost, now)
+    }
+
+    /// What becomes of requests that this tier denies, from now on.
+    pub fn set_mode(&self, tier: TierId, mode: Mode) {
+        self.tier(tier).limiter.set_mode(mode);
+    }
+
     /// Gives `key` its whole allowance back in all tiers; says whether anything was known of it.
     pub fn forget<Q>(&self, key: &Q) -> bool
     where
@@ -116,6 +135,7 @@ where
         self.tier_stats().fold(LimiterStats::default(), |sum, (_, tier)| LimiterStats {
             allowed: sum.allowed + tier.allowed,
             denied: sum.denied + tier.denied,
+            shadowed: sum.shadowed + tier.shadowed,
             evicted: sum.evicted + tier.evicted,
             recovered: sum.recovered + tier.recovered,
             keys: sum.keys + tier.keys,
@@ -200,6 +220,21 @@ mod tests {
         let (free, pro) = (limiter.tier_id(Some("free")), limiter.tier_id(Some("pro")));
         let rounds = (0..10).map(|_| (allowed(&limiter, free, "a"), allowed(&limiter, pro, "a")));
         assert_eq!(rounds.fold((0, 0), |sum, round| (sum.0 + round.0, sum.1 + round.1)), (2, 5));
+    }
+
+    #[test]
+    fn one_tier_is_watched_while_another_is_enforced() {
+        let limiter = limiter();
+        let pro = limiter.tier_id(Some("pro"));
+        limiter.set_mode(pro, Mode::Shadow);
+        assert_eq!(allowed(&limiter, pro, "a"), 100);
+        assert_eq!(allowed(&limiter, TierId::default(), "a"), 2);
+        let by_tier: Vec<_> =
+            limiter.tier_stats().map(|(_, it)| (it.allowed, it.denied, it.shadowed)).collect();
+        assert_eq!(by_tier, [(2, 98, 0), (100, 0, 95)]);
+        // Who was watched has used what it has used.
+        limiter.set_mode(pro, Mode::Enforce);
+        assert_eq!(allowed(&limiter, pro, "a"), 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) struct Shard<K, S> {
     pub(super) table: LruCache<K, S, RandomState>,
     pub(super) allowed: u64,
     pub(super) denied: u64,
+    pub(super) shadowed: u64,
     evicted: u64,
     recovered: u64,
 }
@@ -30,6 +31,7 @@ impl<K: Hash + Eq + Clone, S> Shard<K, S> {
             table: LruCache::unbounded_with_hasher(hasher),
             allowed: 0,
             denied: 0,
+            shadowed: 0,
             evicted: 0,
             recovered: 0,
         }
@@ -91,6 +93,7 @@ impl<K: Hash + Eq + Clone, S> Shard<K, S> {
     pub(super) fn add_to(&self, stats: &mut LimiterStats) {
         stats.allowed += self.allowed;
         stats.denied += self.denied;
+        stats.shadowed += self.shadowed;
         stats.evicted += self.evicted;
         stats.recovered += self.recovered;
         stats.keys += self.table.len();

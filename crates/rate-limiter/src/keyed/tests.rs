@@ -139,3 +139,30 @@ fn debug_of_a_limiter_does_not_print_its_keys() {
     let debug = format!("{limiter:?}");
     assert!(debug.contains("keys: 1") && !debug.contains("alice"), "{debug}");
 }
+
+#[test]
+fn what_costs_more_than_there_can_be_costs_all_of_it() {
+    let limiter = ten_an_hour::<u32>(100);
+    assert_eq!(limiter.charge(&1, 1, clock::millis(0)), Ok(()));
+    // Nine are left; the tenth is back after six minutes.
+    let denied = limiter.charge(&1, u32::MAX, clock::millis(0)).unwrap_err();
+    assert_eq!(denied, Denied::exhausted(clock::millis(360_000)));
+    assert_eq!(limiter.charge(&1, u32::MAX, denied.retry_at), Ok(()));
+    assert!(limiter.charge(&1, 1, denied.retry_at).is_err());
+    let expect = LimiterStats { allowed: 2, denied: 2, keys: 1, ..LimiterStats::default() };
+    assert_eq!(limiter.stats(), expect);
+}
+
+#[test]
+fn limit_that_is_only_watched_denies_nobody_and_counts_whom_it_would_have_denied() {
+    let limiter = ten_an_hour::<u32>(100).with_mode(Mode::Shadow);
+    assert_eq!(limiter.mode(), Mode::Shadow);
+    for _ in 0..25 {
+        assert_eq!(limiter.check(&1, clock::millis(0)), Ok(()));
+    }
+    let expect = LimiterStats { allowed: 25, shadowed: 15, keys: 1, ..LimiterStats::default() };
+    assert_eq!(limiter.stats(), expect);
+    // What would have been denied takes nothing: enforced, the limit is where it would have been.
+    limiter.set_mode(Mode::Enforce);
+    assert_eq!(limiter.check(&1, clock::millis(0)), Err(Denied::exhausted(clock::millis(360_000))));
+}
