@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::{
-    outages::{is_outage, stop},
+    outages::{append_after_outage, is_outage, stop},
     stage::{Stage, log, numbered, outcome, payloads},
 };
 use crate::EngineError;
@@ -24,7 +24,7 @@ pub async fn a_call_to_a_paused_server_is_answered(stage: Stage) {
     assert!(appended.is_err_and(|error| is_outage(&error)));
     assert!(read.is_err_and(|error| is_outage(&error)));
     node.until_at_work().await;
-    node.append("h:a", "after").await;
+    append_after_outage(&node, "h:a", "after", "after").await;
     let entries = payloads(&node.read("h:a", 0).await.entries);
     let meanwhile = entries.iter().filter(|text| **text == "meanwhile").count();
     assert!(meanwhile <= 1, "{entries:?}");

@@ -23,6 +23,9 @@ use crate::{
 /// Who asks is answered within this time, by an engine that gives up on a server that does not.
 const ANSWERED: Duration = Duration::from_secs(30);
 
+/// How often an answer may be lost, to what may be asked again.
+const LOST_MAX: usize = 3;
+
 /// What [`Keep`] of a case is about something else.
 pub(super) const KEEP: Keep = Keep {
     entries_max: entries(10_000),
@@ -167,11 +170,11 @@ impl Node {
     }
 
     pub(super) async fn read_from(&self, log: &Log<'_>, after: u64, limits: ReadLimits) -> Page {
-        done(self.engine.read(log, after, limits)).await
+        asked_again(|| self.engine.read(log, after, limits)).await
     }
 
     pub(super) async fn get(&self, key: &str) -> Option<Record> {
-        done(self.engine.get(key)).await
+        asked_again(|| self.engine.get(key)).await
     }
 
     pub(super) async fn put(
@@ -224,6 +227,19 @@ pub(super) async fn done<T>(answer: Answer<T>) -> T {
         Ok(done) => done,
         Err(error) => panic!("the engine is up and says: {error}"),
     }
+}
+
+/// What an engine that is up answers to what may be asked twice: a cluster behind an outage may lose a call
+/// while it moves what it leads, and says that it was lost.
+async fn asked_again<T>(ask: impl Fn() -> Answer<T>) -> T {
+    for _ in 0..LOST_MAX {
+        match outcome(ask()).await {
+            Err(EngineError::Unknown { .. }) => {}
+            Err(error) => panic!("the engine is up and says: {error}"),
+            Ok(done) => return done,
+        }
+    }
+    done(ask()).await
 }
 
 /// What an engine answers, whatever it is.
