@@ -62,6 +62,15 @@ impl Cargo {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Runs it with its complaints on our own error stream and returns what it printed.
+    pub(crate) fn capture_output(&self) -> anyhow::Result<String> {
+        let mut command = self.command(&[]);
+        let output = command.stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("run {self}"))?;
+        anyhow::ensure!(output.status.success(), "`{self}` failed");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     fn command(&self, environment: &[(&'static str, OsString)]) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         command.args(&self.arguments).current_dir(crate::workspace::root());

@@ -30,6 +30,7 @@ mod peers;
 mod provision;
 mod runner;
 mod scale;
+mod side_by_side;
 mod suite;
 mod tally;
 mod tidy;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::suite::{Action, Step};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{instructions, provision, tidy, torture};
+use crate::{instructions, provision, side_by_side, tidy, torture};
 
 /// How one step went.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ struct Run<'a> {
     workspace: &'a Workspace,
     environment: Vec<(&'static str, OsString)>,
     tests: Tally,
+    /// Tests that failed beside others and passed by themselves.
+    disturbed: Vec<String>,
 }
 
 /// Runs the steps in order and ends with a table; whether all of them succeeded.
@@ -30,7 +32,8 @@ pub(crate) fn run(
     fail_fast: bool,
 ) -> anyhow::Result<bool> {
     anyhow::ensure!(!steps.is_empty(), "no step is left to run");
-    let mut run = Run { workspace, environment: Vec::new(), tests: Tally::default() };
+    let mut run =
+        Run { workspace, environment: Vec::new(), tests: Tally::default(), disturbed: Vec::new() };
     let mut outcomes = Vec::new();
     for step in steps {
         println!("==> {}: {}", step.name, step.about);
@@ -50,6 +53,12 @@ pub(crate) fn run(
     print!("{}", table(&outcomes, steps.len()));
     if !run.tests.is_empty() {
         println!("\n{}", run.tests);
+    }
+    if !run.disturbed.is_empty() {
+        println!(
+            "\nfailed while others were at work, and passed by themselves; each is a fault to be found:"
+        );
+        run.disturbed.iter().for_each(|name| println!("    {name}"));
     }
     Ok(outcomes.iter().all(|outcome| outcome.succeeded))
 }
@@ -72,6 +81,12 @@ impl Run<'_> {
             Action::Instructions => {
                 let options = instructions::Options::default();
                 instructions::run(self.workspace, &self.environment, options)
+            }
+            Action::Tests => {
+                let (succeeded, second) =
+                    side_by_side::run(self.workspace, &self.environment, &mut self.tests)?;
+                self.disturbed = second.passed;
+                Ok(succeeded)
             }
             Action::Torture => torture::briefly(self.workspace, &self.environment),
             Action::Provision => {

@@ -24,6 +24,8 @@ pub(crate) enum Action {
     Cargo(fn(&Workspace) -> Vec<Cargo>),
     Tidy,
     Provision,
+    /// All programs of tests, side by side.
+    Tests,
     Instructions,
     Torture,
 }
@@ -85,9 +87,7 @@ const STEPS: [Step; 12] = [
         name: "tests",
         about: "unit and integration tests, those with real peers among them",
         after: &["provision", "examples"],
-        action: Action::Cargo(|_| {
-            vec![Cargo::new("test --workspace --all-features --tests --no-fail-fast")]
-        }),
+        action: Action::Tests,
     },
     Step {
         name: "torture",
