@@ -24,7 +24,8 @@ use prometheus_client::{
 };
 use ws_handler::{Application, WebSocketHandler};
 
-use self::{page::Page, process::Process};
+pub(crate) use self::page::Page;
+use self::process::Process;
 use crate::{metered::EngineCounts, outcomes::Outcomes};
 
 /// The metrics of one gateway.
@@ -52,9 +53,19 @@ impl<A: Application> Metrics<A> {
             handler,
             outcomes,
             engine: engine.clone(),
-            process: Process::now(),
         }));
-        Self { registry, engine, marker: std::marker::PhantomData }
+        let mut metrics = Self { registry, engine, marker: std::marker::PhantomData };
+        let process = Process::now();
+        metrics.add(move |page| process.encode(page));
+        metrics
+    }
+
+    /// Tells of something else as well, which is asked with each scrape.
+    pub(crate) fn add(
+        &mut self,
+        part: impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(Part(part)));
     }
 
     /// What the engine did.
@@ -71,11 +82,28 @@ impl<A: Application> Metrics<A> {
     }
 }
 
+/// A part that was added.
+struct Part<F>(F);
+
+impl<F> fmt::Debug for Part<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").finish_non_exhaustive()
+    }
+}
+
+impl<F> Collector for Part<F>
+where
+    F: Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static,
+{
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        (self.0)(&mut Page::of(encoder))
+    }
+}
+
 struct Snapshots<A> {
     handler: WebSocketHandler<A>,
     outcomes: Arc<Outcomes>,
     engine: Arc<EngineCounts>,
-    process: Process,
 }
 
 impl<A> fmt::Debug for Snapshots<A> {
@@ -94,7 +122,6 @@ impl<A: Application> Collector for Snapshots<A> {
         self.tokens(&mut page)?;
         self.channels(&mut page)?;
         self.engine(&mut page)?;
-        self.back_ends(&mut page)?;
-        self.process.encode(&mut page)
+        self.back_ends(&mut page)
     }
 }

@@ -12,42 +12,42 @@ use ws_handler::Histogram;
 /// The page that is being written.
 ///
 /// Names are given in full, as a scraper sees them. What ends in a unit is told as of that unit.
-pub(super) struct Page<'e> {
+pub(crate) struct Page<'e> {
     encoder: DescriptorEncoder<'e>,
 }
 
 impl<'e> Page<'e> {
-    pub(super) fn of(encoder: DescriptorEncoder<'e>) -> Self {
+    pub(crate) fn of(encoder: DescriptorEncoder<'e>) -> Self {
         Self { encoder }
     }
 
-    pub(super) fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
+    pub(crate) fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
         self.metric(name, help, &ConstCounter::new(count))
     }
 
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
+    pub(crate) fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
         self.metric(name, help, &ConstGauge::new(value))
     }
 
     /// A counter of what is no whole number, as seconds are.
-    pub(super) fn counter_of(&mut self, name: &str, help: &str, sum: f64) -> fmt::Result {
+    pub(crate) fn counter_of(&mut self, name: &str, help: &str, sum: f64) -> fmt::Result {
         self.metric(name, help, &ConstCounter::new(sum))
     }
 
     /// A gauge of what is no whole number, as seconds are.
-    pub(super) fn gauge_of(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+    pub(crate) fn gauge_of(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         self.metric(name, help, &ConstGauge::new(value))
     }
 
     /// A gauge that is 1, and whose label is what it tells.
-    pub(super) fn info(&mut self, name: &str, help: &str, label: (&str, &str)) -> fmt::Result {
+    pub(crate) fn info(&mut self, name: &str, help: &str, label: (&str, &str)) -> fmt::Result {
         let gauge = ConstGauge::new(1_i64);
         let mut encoder = self.descriptor(name, help, gauge.metric_type())?;
         gauge.encode(encoder.encode_family(&[label])?)
     }
 
-    pub(super) fn counters(
+    pub(crate) fn counters(
         &mut self,
         name: &str,
         help: &str,
@@ -57,7 +57,7 @@ impl<'e> Page<'e> {
         self.family(name, help, label, counts, ConstCounter::new)
     }
 
-    pub(super) fn gauges(
+    pub(crate) fn gauges(
         &mut self,
         name: &str,
         help: &str,
@@ -86,7 +86,7 @@ impl<'e> Page<'e> {
         Ok(())
     }
 
-    pub(super) fn hooks(&mut self, counts: &[(&'static str, &'static str, u64)]) -> fmt::Result {
+    pub(crate) fn hooks(&mut self, counts: &[(&'static str, &'static str, u64)]) -> fmt::Result {
         let kind = ConstCounter::new(0_u64).metric_type();
         let help = "Hooks by what became of them";
         let mut encoder = self.descriptor("ws_hook_calls_total", help, kind)?;
@@ -97,7 +97,7 @@ impl<'e> Page<'e> {
         Ok(())
     }
 
-    pub(super) fn histogram(
+    pub(crate) fn histogram(
         &mut self,
         name: &str,
         help: &str,
