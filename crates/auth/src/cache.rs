@@ -163,6 +163,7 @@ mod tests {
             token_id: None,
             channels: None,
             permissions: None,
+            issued_at: None,
             expires_at: valid_until,
             valid_until,
         })

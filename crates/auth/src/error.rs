@@ -4,6 +4,8 @@ use crate::keyring::KeyWanted;
 
 /// What the client is told when its token has expired.
 const REASON_EXPIRED: &str = "Token expired";
+/// What the client is told when its token was taken back.
+const REASON_REVOKED: &str = "Token revoked";
 /// What the client is told in every other case.
 const REASON_INVALID: &str = "Invalid token";
 
@@ -55,6 +57,12 @@ pub enum AuthError {
     /// `exp` lies in the past, further than the leeway.
     #[error("the token has expired")]
     Expired,
+    /// It was good, and was taken back before its time: see [`Revocations`](crate::Revocations).
+    #[error("the token was revoked")]
+    Revoked,
+    /// `exp` is further from `iat` than the configuration allows, or is not there.
+    #[error("the token lives longer than the limit")]
+    LivesTooLong,
     /// Nobody is known by it. For applications whose credentials are no tokens; ours never say so.
     #[error("the credential is not known")]
     Unknown,
@@ -71,7 +79,7 @@ pub enum Fault {
 
 impl AuthError {
     /// The labels of all causes, in the order of [`AuthError::index`].
-    pub(crate) const CODES: [&'static str; 15] = [
+    pub(crate) const CODES: [&'static str; 17] = [
         "malformed",
         "too_large",
         "algorithm_not_allowed",
@@ -86,6 +94,8 @@ impl AuthError {
         "invalid_claim",
         "not_yet_valid",
         "expired",
+        "revoked",
+        "lives_too_long",
         "unknown",
     ];
 
@@ -105,7 +115,9 @@ impl AuthError {
             Self::InvalidClaim(_) => 11,
             Self::NotYetValid => 12,
             Self::Expired => 13,
-            Self::Unknown => 14,
+            Self::Revoked => 14,
+            Self::LivesTooLong => 15,
+            Self::Unknown => 16,
         }
     }
 
@@ -115,11 +127,13 @@ impl AuthError {
         Self::CODES[self.index()]
     }
 
-    /// What the client may be told: `"Token expired"`, or `"Invalid token"` for everything else.
+    /// What the client may be told: `"Token expired"`, `"Token revoked"`, or `"Invalid token"` for everything
+    /// else. The first two are said of tokens whose signature was good.
     #[must_use]
     pub const fn public_reason(&self) -> &'static str {
         match self {
             Self::Expired => REASON_EXPIRED,
+            Self::Revoked => REASON_REVOKED,
             _ => REASON_INVALID,
         }
     }
@@ -213,15 +227,20 @@ mod tests {
             AuthError::InvalidClaim("exp".into()),
             AuthError::NotYetValid,
             AuthError::Expired,
+            AuthError::Revoked,
+            AuthError::LivesTooLong,
             AuthError::Unknown,
         ]
     }
 
     #[test]
-    fn the_client_learns_of_expiry_and_of_nothing_else() {
+    fn the_client_learns_of_expiry_and_revocation_and_of_nothing_else() {
         for error in all() {
-            let expect =
-                if error == AuthError::Expired { "Token expired" } else { "Invalid token" };
+            let expect = match error {
+                AuthError::Expired => "Token expired",
+                AuthError::Revoked => "Token revoked",
+                _ => "Invalid token",
+            };
             assert_eq!(error.public_reason(), expect, "{error}");
         }
     }

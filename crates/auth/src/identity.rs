@@ -26,6 +26,8 @@ pub struct Identity {
     pub channels: Option<Names>,
     /// The permissions that the token names; `None` when it has no such claim.
     pub permissions: Option<Names>,
+    /// The `iat` of the token, when it has one.
+    pub issued_at: Option<SystemTime>,
     /// The `exp` of the token. `None` only where the issuer's configuration does not require one.
     pub expires_at: Option<SystemTime>,
     /// `expires_at` plus the leeway of the issuer: the instant from which the token is refused.
@@ -45,6 +47,7 @@ impl Identity {
             token_id: None,
             channels: None,
             permissions: None,
+            issued_at: None,
             expires_at: None,
             valid_until: None,
         }
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_identity_is_as_small_as_it_says() {
-        assert_eq!(size_of::<Identity>(), 144);
+        assert_eq!(size_of::<Identity>(), 160);
     }
 
     #[test]

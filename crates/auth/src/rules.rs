@@ -32,7 +32,7 @@ impl IssuerRules {
         let user_id = claims.user(&self.user_claims)?.ok_or_else(|| {
             AuthError::MissingClaim(self.user_claims.first().map_or("", |path| path.name()).into())
         })?;
-        claims.time("iat")?;
+        let issued_at = claims.time("iat")?;
         let not_before = claims.time("nbf")?;
         let expires_at = self.expiry(claims)?;
         let identity = Identity {
@@ -43,9 +43,17 @@ impl IssuerRules {
             token_id: claims.string("jti")?.map(Into::into),
             channels: claims.names(&self.channels_claims)?,
             permissions: claims.names(&self.permissions_claims)?,
+            issued_at,
             expires_at,
             valid_until: expires_at.map(|expiry| expiry + self.leeway),
         };
+        if let Some(max) = self.lifetime_max {
+            // Whoever takes tokens back has to remember that for as long as they could be good.
+            let issued_at = issued_at.ok_or_else(|| AuthError::MissingClaim("iat".into()))?;
+            if expires_at.is_none_or(|end| end > issued_at + max) {
+                return Err(AuthError::LivesTooLong);
+            }
+        }
         if not_before.is_some_and(|start| now + self.leeway < start) {
             return Err(AuthError::NotYetValid);
         }

@@ -24,6 +24,7 @@ pub(crate) struct IssuerRules {
     pub(crate) any_audience: bool,
     pub(crate) leeway: Duration,
     pub(crate) expiry_required: bool,
+    pub(crate) lifetime_max: Option<Duration>,
     pub(crate) required_claims: Vec<ClaimPath>,
     pub(crate) token_types: Vec<Box<str>>,
     pub(crate) user_claims: Vec<ClaimPath>,
@@ -65,6 +66,7 @@ impl Issuer {
             any_audience: self.any_audience,
             leeway: self.leeway,
             expiry_required: self.expiry_required,
+            lifetime_max: self.lifetime_max,
             token_types: self.token_types,
         };
         (faults.len() == before).then_some(rules)

@@ -25,6 +25,7 @@ pub struct Issuer {
     pub(super) any_audience: bool,
     pub(super) leeway: Duration,
     pub(super) expiry_required: bool,
+    pub(super) lifetime_max: Option<Duration>,
     pub(super) required_claims: Vec<Box<str>>,
     pub(super) token_types: Vec<Box<str>>,
     pub(super) user_claims: Vec<Box<str>>,
@@ -76,6 +77,7 @@ impl Issuer {
             any_audience: false,
             leeway: Duration::from_secs(5),
             expiry_required: true,
+            lifetime_max: None,
             required_claims: Vec::new(),
             token_types: list(&["jwt", "at+jwt"]),
             user_claims: list(&["sub", "user_id"]),
@@ -189,6 +191,15 @@ impl Issuer {
     #[must_use]
     pub fn expiry_optional(mut self) -> Self {
         self.expiry_required = false;
+        self
+    }
+
+    /// Refuses tokens that are good for longer than this, from `iat` to `exp`, and those that do not say
+    /// so. Default: tokens may live for ever. With a bound, whoever takes tokens back knows for how long that
+    /// has to be remembered.
+    #[must_use]
+    pub fn lifetime_max(mut self, lifetime: Duration) -> Self {
+        self.lifetime_max = Some(lifetime);
         self
     }
 }

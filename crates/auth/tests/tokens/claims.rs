@@ -142,11 +142,30 @@ fn an_identity_has_what_the_claims_say() {
     };
     assert_eq!(names(&identity.channels), Some(vec!["chat:session-123".into(), "agent:*".into()]));
     assert_eq!(names(&identity.permissions), Some(vec!["read".into(), "write".into()]));
+    assert_eq!(identity.issued_at, Some(at(0) - Duration::from_secs(10)));
     assert_eq!(identity.expires_at, Some(at(600)));
     assert_eq!(identity.valid_until, Some(at(605)));
     let bare = verify(&build(ours()), &good_claims(), at(0)).expect("good");
     assert_eq!((bare.session_id, bare.tier, bare.token_id), (None, None, None));
     assert_eq!((bare.channels, bare.permissions), (None, None));
+}
+
+#[test]
+fn a_lifetime_that_is_bounded_has_a_beginning_and_an_end() {
+    let lifetime = Duration::from_secs(600);
+    let authenticator = build(ours().expiry_optional().lifetime_max(lifetime));
+    let check = |changes: Value, expect: Option<AuthError>| {
+        let outcome = verify(&authenticator, &claims_with(changes.clone()), at(0));
+        assert_eq!(outcome.err(), expect, "{changes}");
+    };
+    check(json!({ "iat": NOW, "exp": NOW + 600 }), None);
+    check(json!({ "iat": NOW, "exp": NOW + 601 }), Some(AuthError::LivesTooLong));
+    check(json!({ "iat": NOW, "exp": null }), Some(AuthError::LivesTooLong));
+    check(json!({ "iat": null, "exp": NOW + 600 }), missing("iat"));
+    let mut bare = good_claims();
+    bare.as_object_mut().expect("an object").remove("iat");
+    assert_eq!(verify(&authenticator, &bare, at(0)).err(), missing("iat"));
+    assert_eq!(verify(&build(ours()), &bare, at(0)).expect("unbounded").issued_at, None);
 }
 
 #[test]

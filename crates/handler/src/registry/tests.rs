@@ -40,6 +40,7 @@ fn identity(user_id: &str) -> Arc<Identity> {
         token_id: None,
         channels: None,
         permissions: None,
+        issued_at: None,
         expires_at: None::<SystemTime>,
         valid_until: None,
     })
