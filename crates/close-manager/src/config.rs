@@ -21,6 +21,7 @@ pub struct CloseOptions {
     pub(crate) timeout: Duration,
     pub(crate) concurrency: NonZeroUsize,
     pub(crate) pace: Option<Pace>,
+    pub(crate) returns: Option<Pace>,
 }
 
 impl CloseOptions {
@@ -33,6 +34,7 @@ impl CloseOptions {
             timeout: DEFAULT_TIMEOUT,
             concurrency: DEFAULT_CONCURRENCY,
             pace: None,
+            returns: None,
         }
     }
 
@@ -70,9 +72,17 @@ impl CloseOptions {
         self.pace = Some(pace);
         self
     }
+
+    /// How fast those who are sent away may come back (default: nobody is told when). What follows from
+    /// it is a window that may be longer than the closing takes; see [`Returns`](crate::Returns).
+    #[must_use]
+    pub fn returns(mut self, pace: Pace) -> Self {
+        self.returns = Some(pace);
+        self
+    }
 }
 
-/// So many close frames a second, each up to half a step early or late.
+/// So many a second, none of them exactly on its beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     pub(crate) per_second: NonZeroU32,

@@ -1,20 +1,28 @@
 //! Closing many on tokio's clock, over anything that can be closed.
 
-use std::{collections::HashMap, hash::Hash, time::Instant};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tungstenite::protocol::CloseFrame;
 
-use crate::{CloseOptions, CloseReport, GracefulCloseManager};
+use crate::{CloseOptions, CloseReport, GracefulCloseManager, Returns};
 
 #[cfg(test)]
 mod tests;
 
 /// How [`close_all`] reaches a connection, usually through the queue of the task that owns it.
 ///
-/// Neither call may block. `start_close` is called once at most, then perhaps `force`, once at most;
-/// nothing is called after the connection was reported [`Closed`].
+/// No call may block. `start_close` is called once at most, right behind `come_back` where the options say
+/// when that is, then perhaps `force`, once at most; nothing is called after the connection was reported
+/// [`Closed`].
 pub trait Closable {
+    /// Tell the peer to come back so long after the end, which is next.
+    fn come_back(&self, _after: Duration) {}
+
     /// Write this close frame, and nothing after it.
     fn start_close(&self, frame: CloseFrame);
 
@@ -49,7 +57,9 @@ where
 {
     let connections: HashMap<K, C> = connections.into_iter().collect();
     let mut manager = GracefulCloseManager::default();
-    manager.close_all(connections.keys().cloned(), options, clock());
+    let started = clock();
+    manager.close_all(connections.keys().cloned(), options, started);
+    let mut returns = options.returns.map(|pace| Returns::new(pace, connections.len(), started));
     loop {
         let now = clock();
         while let Ok(Closed { key, acknowledged }) = closed.try_recv() {
@@ -66,6 +76,9 @@ where
             && let Some((key, frame)) = manager.poll_close(now)
         {
             if let Some(connection) = connections.get(&key) {
+                if let Some(returns) = &mut returns {
+                    connection.come_back(returns.next(now));
+                }
                 connection.start_close(frame);
             }
             told += 1;

@@ -12,6 +12,7 @@ mod manager;
 mod outcome;
 mod reason;
 mod report;
+mod returns;
 mod schedule;
 #[cfg(feature = "tokio")]
 mod stream;
@@ -27,6 +28,7 @@ pub use manager::{CloseMetadata, GracefulCloseManager};
 pub use outcome::{CloseOutcome, Ending, FrameStatus, Side};
 pub use reason::{CloseReason, REASON_BYTES_MAX, truncate_reason};
 pub use report::{CloseReport, Percentiles};
+pub use returns::Returns;
 #[cfg(feature = "tokio")]
 pub use stream::close_stream;
 pub use table::{CODES, CodeInfo, ComeBack, Travels, comes_back, describe, is_receivable};

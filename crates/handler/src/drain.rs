@@ -1,6 +1,6 @@
 //! Closing all connections at a pace, by one deadline.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tungstenite::protocol::CloseFrame;
@@ -10,7 +10,9 @@ use ws_connection::End;
 use crate::{
     application::Application,
     client::{Client, ConnectionId},
+    clock::WallClock,
     end_reason::EndReason,
+    goodbye::say_goodbye,
     handler::WebSocketHandler,
 };
 
@@ -28,29 +30,40 @@ impl Drain {
 }
 
 /// A connection as the close manager reaches it.
-struct Reachable(Arc<Client>);
+struct Reachable {
+    client: Arc<Client>,
+    clock: Arc<WallClock>,
+}
 
 impl Closable for Reachable {
+    fn come_back(&self, after: Duration) {
+        say_goodbye(&self.client, after, &self.clock);
+    }
+
     fn start_close(&self, frame: CloseFrame) {
         let code = SendableCode::try_from(frame.code).unwrap_or(SendableCode::GOING_AWAY);
-        self.0.close_for(EndReason::Drain, code, &frame.reason);
+        self.client.close_for(EndReason::Drain, code, &frame.reason);
     }
 
     fn force(&self) {
-        self.0.outbox().kill();
+        self.client.outbox().kill();
     }
 }
 
 impl<A: Application> WebSocketHandler<A> {
     /// Grants no upgrade from now on and closes every connection: told at the pace of `options`,
-    /// forced at its deadline. The other nodes are told that this one goes. Answers how it went.
+    /// forced at its deadline. Where the options say how fast clients may come back, each is told when by a
+    /// `goodbye`. The other nodes are told that this one goes. Answers how it went.
     pub async fn drain(&self, options: &CloseOptions) -> CloseReport {
         self.start_drain();
         let (sender, mut closed) = unbounded_channel();
         // Before the list is made: an end in between is reported, and so not waited for.
         *self.shared.drain.0.lock() = Some(sender);
         let connections = self.connections();
-        let reachable = connections.into_iter().map(|client| (client.id(), Reachable(client)));
+        let clock = &self.shared.clock;
+        let reachable = connections
+            .into_iter()
+            .map(|client| (client.id(), Reachable { client, clock: clock.clone() }));
         let report = close_all(reachable, options, &mut closed).await;
         *self.shared.drain.0.lock() = None;
         self.shared.part().await;

@@ -15,6 +15,7 @@ mod drain;
 mod end_reason;
 mod expiry;
 mod gatekeeper;
+mod goodbye;
 mod handler;
 mod health;
 mod identification;

@@ -11,7 +11,6 @@ use ws_auth::{Algorithm, Authenticator, BuildError, Issuer, Origins, TokenMinter
 use ws_channels::{
     ChannelRules, ConnectionTypes, PresenceConfig, PublishedEventsConfig, SubscriptionLimits,
 };
-use ws_close_manager::{CloseOptions, Pace, SendableCode};
 use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits};
@@ -30,10 +29,12 @@ use crate::{
     upstream::Upstream,
 };
 
+mod drain;
 mod engine;
 #[cfg(test)]
 mod tests;
 
+pub use drain::close;
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
@@ -323,16 +324,4 @@ pub(crate) fn console(
         settings,
         minter: secret.and_then(|secret| minter(config, &secret).ok()),
     })
-}
-
-/// How everybody is sent away when the gateway restarts.
-pub fn close(config: &Config, seed: u64) -> CloseOptions {
-    let options = CloseOptions::new(SendableCode::RESTART)
-        .reason("Server restart")
-        .timeout(config.close.timeout)
-        .concurrency(NonZeroUsize::MAX);
-    match config.close.per_second.and_then(NonZeroU32::new) {
-        Some(per_second) => options.pace(Pace::new(per_second, seed)),
-        None => options,
-    }
 }

@@ -121,3 +121,36 @@ async fn nothing_to_close_is_done_at_once() {
     let report = close_all(Vec::<(u32, Handle)>::new(), &restart(), &mut closings).await;
     assert!(report.is_done());
 }
+
+/// One that notes what it is told, and is gone with its close.
+struct Told(u32, UnboundedSender<Closed<u32>>, UnboundedSender<Option<Duration>>);
+
+impl Closable for Told {
+    fn come_back(&self, after: Duration) {
+        let _ = self.2.send(Some(after));
+    }
+
+    fn start_close(&self, _frame: CloseFrame) {
+        let _ = self.2.send(None);
+        let _ = self.1.send(Closed { key: self.0, acknowledged: true });
+    }
+
+    fn force(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_is_told_when_to_come_back_and_then_closed() {
+    let (closed, mut closings) = unbounded_channel();
+    let (told, mut tellings) = unbounded_channel();
+    let connections = (0..100).map(|key| (key, Told(key, closed.clone(), told.clone())));
+    let pace = crate::Pace::new(std::num::NonZeroU32::new(10).unwrap(), 7);
+    let report = close_all(connections, &restart().returns(pace), &mut closings).await;
+    assert_eq!(report.acknowledged, 100);
+    let mut places = Vec::new();
+    while let Ok(after) = tellings.try_recv() {
+        places.push(after.expect("before the close").as_secs());
+        assert_eq!(tellings.try_recv(), Ok(None), "and the close is next");
+    }
+    let ten_a_second: Vec<_> = (0..100).map(|place| place / 10).collect();
+    assert_eq!(places, ten_a_second);
+}

@@ -5,6 +5,7 @@
 
 mod access;
 mod channels;
+mod drain;
 mod engine;
 mod traffic;
 
@@ -13,6 +14,7 @@ pub use access::{
     UpstreamTarget,
 };
 pub use channels::{ApiSettings, ChannelSettings, HookFailure, HookSettings};
+pub use drain::DrainSettings;
 pub use engine::{
     BridgeSpec, BrokerSettings, Direction, EngineKind, InboxSettings, NatsSettings, NatsStorage,
     RedisSettings, ServerAddress, StartMode,
@@ -37,6 +39,8 @@ pub struct Config {
     pub frames: FrameSettings,
     /// How connections end.
     pub close: CloseSettings,
+    /// How they are sent elsewhere.
+    pub drain: DrainSettings,
     /// Who may come in.
     pub auth: AuthSettings,
     /// How much of everything.

@@ -5,6 +5,7 @@ mod access;
 mod back_ends;
 mod channels;
 mod defaults;
+mod drain;
 mod engine;
 mod operation;
 mod traffic;
@@ -13,8 +14,9 @@ use super::setting::Setting;
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
 
-const PARTS: [&[Setting]; 6] = [
+const PARTS: [&[Setting]; 7] = [
     traffic::SETTINGS,
+    drain::SETTINGS,
     access::SETTINGS,
     channels::SETTINGS,
     engine::SETTINGS,

@@ -210,6 +210,13 @@ impl Client {
         self.next().await
     }
 
+    /// When it is to come back, as the `goodbye` says that must come next.
+    pub(crate) async fn goodbye(&mut self) -> Duration {
+        let goodbye = self.next().await;
+        assert_eq!(goodbye["type"], "goodbye", "{goodbye}");
+        Duration::from_millis(goodbye["reconnectAfterMs"].as_u64().expect("a number"))
+    }
+
     /// Code and reason of the close frame that must come next.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         match self.next_message().await {

@@ -29,6 +29,7 @@ async fn a_signal_closes_everybody_with_1012_and_the_process_ends_with_0() {
         assert_eq!(clients[2].next().await["type"], "connected");
         process.signal(signal).await;
         for client in &mut clients {
+            assert!(client.goodbye().await < Duration::from_secs(1), "three are few");
             assert_eq!(client.closed().await, (1012, "Server restart".to_owned()));
         }
         drop(clients);
@@ -86,6 +87,7 @@ async fn a_restart_on_the_same_port_need_not_wait_for_the_connections_before() {
     let address = first.address;
     let mut client = first.visit("ada").await;
     first.signal("TERM").await;
+    client.goodbye().await;
     assert_eq!(client.closed().await.0, 1012);
     assert_eq!(first.ended().await.status, 0);
     let port = address.port().to_string();

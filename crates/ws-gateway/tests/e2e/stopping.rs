@@ -28,6 +28,7 @@ async fn requirement_6_7_a_drain_tells_1012_turns_ready_to_503_and_grants_no_upg
     let started = Instant::now();
     house.start_closing();
     for client in [&mut polite, &mut waiting] {
+        assert!(client.goodbye().await < Duration::from_secs(1));
         assert_eq!(client.closed().await, (1012, "Server restart".to_owned()));
     }
     kept.send("GET /ready HTTP/1.1\r\nHost: g\r\n\r\n").await;
@@ -49,7 +50,11 @@ async fn requirement_6_7_a_drain_tells_1012_turns_ready_to_503_and_grants_no_upg
     kept.send(upgrade("/ws", "")).await;
     assert_eq!(kept.response().await.status, 503);
 
-    assert_eq!(mute.frame().await.0, 0x81);
+    for kind in ["connected", "goodbye"] {
+        let (first, text) = mute.frame().await;
+        assert_eq!(first, 0x81);
+        assert!(String::from_utf8_lossy(&text).contains(kind), "{kind}: {text:?}");
+    }
     let (first, close) = mute.frame().await;
     assert_eq!((first, &close[2..]), (0x88, &b"Server restart"[..]));
     let report = house.running().await;
@@ -74,6 +79,7 @@ async fn requirement_6_7_close_rate_spreads_the_closes() {
     for n in 0..20 {
         let mut client = house.visit(&format!("user-{n}")).await;
         closing.spawn(async move {
+            client.goodbye().await;
             assert_eq!(client.closed().await.0, 1012);
             Instant::now()
         });
@@ -106,6 +112,47 @@ async fn what_a_client_sent_before_the_drain_is_answered_before_it_is_sent_away(
     for n in 0..50 {
         assert_eq!(client.next().await["requestId"], n);
     }
+    client.goodbye().await;
     assert_eq!(client.closed().await.0, 1012);
     sleep(Duration::from_millis(10)).await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_the_drain_is_told_to_stay_away_until_it_can_be_borne() {
+    // Forty at ten a second take four seconds, of which the drain has less than one.
+    let variables =
+        [("RECONNECT_RATE", "10"), ("DRAIN_TIMEOUT", "1s"), ("CONNECTION_RATE_LIMIT", "0")];
+    let house = House::open(&variables);
+    let mut leaving = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let mut client = house.visit(&format!("user-{n}")).await;
+        leaving.spawn(async move {
+            let after = client.goodbye().await;
+            let told = Instant::now();
+            assert_eq!(client.closed().await, (1012, "Server restart".to_owned()));
+            (told, after)
+        });
+    }
+    let started = Instant::now();
+    let report = house.close().await;
+    assert_eq!((report.total, report.acknowledged), (40, 40), "{report}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    let mut back: Vec<_> =
+        leaving.join_all().await.into_iter().map(|(told, after)| told + after - started).collect();
+    back.sort();
+    // None may come before its place in the window: a slow machine only makes it later.
+    for (place, back) in back.iter().enumerate() {
+        let due = Duration::from_millis(100) * place as u32;
+        assert!(*back + Duration::from_millis(20) >= due, "{place} is back after {back:?}");
+    }
+    let last = back.last().expect("forty");
+    assert!(*last < Duration::from_secs(8), "{last:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_told_when_to_come_back_where_no_rate_says_so() {
+    let mut house = House::open(&[("RECONNECT_RATE", "0")]);
+    let mut client = house.visit("ada").await;
+    house.start_closing();
+    assert_eq!(client.closed().await, (1012, "Server restart".to_owned()));
 }

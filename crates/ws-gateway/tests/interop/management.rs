@@ -23,7 +23,8 @@ async fn a_client_connects_asks_and_is_told_how_it_ends() {
         ])
         .await;
     gateway.signal("TERM").await;
-    script.prints(&["Closed: 1012 - Server restart"]).await;
+    let goodbye = r#"Response: {"type":"goodbye","reconnectAfterMs":…}"#;
+    script.prints(&[goodbye, "Closed: 1012 - Server restart"]).await;
     script.ends().await;
     assert_eq!(gateway.ended().await.status, 0);
 }

@@ -95,7 +95,7 @@ async fn its_class_joins_talks_and_is_back_after_a_restart() {
     ];
     script.prints(&talk).await;
     gateway.signal("TERM").await;
-    script.prints(&["Disconnected"]).await;
+    script.prints(&["Unknown: goodbye", "Disconnected"]).await;
     gateway.ended().await;
     let _gateway = start(&[("WEBSOCKET_PORT", &port)]).await;
     script.prints(&talk).await;

@@ -125,11 +125,10 @@ impl Default for FrameSettings {
 /// How connections end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseSettings {
-    /// How long a peer may take to answer a close frame, and how long a drain of all takes at most.
-    /// Default 5 s, never zero.
+    /// How long a peer may take to answer a close frame. Default 5 s, never zero.
     pub timeout: Duration,
     /// How many connections a second are told to go during a drain. Default `None`, written as
-    /// zero: all at once.
+    /// zero: as many as may come back elsewhere.
     pub per_second: Option<u32>,
 }
 

@@ -207,7 +207,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         reload: Reload::Restart,
         kind: Kind::Duration(1..=HOUR, |c, time| c.close.timeout = time),
         default: "5000",
-        doc: "How long a peer may take to answer a close, and a drain to end",
+        doc: "How long a peer may take to answer a close",
     },
     Setting {
         env: "CLOSE_RATE",
@@ -215,6 +215,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         reload: Reload::Restart,
         kind: Kind::Integer(0..=10_000_000, |c, n| c.close.per_second = limit(n)),
         default: "0",
-        doc: "How many connections a second are told to go during a drain; 0 for all at once",
+        doc: "How many connections a second are told to go during a drain; 0 for RECONNECT_RATE",
     },
 ];

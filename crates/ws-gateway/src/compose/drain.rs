@@ -1,0 +1,27 @@
+//! From the configuration to how connections are sent elsewhere.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use ws_close_manager::{CloseOptions, Pace, SendableCode};
+
+use crate::config::Config;
+
+/// How everybody is sent away when the gateway restarts.
+///
+/// Who is sent away at the pace at which the others take them in is served until its turn comes. The
+/// deadline wins: what it cuts off the pace is added to the time that clients are told to stay away.
+pub fn close(config: &Config, seed: u64) -> CloseOptions {
+    let options = CloseOptions::new(SendableCode::RESTART)
+        .reason("Server restart")
+        .timeout(config.drain.timeout.unwrap_or(config.close.timeout))
+        .concurrency(NonZeroUsize::MAX);
+    let returns = config.drain.returns_per_second;
+    let options = match returns {
+        Some(per_second) => options.returns(Pace::new(per_second, seed)),
+        None => options,
+    };
+    match config.close.per_second.and_then(NonZeroU32::new).or(returns) {
+        Some(per_second) => options.pace(Pace::new(per_second, seed)),
+        None => options,
+    }
+}

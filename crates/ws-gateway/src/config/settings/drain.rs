@@ -1,0 +1,27 @@
+//! The settings of how connections are sent elsewhere, and of when they are not taken in.
+
+use std::num::NonZeroU32;
+
+use crate::config::quantity::HOUR;
+use crate::config::setting::{Kind, Reload, Section, Setting};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        env: "DRAIN_TIMEOUT",
+        section: Section::Close,
+        reload: Reload::Restart,
+        kind: Kind::Duration(0..=HOUR, |c, time| {
+            c.drain.timeout = Some(time).filter(|time| !time.is_zero());
+        }),
+        default: "0",
+        doc: "How long a drain may take; 0 for CLOSE_TIMEOUT",
+    },
+    Setting {
+        env: "RECONNECT_RATE",
+        section: Section::Close,
+        reload: Reload::Restart,
+        kind: Kind::Integer(0..=10_000_000, |c, n| c.drain.returns_per_second = NonZeroU32::new(n)),
+        default: "1000",
+        doc: "How many connects a second the rest of the fleet bears: clients are told to come back at that pace; 0 tells them nothing",
+    },
+];
