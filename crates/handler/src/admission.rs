@@ -13,6 +13,7 @@ use http::{HeaderMap, Request, header};
 use ws_auth::{Identity, find_credential_in, select_subprotocol};
 use ws_compression::{PerMessageDeflate, Role};
 use ws_connection::handshake::Upgrade;
+use ws_traces::TraceContext;
 
 use crate::{
     application::Application, config::AuthMode, handler::Shared, identification::Identification,
@@ -32,6 +33,8 @@ pub struct Admission {
     pub(crate) pending: Option<Place>,
     /// The path of the upgrade, if a connection type means it.
     pub(crate) path: Option<Arc<str>>,
+    /// The trace that the upgrade belongs to, if to any.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Admission {
@@ -107,7 +110,8 @@ impl<A: Application> Shared<A> {
         let path = request.uri().path();
         let is_typed = !matches!(self.config.channels.types.target(path), Ok(None));
         let path = is_typed.then(|| path.into());
-        Ok(Admission { response, address, identity, deflate, place, pending, path })
+        let trace = ws_traces::current();
+        Ok(Admission { response, address, identity, deflate, place, pending, path, trace })
     }
 
     fn judge_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {

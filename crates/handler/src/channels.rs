@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize},
     },
     time::Instant,
@@ -17,6 +17,7 @@ use ws_channels::{
     Permissions, Places, Presence, SlowConsumer, Subscriptions,
 };
 use ws_rate_limiter::{Denied, KeyedLimiter, TokenBucket};
+use ws_traces::Tracer;
 
 use crate::{client::Client, clock::WallClock, cluster::Cluster, counts::Counts};
 
@@ -72,11 +73,13 @@ pub(crate) struct Hub {
     /// For each rule that has a limit, how often each user publishes to each of its channels.
     rates: Box<[Option<KeyedLimiter<u64, TokenBucket>>]>,
     keys: ahash::RandomState,
-    clock: Arc<WallClock>,
+    pub(crate) clock: Arc<WallClock>,
     /// Where there is one when it is built: engines call from threads of their own.
     runtime: Option<Handle>,
     timer_runs: AtomicBool,
     earlier: Arc<Notify>,
+    /// Who tells of traces, if anybody does.
+    pub(crate) tracer: OnceLock<Tracer>,
 }
 
 /// What is counted.
@@ -173,6 +176,7 @@ impl Hub {
             runtime: Handle::try_current().ok(),
             timer_runs: AtomicBool::new(false),
             earlier: Arc::default(),
+            tracer: OnceLock::new(),
             settings,
         }
     }

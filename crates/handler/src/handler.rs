@@ -175,7 +175,7 @@ impl<A: Application> WebSocketHandler<A> {
         let now = tokio::time::Instant::now().into_std();
         let proxies = &self.shared.config.trusted_proxies;
         let address = proxies.client_address(peer, request.headers());
-        let admission = self.shared.admit(request, address, now).await;
+        let admission = self.admit_traced(request, address, now).await;
         if let Err(rejection) = &admission {
             self.log_rejection(rejection, peer, address);
         }
@@ -238,7 +238,9 @@ impl<A: Application> WebSocketHandler<A> {
     {
         let shared = &self.shared;
         let now = tokio::time::Instant::now().into_std();
-        let Admission { address, identity, deflate, place, pending, path, .. } = admission;
+        let Admission { address, identity, deflate, place, pending, path, trace, .. } = admission;
+        // What is done for the opening is done for the upgrade.
+        let _entered = ws_traces::enter(trace);
         let mut connection =
             Connection::new(shared.config.connection.clone(), deflate, rand::random(), now);
         if pending.is_some() {

@@ -24,6 +24,7 @@ mod registry;
 mod rejection;
 mod session;
 mod stats;
+mod traced;
 
 pub use address::TrustedProxies;
 pub use admission::Admission;

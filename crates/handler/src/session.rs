@@ -38,6 +38,7 @@ mod publishing;
 mod recovering;
 mod routing;
 mod subscribing;
+mod traced;
 mod waiting;
 
 use authentication::Verification;

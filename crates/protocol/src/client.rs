@@ -20,6 +20,8 @@ use crate::vocabulary::ClientType;
 pub struct Incoming<'a> {
     /// What the answer is to carry as its `id`.
     pub id: Option<Id<'a>>,
+    /// The trace that it belongs to, as it was written: a `traceparent` of W3C Trace Context, if it is one.
+    pub traceparent: Option<Cow<'a, str>>,
     /// What the client says.
     pub message: ClientMessage<'a>,
 }

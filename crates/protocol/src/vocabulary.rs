@@ -79,6 +79,8 @@ spellings! {
         Type = "type",
         /// What the answer is to carry.
         Id = "id",
+        /// The trace that the message belongs to, as W3C Trace Context writes it.
+        Traceparent = "traceparent",
         /// What the response to a `request` is to carry.
         RequestId = "requestId",
         /// The content of a `request`, or the fields of a room message or chat.

@@ -99,7 +99,7 @@ proptest! {
         let text = object.to_string();
         let strict = ClientMessage::parse(&text);
         match ClientMessage::parse_open(&text) {
-            Ok(Incoming { message: ClientMessage::Custom(custom), id }) => {
+            Ok(Incoming { message: ClientMessage::Custom(custom), id, .. }) => {
                 let error = strict.unwrap_err();
                 prop_assert_eq!(error.kind, ParseErrorKind::UnknownType);
                 prop_assert_eq!(error.correlation, Correlation { id, request_id: custom.request_id });

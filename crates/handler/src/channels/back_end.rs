@@ -108,7 +108,7 @@ impl Hub {
         let Some(channel) = self.table.channel(name) else { return Ok(Published::default()) };
         let message = prepare(&stored.message(name, None), stored.timestamp);
         let parcel = self.parcel(name, message, event_name, self.policy(name), event);
-        let receivers = self.deliver(&channel, &parcel, None);
+        let receivers = self.delivered(name, || self.deliver(&channel, &parcel, None));
         Ok(Published { receivers, ..Published::default() })
     }
 

@@ -9,12 +9,14 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use ws_broker::{Answer, Appended, EngineError, Keep, Log, Status};
 use ws_channels::{ChannelName, OnOutage};
 use ws_protocol::{ErrorCode, Id, ServerMessage};
+use ws_traces::Step;
 use ws_transport::SendError;
 
 use super::{Hub, Tally, delivery::prepare_answer, events::EventName, stored::Stored};
@@ -148,7 +150,13 @@ impl Hub {
             let full = |_| EngineError::Overloaded { kind: cluster.engine.kind() };
             return self.wait_for_engine(job, None).map_err(full);
         }
-        let told = cluster.tell(&channel_topic(name), Kind::Publication, |out| stored.encode(out));
+        let hop = self.hop(stored.trace, "broker publish", name);
+        let told =
+            cluster.tell(&channel_topic(name), Kind::Publication, |out| match hop.context() {
+                None => stored.encode(out),
+                trace => Stored { trace, ..*stored }.encode(out),
+            });
+        self.end_hop(hop, told.as_ref().err());
         if on_outage == OnOutage::Local { Ok(()) } else { told }
     }
 
@@ -166,6 +174,19 @@ impl Hub {
         Ok(())
     }
 
+    /// What is kept of a job, and the hop that it makes if it belongs to a trace.
+    fn entry_of(&self, job: &Job) -> (Bytes, Step) {
+        let mut entry = job.stored.clone();
+        let Some((trace, range)) = Stored::trace_in(&entry) else {
+            return (entry.into(), Step::NOTHING);
+        };
+        let hop = self.hop(Some(trace), "broker append", &job.name);
+        if let Some(trace) = hop.context() {
+            entry[range].copy_from_slice(&trace.to_bytes());
+        }
+        (entry.into(), hop)
+    }
+
     fn tell_others_of(&self, job: &Job) -> Result<(), EngineError> {
         let topic = channel_topic(&job.name);
         self.cluster.tell(&topic, Kind::Publication, |out| out.extend_from_slice(&job.stored))
@@ -178,10 +199,10 @@ impl Hub {
             return Box::pin(std::future::ready(Err(refusal)));
         };
         let name = history_log(&job.name);
-        let entry = job.stored.clone().into();
+        let (entry, hop) = self.entry_of(job);
         let log = Log { name: &name, keep };
         let answer = self.cluster.engine.append(&log, entry, job.event.as_deref());
-        self.outward_when_kept(job, answer)
+        self.outward_when_kept(job, self.until_kept(hop, answer))
     }
 
     fn send_job(&self, job: &Job) -> Answer<Option<Appended>> {

@@ -86,7 +86,7 @@ impl Hub {
         if self.is_new_event(name, event, tokio::time::Instant::now().into_std()) {
             let message = prepare(&stored.message(name, None), stored.timestamp);
             let parcel = self.parcel(name, message, event, self.policy(name), stored.event);
-            self.deliver(&channel, &parcel, None);
+            self.arrived(stored.trace, name, || self.deliver(&channel, &parcel, None));
         }
     }
 
@@ -129,8 +129,8 @@ impl Hub {
     }
 
     /// Delivers what one connection published, in its order. Neighbours that go the same way go
-    /// together: each receiver is touched once for them.
-    pub(crate) fn deliver_batch(&self, batch: Box<Batch>) {
+    /// together: each receiver is touched once for them. Answers how often one took something.
+    pub(crate) fn deliver_batch(&self, batch: Box<Batch>) -> usize {
         let same_way = |(channel, parcel): &(Arc<Channel>, Parcel),
                         other: &(Arc<Channel>, Parcel)| {
             Arc::ptr_eq(channel, &other.0)
@@ -140,22 +140,24 @@ impl Hub {
                 // Each has a key of its own.
                 && parcel.policy != SlowConsumer::Conflate
         };
+        let mut receivers = 0;
         for run in batch.0.chunk_by(same_way) {
             match run {
                 [] => {}
                 [(channel, parcel)] => {
-                    self.deliver(channel, parcel, None);
+                    receivers += self.deliver(channel, parcel, None);
                 }
                 [(channel, first), ..] => {
                     let messages: Vec<_> = run.iter().map(|(_, it)| it.message.clone()).collect();
                     if let Some(message) = Prepared::join(&messages) {
                         let joined = Parcel { message, ..first.clone() };
-                        self.deliver_counted(channel, &joined, None, run.len());
+                        receivers += self.deliver_counted(channel, &joined, None, run.len());
                     }
                 }
             }
         }
         batch.recycle();
+        receivers
     }
 
     /// Hands a message to all subscribers, or to all but one. Answers how many took it.

@@ -223,7 +223,13 @@ impl Hub {
             return state.set_aside(entry);
         }
         match state.judge(&entry) {
-            Continuity::Next => self.deliver_entry(&feed.name, &mut state, &entry, &mut walk),
+            Continuity::Next => {
+                let trace = Stored::trace_in(&entry.payload).map(|(trace, _)| trace);
+                self.arrived(trace, &feed.name, || {
+                    self.deliver_entry(&feed.name, &mut state, &entry, &mut walk);
+                    walk.delivered
+                });
+            }
             Continuity::Stale => {}
             Continuity::Behind => {
                 state.phase = Phase::Repairing;

@@ -1,8 +1,8 @@
 //! A publication as nodes hand it on and engines keep it.
 //!
 //! ```text
-//!   version  flags  timestamp ms  [len event]  [len from]  [len event id]  [len subject]  data
-//!   u8       u8     u64           u16 …        u16 …       u16 …           u16 …          the rest, JSON
+//!   version  flags  timestamp ms  [trace]   [len event]  [len from]  [len event id]  [len subject]  data
+//!   u8       u8     u64           25 bytes  u16 …        u16 …       u16 …           u16 …          the rest, JSON
 //! ```
 //!
 //! What clients read is written by each node on its own, once the offset is known.
@@ -10,6 +10,7 @@
 use serde_json::value::RawValue;
 use ws_channels::ChannelName;
 use ws_protocol::{ChannelMessage, ServerMessage};
+use ws_traces::TraceContext;
 
 use super::back_end::Publish;
 
@@ -19,11 +20,16 @@ const FROM: u8 = 2;
 const EVENT_ID: u8 = 4;
 const ROOM_MESSAGE: u8 = 8;
 const SUBJECT: u8 = 16;
+const TRACE: u8 = 32;
+/// Where the trace is, if there is one: behind version, flags and timestamp.
+const TRACE_AT: usize = 10;
 
 /// A publication, borrowed from where it was read or from who publishes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored<'s> {
     pub(crate) timestamp: u64,
+    /// The trace that it belongs to, where that is recorded.
+    pub(crate) trace: Option<TraceContext>,
     /// As it is said in a room.
     pub(crate) is_room_message: bool,
     pub(crate) event: Option<&'s str>,
@@ -35,9 +41,11 @@ pub(crate) struct Stored<'s> {
 }
 
 impl<'s> Stored<'s> {
+    /// A publication of what is being done right now.
     pub(crate) fn of(publish: &Publish<'s>, is_room_message: bool, timestamp: u64) -> Self {
         let Publish { event, data, event_id, from, .. } = *publish;
-        Self { timestamp, is_room_message, event, from, event_id, subject: None, data }
+        let trace = ws_traces::current().filter(TraceContext::is_sampled);
+        Self { timestamp, trace, is_room_message, event, from, event_id, subject: None, data }
     }
 
     /// Appends it to `out`. A name that is longer than a name can be is left out: no client can send one.
@@ -54,8 +62,12 @@ impl<'s> Stored<'s> {
         let present = names.iter().filter(|(_, name)| name.is_some());
         let flags = present.fold(0, |flags, (flag, _)| flags | flag);
         out.push(VERSION);
-        out.push(if self.is_room_message { flags | ROOM_MESSAGE } else { flags });
+        let flags = if self.is_room_message { flags | ROOM_MESSAGE } else { flags };
+        out.push(if self.trace.is_some() { flags | TRACE } else { flags });
         out.extend_from_slice(&self.timestamp.to_be_bytes());
+        if let Some(trace) = &self.trace {
+            out.extend(trace.to_bytes());
+        }
         for (len, name) in names.iter().filter_map(|(_, name)| *name) {
             out.extend_from_slice(&len.to_be_bytes());
             out.extend_from_slice(name.as_bytes());
@@ -67,6 +79,11 @@ impl<'s> Stored<'s> {
     pub(crate) fn decode(bytes: &'s [u8]) -> Option<Self> {
         let (&[VERSION, flags], rest) = bytes.split_first_chunk()? else { return None };
         let (timestamp, mut rest) = rest.split_first_chunk()?;
+        let mut trace = None;
+        if flags & TRACE != 0 {
+            let (bytes, behind) = rest.split_first_chunk()?;
+            (trace, rest) = (TraceContext::from_bytes(bytes), behind);
+        }
         let mut name = |flag| {
             if flags & flag == 0 {
                 return Some(None);
@@ -80,6 +97,7 @@ impl<'s> Stored<'s> {
         let subject = name(SUBJECT)?;
         Some(Self {
             timestamp: u64::from_be_bytes(*timestamp),
+            trace,
             is_room_message: flags & ROOM_MESSAGE != 0,
             event,
             from,
@@ -88,6 +106,17 @@ impl<'s> Stored<'s> {
             // Looked into: what others can write to is not trusted to be JSON.
             data: serde_json::from_slice(rest).ok()?,
         })
+    }
+
+    /// The trace that the bytes of a publication belong to, and where it stands in them.
+    pub(crate) fn trace_in(bytes: &[u8]) -> Option<(TraceContext, std::ops::Range<usize>)> {
+        let (&[VERSION, flags], _) = bytes.split_first_chunk()? else { return None };
+        if flags & TRACE == 0 {
+            return None;
+        }
+        let range = TRACE_AT..TRACE_AT + TraceContext::BYTES;
+        let trace = TraceContext::from_bytes(bytes.get(range.clone())?.try_into().ok()?)?;
+        Some((trace, range))
     }
 
     /// As it was published in `channel`.
@@ -137,6 +166,7 @@ mod tests {
         #[test]
         fn what_was_written_is_read_again(
             timestamp: u64,
+            trace in proptest::option::of((any::<u128>(), any::<u64>())),
             is_room_message: bool,
             event in name(),
             from in name(),
@@ -147,9 +177,11 @@ mod tests {
             let data = serde_json::value::to_raw_value(&data).unwrap();
             let (event, from) = (event.as_deref(), from.as_deref());
             let event_id = event_id.as_deref();
+            let trace = trace.map(|(trace_id, span_id)| TraceContext::new(trace_id, span_id, true));
             let stored =
                 Stored {
                     timestamp,
+                    trace,
                     is_room_message,
                     event,
                     from,
@@ -161,11 +193,12 @@ mod tests {
             stored.encode(&mut bytes);
             let read = Stored::decode(&bytes).unwrap();
             prop_assert_eq!(format!("{stored:?}"), format!("{read:?}"));
+            prop_assert_eq!(Stored::trace_in(&bytes).map(|(trace, _)| trace), trace);
         }
 
         #[test]
         fn what_is_no_publication_is_not_read_as_one(bytes: Vec<u8>) {
-            let _ = Stored::decode(&bytes);
+            let _ = (Stored::decode(&bytes), Stored::trace_in(&bytes));
         }
     }
 
@@ -175,6 +208,7 @@ mod tests {
         let (event, from, event_id) = (Some("e"), Some("ada"), Some("1"));
         let stored = Stored {
             timestamp: 1,
+            trace: Some(TraceContext::new(1, 1, true)),
             is_room_message: true,
             event,
             from,

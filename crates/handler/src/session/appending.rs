@@ -47,6 +47,9 @@ impl<A: Application> GatewaySession<A> {
                 let parcel = hub.parcel(name, message, event_name, allowed.terms.policy, event);
                 // Delivered with whatever else came in the same read.
                 self.outgoing.get_or_insert_with(Batch::new).push(channel, parcel);
+                if allowed.stored.trace.is_some() {
+                    self.deliver_traced(name);
+                }
             }
         }
         if id.is_some() {

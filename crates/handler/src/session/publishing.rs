@@ -259,7 +259,7 @@ impl<A: Application> GatewaySession<A> {
     /// Delivers what this connection has published.
     pub(super) fn deliver_outgoing(&mut self) {
         if let Some(batch) = self.outgoing.take() {
-            self.shared.hub.deliver_batch(batch);
+            let _ = self.shared.hub.deliver_batch(batch);
         }
     }
 

@@ -42,7 +42,10 @@ impl<A: Application> GatewaySession<A> {
         if !is_free && !self.is_permitted(&incoming.correlation(), replies) {
             return;
         }
-        self.route(&incoming, replies);
+        match self.shared.hub.tracer.get() {
+            None => self.route(&incoming, replies),
+            Some(_) => self.route_traced(&incoming, text.len(), replies),
+        }
     }
 
     fn tell_nonsense(&self, error: &ParseError<'_>, replies: &mut Replies<'_>) {
@@ -52,7 +55,7 @@ impl<A: Application> GatewaySession<A> {
     }
 
     #[inline]
-    fn route(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
+    pub(super) fn route(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
         match &incoming.message {
             ClientMessage::Ping => self.send(&ServerMessage::Pong, incoming.id, replies),
             ClientMessage::Pong | ClientMessage::Heartbeat => {}

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use ws_broker::Page;
 use ws_protocol::{ErrorCode, Id};
+use ws_traces::{TraceContext, current, enter};
 use ws_transport::Replies;
 
 use super::{
@@ -32,6 +33,8 @@ pub(super) struct Waiting {
     pub(super) then: VecDeque<Wish>,
     /// None while nobody is asked: it goes on with the next turn.
     verdict: Option<Promise<Result<(), Refusal>>>,
+    /// What it belongs to, if to a trace.
+    trace: Option<TraceContext>,
 }
 
 #[derive(Debug)]
@@ -77,7 +80,8 @@ impl<A: Application> GatewaySession<A> {
         let code = ErrorCode::Internal;
         let otherwise = Err(Refusal { code, message: code.sentence().into() });
         let verdict = Some(Promise::of(self.client(), otherwise, verdict));
-        self.rare().waiting = Some(Box::new(Waiting { step, then: VecDeque::new(), verdict }));
+        self.rare().waiting =
+            Some(Box::new(Waiting { step, then: VecDeque::new(), verdict, trace: current() }));
     }
 
     /// Something has been nudged: perhaps the verdict is there.
@@ -91,7 +95,8 @@ impl<A: Application> GatewaySession<A> {
         if self.is_ending() {
             return;
         }
-        let Waiting { step, then, .. } = *waiting;
+        let Waiting { step, then, trace, .. } = *waiting;
+        let _entered = enter(trace);
         match step {
             Step::Enter { asked, is_judged: false } => self.enter(asked, replies),
             Step::Enter { asked, is_judged: true } => match verdict {
@@ -128,7 +133,7 @@ impl<A: Application> GatewaySession<A> {
     pub(super) fn enter_soon(&mut self) {
         let step = Step::Enter { asked: None, is_judged: false };
         let (then, verdict) = (VecDeque::new(), None);
-        self.rare().waiting = Some(Box::new(Waiting { step, then, verdict }));
+        self.rare().waiting = Some(Box::new(Waiting { step, then, verdict, trace: current() }));
         self.client().outbox().nudge();
     }
 

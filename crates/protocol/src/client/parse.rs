@@ -34,7 +34,8 @@ pub(super) fn parse_open(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
             Err(ParseErrorKind::UnknownType) => custom(text, &fields)?,
             of => Reader { of: of?, fields: &fields }.message()?,
         };
-        Ok(Incoming { id, message })
+        let traceparent = optional(&fields, Field::Traceparent, Expected::String, string)?;
+        Ok(Incoming { id, traceparent, message })
     });
     outcome.map_err(|kind| {
         let id = |field| fields.raw(field).and_then(Id::new);
