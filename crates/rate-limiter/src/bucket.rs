@@ -81,6 +81,25 @@ impl TokenBucket {
         self.burst
     }
 
+    /// How long an empty bucket takes to be full.
+    pub(crate) const fn fill_time(&self) -> Duration {
+        Duration::from_nanos(self.capacity)
+    }
+
+    /// Nanoseconds for one token, and to fill an empty bucket.
+    pub(crate) const fn nanos(&self) -> (u64, u64) {
+        (self.token, self.capacity)
+    }
+
+    /// What each of so many has of it, if all have the same: at least one token.
+    pub(crate) const fn shared_by(&self, count: u32) -> Self {
+        let burst = match NonZeroU32::new(self.burst.get() / count) {
+            Some(burst) => burst,
+            None => NonZeroU32::MIN,
+        };
+        Self { token: price(self.token, count), capacity: 0, burst }.with_burst(burst)
+    }
+
     const fn refilling(period_nanos: u64, tokens: NonZeroU32) -> Self {
         let token = period_nanos.div_ceil(tokens.get() as u64);
         Self { token, capacity: 0, burst: tokens }.with_burst(tokens)
