@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
             println!(
                 "{}",
                 match serve(socket, config) {
-                    Ok(Some(End { cause, acknowledged: true })) =>
+                    Ok(Some(End { cause, acknowledged: true, .. })) =>
                         format!("over: {}", cause.label()),
                     Ok(Some(End { cause, .. })) => format!("cut off: {}", cause.label()),
                     Ok(None) => "not a WebSocket".to_owned(),

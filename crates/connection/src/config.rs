@@ -25,6 +25,7 @@ pub struct ConnectionConfig {
     pub(crate) heartbeat: Option<HeartbeatConfig>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) close_timeout: Duration,
+    pub(crate) write_timeout: Option<Duration>,
     pub(crate) ping_rate: Option<TokenBucket>,
     pub(crate) late_messages: bool,
 }
@@ -40,6 +41,7 @@ impl ConnectionConfig {
             heartbeat: Some(HeartbeatConfig::default()),
             idle_timeout: Some(Duration::from_secs(300)),
             close_timeout: Duration::from_secs(5),
+            write_timeout: Some(Duration::from_secs(60)),
             ping_rate: None,
             late_messages: false,
         }
@@ -52,6 +54,7 @@ impl ConnectionConfig {
             role: Role::Client,
             masks,
             idle_timeout: None,
+            write_timeout: None,
             late_messages: true,
             ..Self::server()
         }
@@ -97,6 +100,15 @@ impl ConnectionConfig {
         self
     }
 
+    /// How long a peer may take nothing of what is to be written, before the driver drops its transport.
+    /// The heartbeat does not see such a peer while it goes on sending. Default: a minute for a server,
+    /// `None` (for ever) for a client.
+    #[must_use]
+    pub fn with_write_timeout(mut self, write_timeout: Option<Duration>) -> Self {
+        self.write_timeout = write_timeout;
+        self
+    }
+
     /// How many pings a peer may send; more end the connection with 1008. Default: `None`, all are
     /// answered. Pongs are never limited.
     #[must_use]
@@ -127,5 +139,10 @@ impl ConnectionConfig {
     /// How long the peer may take to answer a close frame.
     pub fn close_timeout(&self) -> Duration {
         self.close_timeout
+    }
+
+    /// How long the peer may take nothing of what is to be written.
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.write_timeout
     }
 }

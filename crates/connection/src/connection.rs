@@ -156,6 +156,14 @@ impl Connection {
         self.closing.handle_eof(now);
     }
 
+    /// The peer took nothing of what is to be written for [as long as it
+    /// may](ConnectionConfig::write_timeout). Nothing can be said to it any more.
+    pub fn handle_write_timeout(&mut self, now: Instant) {
+        self.end(Cause::WriteTimeout);
+        self.abandoned = true;
+        self.closing.handle_eof(now);
+    }
+
     /// The peer's TCP took data after it had stopped taking any: a slow reader is not a dead one.
     pub fn handle_write_progress(&mut self, now: Instant) {
         if let Some(heartbeat) = &mut self.heartbeat {
@@ -209,10 +217,11 @@ impl Connection {
         self.closing.is_closing()
     }
 
-    /// Why the connection ended or is about to, once that is known.
+    /// Why the connection ended or is about to, once that is known. How long the peer was silent is
+    /// for [the heartbeat](Connection::heartbeat_stats) to say, which wants to know the time.
     pub fn ended(&self) -> Option<End> {
         let acknowledged = self.closing.outcome().is_some_and(|outcome| outcome.is_clean());
-        self.cause.map(|cause| End { cause, acknowledged })
+        self.cause.map(|cause| End { cause, acknowledged, silent_for: None })
     }
 
     /// What the heartbeat has measured, if there is one.

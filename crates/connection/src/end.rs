@@ -14,6 +14,8 @@ pub struct End {
     pub cause: Cause,
     /// Both close frames have passed.
     pub acknowledged: bool,
+    /// How long nothing had come from the peer, where that is known.
+    pub silent_for: Option<Duration>,
 }
 
 /// What began the end of a connection; the first cause wins.
@@ -38,6 +40,8 @@ pub enum Cause {
     },
     /// No message either way for too long.
     Idle,
+    /// The peer took nothing of what was to be written for too long.
+    WriteTimeout,
     /// The peer's side of the transport ended without a close frame.
     EndOfStream,
     /// The transport failed.
@@ -55,7 +59,7 @@ impl Cause {
             Self::ClosedByUs { code } => Some(code.u16()),
             Self::Protocol(error) => Some(error.close_code().u16()),
             Self::PongTimeout { .. } | Self::Idle => Some(SendableCode::GOING_AWAY.u16()),
-            Self::EndOfStream | Self::Io(_) | Self::Killed => None,
+            Self::WriteTimeout | Self::EndOfStream | Self::Io(_) | Self::Killed => None,
         }
     }
 
@@ -67,6 +71,7 @@ impl Cause {
             Self::Protocol(_) => "protocol",
             Self::PongTimeout { .. } => "pong_timeout",
             Self::Idle => "idle",
+            Self::WriteTimeout => "write_timeout",
             Self::EndOfStream => "end_of_stream",
             Self::Io(_) => "io",
             Self::Killed => "killed",

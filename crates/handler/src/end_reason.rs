@@ -170,6 +170,7 @@ impl EndReason {
             Cause::Protocol(_) => Self::Protocol,
             Cause::PongTimeout { .. } => Self::PongTimeout,
             Cause::Idle => Self::Idle,
+            Cause::WriteTimeout => Self::WriteTimeout,
             Cause::EndOfStream => Self::EndOfStream,
             Cause::Io(
                 ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe,
@@ -255,6 +256,7 @@ mod tests {
         check(noted, Cause::ClosedByPeer { code: Some(1000) }, EndReason::PeerClosed);
         check(noted, Cause::EndOfStream, EndReason::EndOfStream);
         check(noted, Cause::Idle, EndReason::Idle);
+        check(noted, Cause::WriteTimeout, EndReason::WriteTimeout);
         check(noted, Cause::PongTimeout { last_round_trip: None }, EndReason::PongTimeout);
     }
 

@@ -2,7 +2,7 @@
 
 use ws_auth::AuthError;
 use ws_channels::GrantError;
-use ws_connection::{End, ProtocolError};
+use ws_connection::{Cause, End, ProtocolError};
 use ws_heartbeat::HeartbeatStats;
 use ws_protocol::ErrorCode;
 
@@ -173,13 +173,27 @@ pub(crate) fn dead(client: &Client, stats: Option<HeartbeatStats>) {
     );
 }
 
+/// What does not apply is left out.
 pub(crate) fn disconnected(client: &Client, reason: EndReason, end: &End, lived_ms: u64) {
+    let (rule, error) = match end.cause {
+        Cause::Protocol(error) => (Some(error.label()), None),
+        Cause::Io(kind) => (None, Some(tracing::field::display(kind))),
+        _ => (None, None),
+    };
+    // Of whoever said goodbye it says nothing.
+    let silent_for = end.silent_for.filter(|_| reason.is_abnormal());
+    let queued_bytes = client.outbox().queued_bytes();
     tracing::info!(
         connection = %client.id(),
         user = client.user_id().as_deref(),
         address = %client.address(),
         reason = reason.label(),
         code = end.cause.close_code(),
+        rule,
+        error,
+        last_latency_us = client.latency().map(|latency| latency.as_micros() as u64),
+        silent_ms = silent_for.map(|silence| silence.as_millis() as u64),
+        queued_bytes = (queued_bytes > 0).then_some(queued_bytes),
         acknowledged = end.acknowledged,
         lived_ms,
         "disconnected"

@@ -204,8 +204,7 @@ where
             cx.waker().wake_by_ref();
         }
         if self.is_finished(cx) {
-            let killed = End { cause: Cause::Killed, acknowledged: false };
-            self.session.handle_end(self.connection.ended().unwrap_or(killed));
+            self.session.handle_end(self.end());
             return Progress::Finished;
         }
         if self.connection.is_closing() {
@@ -220,6 +219,9 @@ where
             return;
         }
         let now = self.now.into_std();
+        if self.write_due().is_some_and(|due| due <= self.now) {
+            self.connection.handle_write_timeout(now);
+        }
         if !self.session.is_ready() {
             // Nobody looks at what the peer sends: the silence is ours.
             self.connection.handle_pause(now);
@@ -230,6 +232,13 @@ where
         if self.session.poll_timeout().is_some_and(|due| due <= now) {
             self.wake_session(Wake::Timer, output);
         }
+    }
+
+    fn end(&self) -> End {
+        let killed = End { cause: Cause::Killed, acknowledged: false, silent_for: None };
+        let stats = self.connection.heartbeat_stats(self.now.into_std());
+        let silent_for = stats.map(|stats| stats.silent_for);
+        End { silent_for, ..self.connection.ended().unwrap_or(killed) }
     }
 
     fn wake_session(&mut self, wake: Wake, output: &mut Output) {
@@ -311,6 +320,7 @@ where
         let deadlines = [
             self.connection.poll_timeout().map(Instant::from_std),
             self.session.poll_timeout().map(Instant::from_std),
+            self.write_due(),
             match *self.phase {
                 Phase::Open => None,
                 Phase::Ending { until, .. } => Some(until),

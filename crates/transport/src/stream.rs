@@ -358,6 +358,7 @@ fn final_error(connection: &Connection) -> Option<Error> {
         | Cause::ClosedByUs { .. }
         | Cause::Protocol(_)
         | Cause::Idle
+        | Cause::WriteTimeout
         | Cause::Io(_)
         | Cause::Killed => None,
     }

@@ -241,6 +241,7 @@ pub fn connection(config: &Config) -> Result<Arc<ConnectionConfig>, ComposeError
     let connection = ConnectionConfig::server()
         .with_heartbeat(Some(heartbeat))
         .with_idle_timeout(config.heartbeat.idle_timeout)
+        .with_write_timeout(config.heartbeat.write_timeout)
         .with_sizes(sizes(config)?)
         .with_fragments_max(config.frames.fragments_max)
         .with_close_timeout(config.close.timeout)

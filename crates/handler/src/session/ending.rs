@@ -50,6 +50,6 @@ impl<A: Application> Drop for GatewaySession<A> {
     /// A driver that is dropped before its end was not heard of: its task was aborted, or a hook of
     /// the application panicked. Its user's place and its entry must not stay behind.
     fn drop(&mut self) {
-        self.finish(&End { cause: Cause::Killed, acknowledged: false });
+        self.finish(&End { cause: Cause::Killed, acknowledged: false, silent_for: None });
     }
 }

@@ -254,3 +254,27 @@ async fn section_4_5_tokens_never_reach_the_log_an_error_or_a_statistic() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_line_of_an_end_says_what_is_known_of_it_and_leaves_out_the_rest() {
+    let (log, _guard) = Log::listen();
+    let house = House::open(|_| {});
+    let mut raw = house.visit_raw("ada").await;
+    raw.send_bytes(b"\x81\x02hi").await;
+    assert_eq!(raw.next().await.expect("a close frame").close().0, 1002);
+    drop(raw);
+    settle().await;
+    let broken = log.line("disconnected");
+    let told = (&broken["reason"], &broken["rule"], &broken["code"]);
+    assert_eq!(told, (&json!("protocol"), &json!("unmasked_from_client"), &json!(1002)));
+    assert_eq!(broken.get("silent_ms"), None, "{broken}");
+
+    let (log, _guard) = Log::listen();
+    let mut raw = house.visit_raw("bob").await;
+    raw.rest().await;
+    settle().await;
+    let dead = log.line("disconnected");
+    assert_eq!((&dead["reason"], &dead["code"]), (&json!("pong_timeout"), &json!(1001)));
+    assert!(dead["silent_ms"].as_u64().is_some_and(|silent| silent >= 15_000), "{dead}");
+    assert_eq!((dead.get("rule"), dead.get("queued_bytes")), (None, None), "{dead}");
+}

@@ -6,6 +6,7 @@ mod address;
 mod client_codes;
 mod credentials;
 mod desk;
+mod ends;
 mod expiry;
 mod first_message;
 mod house;

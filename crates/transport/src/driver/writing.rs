@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 
 use super::Turn;
 use crate::{scratch::Output, session::Session};
@@ -19,7 +22,6 @@ const FLUSHES_MAX: usize = 4;
 const SLICES_MAX: usize = 64;
 
 /// Pieces in the order in which they are written.
-#[derive(Default)]
 pub(super) struct Unsent {
     pieces: VecDeque<Bytes>,
     bytes: usize,
@@ -27,6 +29,8 @@ pub(super) struct Unsent {
     pub(super) replies: usize,
     /// Whether the socket was asked and took no more. It was not asked yet for the first output.
     is_blocked: bool,
+    /// When the socket last took something.
+    taken_at: Instant,
 }
 
 impl<IO, S> Turn<'_, IO, S>
@@ -52,11 +56,20 @@ where
         self.unsent.as_ref().is_some_and(|unsent| unsent.is_blocked)
     }
 
+    /// When a peer has taken nothing for too long. Closing has a deadline of its own.
+    pub(super) fn write_due(&self) -> Option<Instant> {
+        let unsent = self.unsent.as_ref().filter(|unsent| unsent.is_blocked)?;
+        let timeout = self.connection.config().write_timeout()?;
+        (!self.connection.is_closing()).then(|| unsent.taken_at + timeout)
+    }
+
     /// Writes the output behind what is unsent; what the socket does not take becomes unsent.
     pub(super) fn write(&mut self, output: &mut Output, cx: &mut Context<'_>) {
         if let Err(error) = self.try_write(output, cx).and_then(|()| self.try_flush(cx)) {
             self.connection.handle_io_error(error.kind(), self.now.into_std());
             *self.unsent = None;
+            // How much waited stays noted: whoever hears of the end may say so.
+            return output.clear();
         }
         output.clear();
         let (bytes, is_blocked) = self.unsent.as_ref().map_or((0, false), |it| it.waiting());
@@ -84,6 +97,7 @@ where
                 *self.unflushed = true;
                 self.meter.note_write(len);
                 unsent.advance(len);
+                unsent.taken_at = self.now;
                 self.connection.handle_write_progress(self.now.into_std());
             }
             *self.unsent = None;
@@ -103,7 +117,7 @@ where
                 Pin::new(&mut *self.io).poll_write_vectored(cx, slices)
             };
             let Poll::Ready(len) = poll else {
-                *self.unsent = Some(Box::new(Unsent::rest_of(output, written)));
+                *self.unsent = Some(Box::new(Unsent::rest_of(output, written, self.now)));
                 return Ok(());
             };
             let len = nonzero(len?)?;
@@ -131,11 +145,14 @@ where
 impl Unsent {
     /// What is written before everything else, once the socket is asked.
     pub(super) fn first(bytes: Bytes) -> Self {
-        Self { bytes: bytes.len(), pieces: [bytes].into(), replies: 0, is_blocked: false }
+        let (len, pieces) = (bytes.len(), [bytes].into());
+        let taken_at = Instant::now();
+        Self { bytes: len, pieces, replies: 0, is_blocked: false, taken_at }
     }
 
-    fn rest_of(output: &Output, written: usize) -> Self {
-        let mut unsent = Self { is_blocked: true, ..Self::default() };
+    fn rest_of(output: &Output, written: usize, now: Instant) -> Self {
+        let pieces = VecDeque::new();
+        let mut unsent = Self { pieces, bytes: 0, replies: 0, is_blocked: true, taken_at: now };
         unsent.extend(output);
         unsent.advance(written);
         unsent

@@ -112,7 +112,7 @@ async fn pongs_and_the_close_frame_flow_once_the_peer_reads() {
 
 #[tokio::test(start_paused = true)]
 async fn many_messages_for_a_slow_reader_do_not_stop_us_from_hearing_it() {
-    let config = ConnectionConfig::server().with_idle_timeout(None);
+    let config = ConnectionConfig::server().with_idle_timeout(None).with_write_timeout(None);
     let driven =
         Setup { config, ..Setup::default() }.spawn(|wire| wire.with(|script| script.room = 0));
     for _ in 0..300 {

@@ -1,14 +1,14 @@
 //! Readers that stop or are slow, with each policy that drops: what they cost, and what they get.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ws_close_manager::SendableCode;
-use ws_connection::{Origin, Prepared};
+use ws_connection::{Cause, ConnectionConfig, Origin, Prepared};
 use ws_transport::{Missed, Overflow};
 
 use crate::{
     overflow::{MESSAGE_BYTES, blocked, published, texts},
-    peer::{Setup, Told, close_code, frame, settle},
+    peer::{Driven, Setup, Told, close_code, frame, pass, settle},
 };
 
 const DROPPING: [Overflow; 3] = [Overflow::DropOldest, Overflow::DropNewest, Overflow::Conflate];
@@ -114,4 +114,51 @@ async fn a_peer_that_reads_in_sips_gets_each_message_in_order_or_is_told_of_it()
             assert!(gaps.iter().any(names), "{overflow:?}: {offset} is in none of {gaps:?}");
         }
     }
+}
+
+/// A peer that goes on sending, so that no heartbeat takes it for dead, and whose socket is full.
+async fn talking_but_not_reading() -> Driven {
+    let config = ConnectionConfig::server().with_write_timeout(Some(Duration::from_secs(60)));
+    let driven =
+        Setup { config, ..Setup::default() }.spawn(|wire| wire.with(|script| script.room = 3));
+    driven.outbox.send(published("feed", 0, 0)).expect("room");
+    settle().await;
+    driven
+}
+
+async fn talk(driven: &Driven, seconds: u64) {
+    for _ in 0..seconds {
+        pass(Duration::from_secs(1)).await;
+        driven.wire.send(frame(0x8a, b""));
+        settle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_for_the_write_timeout_is_dropped_though_it_talks() {
+    let driven = talking_but_not_reading().await;
+    talk(&driven, 59).await;
+    assert!(driven.end().is_none(), "{:?}", driven.end());
+    talk(&driven, 2).await;
+    let end = driven.end().expect("dropped");
+    assert_eq!((end.cause, end.acknowledged), (Cause::WriteTimeout, false));
+    assert!(end.silent_for.is_some_and(|silence| silence < Duration::from_secs(2)), "{end:?}");
+    assert!(driven.is_dropped(), "nothing can be said to it");
+    assert_eq!(driven.written(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_byte_that_is_taken_gives_another_write_timeout() {
+    let driven = talking_but_not_reading().await;
+    for _ in 0..3 {
+        talk(&driven, 50).await;
+        driven.wire.make_room(1);
+        settle().await;
+    }
+    assert!(driven.end().is_none(), "{:?}", driven.end());
+    driven.wire.make_room(usize::MAX);
+    settle().await;
+    talk(&driven, 120).await;
+    assert!(driven.end().is_none(), "there is nothing that it would have to take");
+    assert_eq!(driven.sent_texts(), texts("feed", [0]));
 }

@@ -61,6 +61,9 @@ pub struct HeartbeatSettings {
     /// How long a connection may go without a data message in either direction. Default 5 min;
     /// `None`, written as zero: for ever.
     pub idle_timeout: Option<Duration>,
+    /// How long a peer may take nothing of what is sent to it. Default 1 min; `None`, written as zero:
+    /// for ever.
+    pub write_timeout: Option<Duration>,
 }
 
 impl Default for HeartbeatSettings {
@@ -71,6 +74,7 @@ impl Default for HeartbeatSettings {
             missed_pongs_max: 3,
             json_ping: false,
             idle_timeout: Some(Duration::from_secs(300)),
+            write_timeout: Some(Duration::from_secs(60)),
         }
     }
 }

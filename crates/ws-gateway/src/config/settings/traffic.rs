@@ -124,6 +124,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "How long a connection may go without a data message; 0 for ever",
     },
     Setting {
+        env: "WRITE_TIMEOUT",
+        section: Section::Heartbeat,
+        reload: Reload::NewConnections,
+        kind: Kind::Duration(0..=DAY, |c, time| {
+            c.heartbeat.write_timeout = Some(time).filter(|time| !time.is_zero());
+        }),
+        default: "60000",
+        doc: "How long a peer may take nothing of what is sent to it; 0 for ever",
+    },
+    Setting {
         env: "COMPRESSION_PROFILE",
         section: Section::Compression,
         reload: Reload::Restart,

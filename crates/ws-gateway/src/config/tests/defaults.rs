@@ -72,6 +72,7 @@ fn the_defaults_are_those_that_the_documents_promise() {
     assert_eq!(config.heartbeat.missed_pongs_max, 3);
     assert!(!config.heartbeat.json_ping);
     assert_eq!(config.heartbeat.idle_timeout, Some(Duration::from_secs(5 * 60)));
+    assert_eq!(config.heartbeat.write_timeout, Some(Duration::from_secs(60)));
     assert!(config.compression.enabled && !config.compression.context_takeover);
     assert_eq!((config.compression.level, config.compression.threshold_bytes), (6, 1024));
     assert_eq!((config.frames.bytes_max, config.frames.warn_bytes), (1_048_576, 524_288));
