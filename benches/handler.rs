@@ -25,7 +25,8 @@ use tungstenite::{Message, protocol::Role};
 use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_gateway_benches::{Memory, client_frames, json, now};
 use ws_handler::{
-    Application, AuthMode, Client, HandlerConfig, Limits, Responder, WallClock, WebSocketHandler,
+    Application, AuthMode, Client, HandlerConfig, Limits, Policy, Responder, WallClock,
+    WebSocketHandler,
 };
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
 
@@ -71,12 +72,12 @@ impl Ours {
         let messages = TieredLimiter::new("free", AnyLimit::from(PLENTY), KEYS_MAX)
             .with_tier("pro", AnyLimit::from(PLENTY));
         let limits = Limits {
-            connects: Some(KeyedLimiter::new(PLENTY, KEYS_MAX)),
-            messages: Some(messages),
+            connects: Some(Arc::new(KeyedLimiter::new(PLENTY, KEYS_MAX))),
+            messages: Some(Arc::new(messages)),
             ..Limits::default()
         };
-        let config =
-            HandlerConfig { auth_mode: AuthMode::Upgrade, limits, ..HandlerConfig::default() };
+        let policy = Policy { auth_mode: AuthMode::Upgrade, limits, ..Policy::default() };
+        let config = HandlerConfig { policy, ..HandlerConfig::default() };
         let clock = Arc::new(WallClock::new(now(), wall));
         let request = Request::get("/ws")
             .header("host", "gateway.example")

@@ -45,8 +45,8 @@ use ws_channels::{ChannelName, ChannelRules, RuleSpec};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_connection::End;
 use ws_handler::{
-    Application, Authenticate, ChannelSettings, Client, Gatekeeper, HandlerConfig, Identification,
-    Judgement, Publish, Refusal, Responder, WallClock, WebSocketHandler,
+    Application, Authenticate, Client, Gatekeeper, HandlerConfig, Identification, Judgement,
+    Policy, Publish, Refusal, Responder, WallClock, WebSocketHandler,
 };
 use ws_protocol::{Custom, ErrorCode};
 use ws_transport::Replies;
@@ -186,10 +186,8 @@ pub(crate) fn compose() -> Result<Handler, Box<dyn Error>> {
     };
     let rules = ChannelRules::compile(&[listen("orders"), listen("account:*")]);
     let rules = rules.map_err(|faults| format!("the rules: {faults:?}"))?;
-    let config = HandlerConfig {
-        channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
-        ..HandlerConfig::default()
-    };
+    let policy = Policy { rules: Arc::new(rules), ..Policy::default() };
+    let config = HandlerConfig { policy, ..HandlerConfig::default() };
     let clock = wall_clock();
     let handler = Handler::with_gatekeeper(config, Sessions, clock, Desk::default(), Doorkeeper);
     // Set once, here.

@@ -35,7 +35,7 @@ use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_channels::{ChannelRules, HistorySpec, RuleSpec};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_handler::{
-    Application, ChannelSettings, Client, HandlerConfig, Responder, WallClock, WebSocketHandler,
+    Application, Client, HandlerConfig, Policy, Responder, WallClock, WebSocketHandler,
 };
 use ws_protocol::ErrorCode;
 
@@ -75,10 +75,8 @@ pub(crate) fn compose() -> Result<Arc<Shared>, Box<dyn Error>> {
         ..RuleSpec::default()
     }]);
     let rules = rules.map_err(|faults| format!("the rules: {faults:?}"))?;
-    let config = HandlerConfig {
-        channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
-        ..HandlerConfig::default()
-    };
+    let policy = Policy { rules: Arc::new(rules), ..Policy::default() };
+    let config = HandlerConfig { policy, ..HandlerConfig::default() };
     let issuer = Issuer::new("example").secret(SECRET);
     let authenticator = Authenticator::builder().issuer(issuer).build()?;
     let clock = WallClock::new(tokio::time::Instant::now().into_std(), system_time());

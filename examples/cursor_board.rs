@@ -25,8 +25,7 @@ use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use ws_channels::{ChannelRules, RuleSpec, SlowConsumer};
 use ws_handler::{
-    Application, AuthMode, ChannelSettings, Client, HandlerConfig, Responder, WallClock,
-    WebSocketHandler,
+    Application, AuthMode, Client, HandlerConfig, Policy, Responder, WallClock, WebSocketHandler,
 };
 use ws_protocol::ErrorCode;
 
@@ -56,11 +55,8 @@ pub(crate) fn compose() -> Result<WebSocketHandler<Board>, Box<dyn Error>> {
         ..RuleSpec::default()
     }]);
     let rules = rules.map_err(|faults| format!("the rules: {faults:?}"))?;
-    let config = HandlerConfig {
-        auth_mode: AuthMode::None,
-        channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
-        ..HandlerConfig::default()
-    };
+    let policy = Policy { auth_mode: AuthMode::None, rules: Arc::new(rules), ..Policy::default() };
+    let config = HandlerConfig { policy, ..HandlerConfig::default() };
     let clock = WallClock::new(tokio::time::Instant::now().into_std(), system_time());
     Ok(WebSocketHandler::new(config, (), Arc::new(clock), Board))
 }

@@ -36,8 +36,8 @@ use ws_channels::{ChannelName, ChannelRules, RuleSpec, SlowConsumer};
 use ws_close_manager::{CloseOptions, SendableCode};
 use ws_connection::handshake::HeadLimits;
 use ws_handler::{
-    Application, AuthMode, ChannelSettings, Client, HandlerConfig, Limits, Publish, Responder,
-    WallClock, WebSocketHandler,
+    Application, AuthMode, Client, HandlerConfig, Limits, Policy, Publish, Responder, WallClock,
+    WebSocketHandler,
 };
 use ws_protocol::ErrorCode;
 use ws_rate_limiter::{KeyedLimiter, TokenBucket};
@@ -92,17 +92,18 @@ pub(crate) fn compose() -> Result<WebSocketHandler<Prices>, Box<dyn Error>> {
         },
     ]);
     let rules = rules.map_err(|faults| format!("the rules: {faults:?}"))?;
-    let config = HandlerConfig {
+    let policy = Policy {
         // Nobody has to say who they are; an address may not connect as often as it likes.
         auth_mode: AuthMode::None,
         limits: Limits {
-            connects: Some(KeyedLimiter::new(CONNECTS, ADDRESSES_MAX)),
+            connects: Some(KeyedLimiter::new(CONNECTS, ADDRESSES_MAX).into()),
             ..Limits::default()
         },
-        // The rest as it comes: an event is known for two minutes, and a client knows its last thousand.
-        channels: ChannelSettings { rules: Arc::new(rules), ..ChannelSettings::default() },
-        ..HandlerConfig::default()
+        rules: Arc::new(rules),
+        ..Policy::default()
     };
+    // The rest as it comes: an event is known for two minutes, and a client knows its last thousand.
+    let config = HandlerConfig { policy, ..HandlerConfig::default() };
     Ok(WebSocketHandler::new(config, (), wall_clock(), Prices::default()))
 }
 

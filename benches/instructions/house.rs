@@ -17,7 +17,7 @@ use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_channels::{ChannelRules, RuleSpec, SubscriptionLimits};
 use ws_connection::handshake::HeadLimits;
 use ws_handler::{
-    Application, AuthMode, ChannelSettings, Client, HandlerConfig, Limits, Responder, WallClock,
+    Application, AuthMode, Client, HandlerConfig, Limits, Policy, Responder, WallClock,
     WebSocketHandler,
 };
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
@@ -80,23 +80,19 @@ pub(crate) fn handler() -> WebSocketHandler<Echo> {
     let messages = TieredLimiter::new("free", AnyLimit::from(PLENTY), KEYS_MAX)
         .with_tier("pro", AnyLimit::from(PLENTY));
     let limits = Limits {
-        connects: Some(KeyedLimiter::new(PLENTY, KEYS_MAX)),
-        messages: Some(messages),
+        connects: Some(Arc::new(KeyedLimiter::new(PLENTY, KEYS_MAX))),
+        messages: Some(Arc::new(messages)),
         connections_per_user_max: NonZeroUsize::new(1_000_000),
         ..Limits::default()
     };
-    let config = HandlerConfig {
-        auth_mode: AuthMode::Upgrade,
-        limits,
-        channels: channels(),
-        ..HandlerConfig::default()
-    };
+    let policy = Policy { auth_mode: AuthMode::Upgrade, limits, ..channels() };
+    let config = HandlerConfig { policy, ..HandlerConfig::default() };
     WebSocketHandler::new(config, authenticator, Arc::new(WallClock::new(now(), wall())), Echo)
 }
 
 /// A rule that has to be asked, and a limit that is never met; room for a million beside those that are
 /// measured.
-fn channels() -> ChannelSettings {
+fn channels() -> Policy {
     let any = RuleSpec {
         pattern: "*".to_owned(),
         subscribe: true,
@@ -104,13 +100,13 @@ fn channels() -> ChannelSettings {
         rate_limit_per_second: Some(1_000_000_000),
         ..RuleSpec::default()
     };
-    let limits = SubscriptionLimits {
+    let subscriptions = SubscriptionLimits {
         channels_max: NonZeroUsize::new(2_000_000).unwrap(),
         subscribers_per_channel_max: NonZeroU32::new(2_000_000).unwrap(),
         ..SubscriptionLimits::default()
     };
     let rules = Arc::new(ChannelRules::compile(&[any]).unwrap());
-    ChannelSettings { rules, limits, ..ChannelSettings::default() }
+    Policy { rules, subscriptions, ..Policy::default() }
 }
 
 /// From the bytes of the request to the greeting.

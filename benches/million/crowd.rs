@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_connection::ConnectionConfig;
 use ws_handler::{
-    Application, AuthMode, Client, HandlerConfig, Limits, Responder, WallClock, WebSocketHandler,
+    Application, AuthMode, Client, HandlerConfig, Limits, Policy, Responder, WallClock,
+    WebSocketHandler,
 };
 use ws_heartbeat::HeartbeatConfig;
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
@@ -62,17 +63,19 @@ impl Crowd {
             defaults.max_missed_pongs(),
         )?;
         let messages = AnyLimit::from(TokenBucket::per_minute(MESSAGES_PER_MINUTE));
+        let per_hour = TokenBucket::per_hour(CONNECTS_PER_HOUR);
         let limits = Limits {
-            connects: Some(KeyedLimiter::new(TokenBucket::per_hour(CONNECTS_PER_HOUR), KEYS_MAX)),
-            messages: Some(TieredLimiter::new("default", messages, KEYS_MAX)),
+            connects: Some(Arc::new(KeyedLimiter::new(per_hour, KEYS_MAX))),
+            messages: Some(Arc::new(TieredLimiter::new("default", messages, KEYS_MAX))),
             ..Limits::default()
         };
-        let config = HandlerConfig {
+        let policy = Policy {
             connection: Arc::new(ConnectionConfig::server().with_heartbeat(Some(heartbeat))),
             auth_mode: AuthMode::Upgrade,
             limits,
-            ..HandlerConfig::default()
+            ..Policy::default()
         };
+        let config = HandlerConfig { policy, ..HandlerConfig::default() };
         let clock = WallClock::new(tokio::time::Instant::now().into_std(), wall());
         let handler = WebSocketHandler::new(config, authenticator, Arc::new(clock), Silent);
         Ok(Self { handler, network: Arc::default(), minter })

@@ -6,9 +6,10 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use arc_swap::Guard;
 use http::{HeaderMap, Request, header};
 use ws_auth::{Identity, find_credential_in, select_subprotocol};
 use ws_compression::{PerMessageDeflate, Role};
@@ -17,7 +18,7 @@ use ws_traces::TraceContext;
 
 use crate::{
     application::Application, config::AuthMode, handler::Shared, identification::Identification,
-    rejection::Rejection,
+    policy::Policy, rejection::Rejection,
 };
 
 /// An upgrade that is granted: what the connection starts with.
@@ -29,8 +30,8 @@ pub struct Admission {
     pub(crate) deflate: Option<PerMessageDeflate>,
     /// Its place among all connections.
     pub(crate) place: Place,
-    /// Its place among those that wait for their authentication, if it does.
-    pub(crate) pending: Option<Place>,
+    /// Its place among those that wait for their authentication, if it does, and for how long it may.
+    pub(crate) pending: Option<(Place, Duration)>,
     /// The path of the upgrade, if a connection type means it.
     pub(crate) path: Option<Arc<str>>,
     /// The trace that the upgrade belongs to, if to any.
@@ -86,15 +87,17 @@ impl<A: Application> Shared<A> {
         }
         let upgrade = Upgrade::from_request(request)?;
         let headers = request.headers();
-        self.judge_origin(headers)?;
-        self.judge_rate(address, now)?;
+        // One for all of it, also where keys have to be fetched meanwhile; few wait at once.
+        let policy = Guard::into_inner(self.in_force());
+        judge_origin(&policy, headers)?;
+        judge_rate(&policy, address, now)?;
         // Taken before anything is waited for: whoever is judged has a place, or has none.
-        let limits = &self.config.limits;
+        let limits = &policy.limits;
         let place = Place::take(&self.places, limits.connections_max.map(usize::from))?;
-        let identity = self.authenticate_upgrade(request, now).await?;
-        let pending = match (self.config.auth_mode, &identity) {
-            (AuthMode::Message { pending_max, .. }, None) => {
-                Some(Place::take(&self.pending, Some(pending_max))?)
+        let identity = self.authenticate_upgrade(&policy, request, now).await?;
+        let pending = match (policy.auth_mode, &identity) {
+            (AuthMode::Message { timeout, pending_max }, None) => {
+                Some((Place::take(&self.pending, Some(pending_max))?, timeout))
             }
             _ => None,
         };
@@ -108,47 +111,26 @@ impl<A: Application> Shared<A> {
         let deflate =
             accepted.map(|accepted| self.config.compression.codec(Role::Server, accepted.params));
         let path = request.uri().path();
-        let is_typed = !matches!(self.config.channels.types.target(path), Ok(None));
+        let is_typed = !matches!(policy.types.target(path), Ok(None));
         let path = is_typed.then(|| path.into());
         let trace = ws_traces::current();
         Ok(Admission { response, address, identity, deflate, place, pending, path, trace })
     }
 
-    fn judge_origin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        let mut origins = headers.get_all(header::ORIGIN).iter();
-        let allowed = match (origins.next(), origins.next()) {
-            (None, _) => self.config.origins.allows(None),
-            // What is not text is nobody's origin, and two origins are nobody's either.
-            (Some(origin), None) => {
-                self.config.origins.allows(Some(origin.to_str().unwrap_or("?")))
-            }
-            (Some(_), Some(_)) => false,
-        };
-        if allowed { Ok(()) } else { Err(Rejection::Origin) }
-    }
-
-    fn judge_rate(&self, address: IpAddr, now: Instant) -> Result<(), Rejection> {
-        let Some(connects) = &self.config.limits.connects else { return Ok(()) };
-        let key = ws_rate_limiter::ip_key(address);
-        connects.check(&key, now).map_err(|denied| {
-            let retry_after_secs = denied.retry_after_secs(now);
-            Rejection::RateLimited { retry_after_secs }
-        })
-    }
-
     async fn authenticate_upgrade(
         &self,
+        policy: &Policy,
         request: &Request<()>,
         now: Instant,
     ) -> Result<Option<Arc<Identity>>, Rejection> {
-        if self.config.auth_mode == AuthMode::None {
+        if policy.auth_mode == AuthMode::None {
             return Ok(None);
         }
-        let cookie = self.config.auth_cookie.as_deref();
+        let cookie = policy.auth_cookie.as_deref();
         let credential = find_credential_in(request.headers(), request.uri().query(), cookie)
             .map_err(|error| Rejection::Credential(error.into()))?;
         let Some(credential) = credential else {
-            return match self.config.auth_mode {
+            return match policy.auth_mode {
                 AuthMode::Message { .. } => Ok(None),
                 AuthMode::Upgrade | AuthMode::None => Err(Rejection::NoCredential),
             };
@@ -161,4 +143,24 @@ impl<A: Application> Shared<A> {
         };
         identified.map(Some).map_err(Rejection::Credential)
     }
+}
+
+fn judge_origin(policy: &Policy, headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let allowed = match (origins.next(), origins.next()) {
+        (None, _) => policy.origins.allows(None),
+        // What is not text is nobody's origin, and two origins are nobody's either.
+        (Some(origin), None) => policy.origins.allows(Some(origin.to_str().unwrap_or("?"))),
+        (Some(_), Some(_)) => false,
+    };
+    if allowed { Ok(()) } else { Err(Rejection::Origin) }
+}
+
+fn judge_rate(policy: &Policy, address: IpAddr, now: Instant) -> Result<(), Rejection> {
+    let Some(connects) = &policy.limits.connects else { return Ok(()) };
+    let key = ws_rate_limiter::ip_key(address);
+    connects.check(&key, now).map_err(|denied| {
+        let retry_after_secs = denied.retry_after_secs(now);
+        Rejection::RateLimited { retry_after_secs }
+    })
 }

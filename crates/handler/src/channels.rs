@@ -9,17 +9,23 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::Guard;
 use tokio::{runtime::Handle, sync::Notify};
 use ws_auth::Identity;
-use ws_broker::Keep;
 use ws_channels::{
-    Action, Caller, ChannelKind, ChannelName, ChannelRule, ChannelRules, Denial, Grants,
-    Permissions, Places, Presence, SlowConsumer, Subscriptions,
+    Action, Caller, ChannelKind, ChannelName, ChannelRule, Denial, Grants, Permissions, Places,
+    Presence, SlowConsumer, Subscriptions,
 };
-use ws_rate_limiter::{Denied, KeyedLimiter, TokenBucket};
+use ws_rate_limiter::Denied;
 use ws_traces::Tracer;
 
-use crate::{client::Client, clock::WallClock, cluster::Cluster, counts::Counts};
+use crate::{
+    client::Client,
+    clock::WallClock,
+    cluster::Cluster,
+    counts::Counts,
+    policy::{InForce, Rulebook},
+};
 
 pub(crate) mod back_end;
 pub(crate) mod backlog;
@@ -35,7 +41,7 @@ pub(crate) mod stored;
 
 use backlog::Backlog;
 use events::Events;
-use feeds::{Feeds, keep_of};
+use feeds::Feeds;
 use news::gossip::Gossip;
 use settings::ChannelSettings;
 
@@ -46,12 +52,10 @@ pub(crate) type Channel = ws_channels::Channel<Member>;
 /// A connection's subscriptions.
 pub(crate) type Subscriber = ws_channels::Subscriber<Member>;
 
-/// Users and channels whose publishes are limited, and remembered for that.
-const RATE_KEYS_MAX: usize = 100_000;
-
 /// The channels of one handler. It knows no session: what it does, it does to all of a channel.
 pub(crate) struct Hub {
     pub(crate) settings: ChannelSettings,
+    rulebook: Arc<Rulebook>,
     pub(crate) table: Arc<Subscriptions<Member>>,
     pub(crate) presence: Presence,
     /// Who asked to be told who comes and goes, in all channels: while nobody did, nobody is looked for.
@@ -67,11 +71,6 @@ pub(crate) struct Hub {
     /// What waits for the engine.
     pub(crate) backlog: Backlog,
     backlog_turn: tokio::sync::Mutex<()>,
-    /// For each rule, how much is kept of its channels, if anything is.
-    keeps: Box<[Option<Arc<Keep>>]>,
-    has_keeps: bool,
-    /// For each rule that has a limit, how often each user publishes to each of its channels.
-    rates: Box<[Option<KeyedLimiter<u64, TokenBucket>>]>,
     keys: ahash::RandomState,
     pub(crate) clock: Arc<WallClock>,
     /// Where there is one when it is built: engines call from threads of their own.
@@ -142,41 +141,33 @@ impl Bearer<'_> {
 impl Hub {
     pub(crate) fn new(
         settings: ChannelSettings,
+        rulebook: Arc<Rulebook>,
         cluster: Arc<Cluster>,
         clock: Arc<WallClock>,
         now: Instant,
     ) -> Self {
-        let capacity = const { std::num::NonZeroUsize::new(RATE_KEYS_MAX).unwrap() };
-        let limiter = |rule: &ChannelRule| {
-            let bucket = TokenBucket::per_second(rule.rate_limit_per_second()?);
-            Some(KeyedLimiter::new(bucket, capacity))
-        };
         // Later than any epoch of a process before this one, whose clients may come back to us.
         let first_epoch = clock.wall_ms(now) * 1000;
-        let event_window = settings.published.map(|published| published.window);
-        let rules = settings.rules.rules();
-        let keeps: Box<[_]> = rules.iter().map(|rule| keep_of(rule, event_window)).collect();
+        let limits = rulebook.current().subscriptions;
         Self {
             cluster,
             feeds: Feeds::new(),
             gossip: Gossip::default(),
             backlog: Backlog::new(settings.backlog_bytes_max),
             backlog_turn: tokio::sync::Mutex::new(()),
-            has_keeps: keeps.iter().any(Option::is_some),
-            keeps,
-            table: Arc::new(Subscriptions::new(settings.limits, first_epoch)),
+            table: Arc::new(Subscriptions::new(limits, first_epoch)),
             presence: Presence::new(settings.presence),
             watchers: AtomicUsize::new(0),
             places: Arc::default(),
             counts: Counts::new(),
             events: Events::new(settings.published),
-            rates: settings.rules.rules().iter().map(limiter).collect(),
             keys: ahash::RandomState::new(),
             clock,
             runtime: Handle::try_current().ok(),
             timer_runs: AtomicBool::new(false),
             earlier: Arc::default(),
             tracer: OnceLock::new(),
+            rulebook,
             settings,
         }
     }
@@ -186,46 +177,37 @@ impl Hub {
         Handle::try_current().ok().or_else(|| self.runtime.clone())
     }
 
-    pub(crate) fn rules(&self) -> &ChannelRules {
-        &self.settings.rules
+    /// What counts now. Whoever asks it more than one question keeps it until all are answered.
+    #[inline]
+    pub(crate) fn in_force(&self) -> Guard<Arc<InForce>> {
+        self.rulebook.current()
     }
 
     /// Whether the bearer may do this, and by which rule.
-    pub(crate) fn authorize(
+    pub(crate) fn authorize<'f>(
         &self,
+        in_force: &'f InForce,
         name: &ChannelName,
         action: Action<'_>,
         bearer: &Bearer<'_>,
-    ) -> Result<&ChannelRule, Denial<'_>> {
-        let judged = self.judge(name, action, bearer);
+    ) -> Result<&'f ChannelRule, Denial<'f>> {
+        let judged = judge(in_force, name, action, bearer);
         if judged.is_err() {
             self.counts.add(Tally::Denied as usize);
         }
         judged
     }
 
-    /// As [`Hub::authorize`], when nobody has asked for it and nothing is denied to anybody.
-    pub(crate) fn judge(
-        &self,
-        name: &ChannelName,
-        action: Action<'_>,
-        bearer: &Bearer<'_>,
-    ) -> Result<&ChannelRule, Denial<'_>> {
-        const UNLIMITED: &Grants = &Grants::unlimited();
-        let grants = bearer.grants.unwrap_or(UNLIMITED);
-        self.rules().authorize(name, action, &bearer.caller(), grants)
-    }
-
     /// Counts a publish against the limit of the channel's rule.
     pub(crate) fn check_rate(
         &self,
+        in_force: &InForce,
         rule: &ChannelRule,
         name: &ChannelName,
         user_key: u64,
         now: Instant,
     ) -> Result<(), Denied> {
-        // An open table has no limiters.
-        let Some(Some(limiter)) = self.rates.get(rule.index()) else { return Ok(()) };
+        let Some(limiter) = in_force.rate_of(rule) else { return Ok(()) };
         let key = self.keys.hash_one((user_key, name.as_str()));
         limiter.check(&key, now).inspect_err(|_| self.counts.add(Tally::RateLimited as usize))
     }
@@ -233,13 +215,15 @@ impl Hub {
     /// Whether it is said who comes into a channel and who leaves it. Not a matter of who asks: who is
     /// counted in has to be counted out, also when a fresh token has meanwhile changed the caller's rule.
     pub(crate) fn has_presence(&self, name: &ChannelName) -> bool {
-        let rule = self.rules().rule_of(name);
+        let in_force = self.in_force();
+        let rule = in_force.rules.rule_of(name);
         rule.is_some_and(|rule| rule.permissions().contain(Permissions::PRESENCE))
     }
 
     /// What becomes of slow subscribers of a channel into which a back-end publishes.
     pub(crate) fn policy(&self, name: &ChannelName) -> SlowConsumer {
-        self.rules().rule_of(name).map_or_else(SlowConsumer::default, ChannelRule::slow_consumer)
+        let in_force = self.in_force();
+        in_force.rules.rule_of(name).map_or_else(SlowConsumer::default, ChannelRule::slow_consumer)
     }
 
     /// What a message is about, for those who are told the newest of each.
@@ -253,10 +237,22 @@ impl Hub {
 
     /// Throws away what the limiters know of those who have their full allowance again.
     pub(crate) fn forget_recovered(&self, now: Instant) {
-        for limiter in self.rates.iter().flatten() {
+        for limiter in self.in_force().rates() {
             limiter.forget_recovered(now);
         }
     }
+}
+
+/// As [`Hub::authorize`], when nobody has asked for it and nothing is denied to anybody.
+pub(crate) fn judge<'f>(
+    in_force: &'f InForce,
+    name: &ChannelName,
+    action: Action<'_>,
+    bearer: &Bearer<'_>,
+) -> Result<&'f ChannelRule, Denial<'f>> {
+    const UNLIMITED: &Grants = &Grants::unlimited();
+    let grants = bearer.grants.unwrap_or(UNLIMITED);
+    in_force.rules.authorize(name, action, &bearer.caller(), grants)
 }
 
 /// Whether clients see a channel of that name.

@@ -2,14 +2,12 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use ws_auth::Origins;
 use ws_broker::{Engine, InboxConfig, Memory};
 use ws_compression::CompressionManager;
-use ws_connection::ConnectionConfig;
 use ws_frame_validator::FrameSizeValidator;
 use ws_rate_limiter::{AnyLimit, IpKey, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
-use crate::{address::TrustedProxies, channels::settings::ChannelSettings};
+use crate::{channels::settings::ChannelSettings, policy::Policy};
 
 /// When a client must say who it is (DESIGN §4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +34,7 @@ impl Default for AuthMode {
 }
 
 /// The limits of a handler; each is shared by all its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections of the whole server; `None` is no limit.
     pub connections_max: Option<NonZeroUsize>,
@@ -44,10 +42,10 @@ pub struct Limits {
     /// browser cannot read the body of a refusal.
     pub connections_per_user_max: Option<NonZeroUsize>,
     /// Connects by address (IPv6 by /64); `None` is no limit.
-    pub connects: Option<KeyedLimiter<IpKey, TokenBucket>>,
+    pub connects: Option<Arc<KeyedLimiter<IpKey, TokenBucket>>>,
     /// Messages of a user, by the tier that its token names; where nobody authenticates, of an
     /// address. `None` is no limit.
-    pub messages: Option<TieredLimiter<u64, AnyLimit>>,
+    pub messages: Option<Arc<TieredLimiter<u64, AnyLimit>>>,
     /// What follows on messages that were denied.
     pub ladder: Ladder,
     /// Bytes that may wait for one client.
@@ -68,54 +66,52 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What is limited as it was before goes on counting where it was: nobody gains by a change of something
+    /// else.
+    pub(crate) fn go_on_from(&mut self, before: &Self) {
+        if let (Some(connects), Some(known)) = (&mut self.connects, &before.connects)
+            && connects.limit() == known.limit()
+            && connects.capacity() == known.capacity()
+        {
+            known.set_mode(connects.mode());
+            *connects = known.clone();
+        }
+        if let (Some(messages), Some(known)) = (&mut self.messages, &before.messages)
+            && !Arc::ptr_eq(messages, known)
+        {
+            *messages = Arc::new(messages.going_on_from(known));
+        }
+    }
+}
+
 /// Everything about a handler but its authenticator, its application and its clock.
 #[derive(Debug)]
 pub struct HandlerConfig {
-    /// The protocol of each connection: heartbeat, sizes, idle and close deadlines.
-    pub connection: Arc<ConnectionConfig>,
+    /// What may change while it runs.
+    pub policy: Policy,
     /// Compression, with its statistics.
     pub compression: CompressionManager,
     /// Statistics of message sizes, with the log of violations.
     pub validator: Arc<FrameSizeValidator>,
-    /// When a client must say who it is.
-    pub auth_mode: AuthMode,
-    /// The cookie that may carry a token; an allowlist of origins must go with it.
-    pub auth_cookie: Option<Box<str>>,
-    /// The web pages whose browsers may connect.
-    pub origins: Origins,
-    /// The proxies whose word on a client's address is taken.
-    pub trusted_proxies: TrustedProxies,
-    /// How much, how often, how many.
-    pub limits: Limits,
-    /// Which channels there are, and who may do what in them.
+    /// What is told and remembered of channels.
     pub channels: ChannelSettings,
     /// What is between this node and others, and keeps what is to be kept. One handler has one engine to
     /// itself.
     pub engine: Arc<dyn Engine>,
     /// How much is kept for users who are away; `None`: nothing is.
     pub inbox: Option<InboxConfig>,
-    /// Whether JSON pings go out beside control pings, for clients that cannot see the latter.
-    pub json_ping: bool,
-    /// What `connected` announces as `heartbeatMs`.
-    pub heartbeat_ms: u64,
 }
 
 impl Default for HandlerConfig {
     fn default() -> Self {
         Self {
-            connection: Arc::new(ConnectionConfig::server()),
+            policy: Policy::default(),
             compression: CompressionManager::create_default(),
             validator: Arc::default(),
-            auth_mode: AuthMode::default(),
-            auth_cookie: None,
-            origins: Origins::any(),
-            trusted_proxies: TrustedProxies::default(),
-            limits: Limits::default(),
             channels: ChannelSettings::default(),
             engine: Arc::new(Memory::new()),
             inbox: None,
-            json_ping: false,
-            heartbeat_ms: 30_000,
         }
     }
 }

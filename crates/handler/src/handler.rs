@@ -10,6 +10,7 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::Guard;
 use bytes::Bytes;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -31,6 +32,7 @@ use crate::{
     gatekeeper::Gatekeeper,
     health::{Health, RecentHealth},
     identification::Authenticate,
+    policy::{CurrentPolicy, InForce, Policy, Rulebook},
     registry::Registry,
     rejection::Rejection,
     session::{GatewaySession, Opening},
@@ -55,9 +57,9 @@ impl<A> Clone for WebSocketHandler<A> {
 /// What all connections share.
 pub(crate) struct Shared<A> {
     pub(crate) config: HandlerConfig,
+    pub(crate) rulebook: Arc<Rulebook>,
     pub(crate) authenticator: Box<dyn Authenticate>,
     pub(crate) application: A,
-    pub(crate) gatekeeper: Option<Box<dyn Gatekeeper>>,
     pub(crate) hub: Arc<Hub>,
     /// The other nodes, and what is kept.
     pub(crate) cluster: Arc<Cluster>,
@@ -88,37 +90,41 @@ impl<A: Application> WebSocketHandler<A> {
         clock: Arc<WallClock>,
         application: A,
     ) -> Self {
-        Self::build(config, Box::new(authenticator), clock, application, None)
+        Self::build(config, Box::new(authenticator), clock, application)
     }
 
     /// As [`WebSocketHandler::new`], with somebody who has the last word on who may connect, subscribe
-    /// and publish.
+    /// and publish: the [`gatekeeper`](Policy::gatekeeper) of the policy.
     pub fn with_gatekeeper(
-        config: HandlerConfig,
+        mut config: HandlerConfig,
         authenticator: impl Authenticate,
         clock: Arc<WallClock>,
         application: A,
         gatekeeper: impl Gatekeeper,
     ) -> Self {
-        Self::build(config, Box::new(authenticator), clock, application, Some(Box::new(gatekeeper)))
+        config.policy.gatekeeper = Some(Arc::new(gatekeeper));
+        Self::build(config, Box::new(authenticator), clock, application)
     }
 
     fn build(
-        config: HandlerConfig,
+        mut config: HandlerConfig,
         authenticator: Box<dyn Authenticate>,
         clock: Arc<WallClock>,
         application: A,
-        gatekeeper: Option<Box<dyn Gatekeeper>>,
     ) -> Self {
         let meter = Arc::new(Meter::new(config.validator.clone()));
         let now = tokio::time::Instant::now().into_std();
         let cluster = Arc::new(Cluster::new(config.engine.clone()));
         let inbox = config.inbox.clone().map(|inbox| Inbox::new(config.engine.clone(), inbox));
         let channels = config.channels.clone();
-        let hub = Arc::new(Hub::new(channels, cluster.clone(), clock.clone(), now));
+        let event_window = channels.published.map(|published| published.window);
+        let policy = std::mem::take(&mut config.policy);
+        let rulebook = Arc::new(Rulebook::new(policy, event_window));
+        let hub = Hub::new(channels, rulebook.clone(), cluster.clone(), clock.clone(), now);
+        let hub = Arc::new(hub);
         let handler = Self {
             shared: Arc::new(Shared {
-                gatekeeper,
+                rulebook,
                 hub,
                 cluster,
                 peers: OnceLock::new(),
@@ -173,13 +179,17 @@ impl<A: Application> WebSocketHandler<A> {
         peer: SocketAddr,
     ) -> Result<Admission, Rejection> {
         let now = tokio::time::Instant::now().into_std();
-        let proxies = &self.shared.config.trusted_proxies;
-        let address = proxies.client_address(peer, request.headers());
+        let address = self.client_address(peer, request);
         let admission = self.admit_traced(request, address, now).await;
         if let Err(rejection) = &admission {
             self.log_rejection(rejection, peer, address);
         }
         admission
+    }
+
+    /// Where a client is whose request came from `peer`: proxies that are trusted are looked through.
+    pub fn client_address<B>(&self, peer: SocketAddr, request: &Request<B>) -> IpAddr {
+        self.shared.in_force().trusted_proxies.client_address(peer, request.headers())
     }
 
     /// Counts and logs a rejection that [`WebSocketHandler::admit`] did not make, such as a head
@@ -241,12 +251,14 @@ impl<A: Application> WebSocketHandler<A> {
         let Admission { address, identity, deflate, place, pending, path, trace, .. } = admission;
         // What is done for the opening is done for the upgrade.
         let _entered = ws_traces::enter(trace);
+        let policy = shared.in_force();
         let mut connection =
-            Connection::new(shared.config.connection.clone(), deflate, rand::random(), now);
+            Connection::new(policy.connection.clone(), deflate, rand::random(), now);
         if pending.is_some() {
-            connection.set_sizes(unproven_sizes(shared.config.connection.sizes()));
+            connection.set_sizes(unproven_sizes(policy.connection.sizes()));
         }
-        let outbox_bytes_max = shared.config.limits.outbox_bytes_max;
+        let outbox_bytes_max = policy.limits.outbox_bytes_max;
+        drop(policy);
         let opening = Opening { identity, place, pending, path };
         let mut greeting = None;
         let driver =
@@ -348,7 +360,21 @@ impl<A: Application> WebSocketHandler<A> {
         self.shared.cluster.node
     }
 
-    /// What the handler was built with.
+    /// What may change while it runs, as it is now.
+    pub fn policy(&self) -> CurrentPolicy {
+        CurrentPolicy(self.shared.in_force())
+    }
+
+    /// Puts another policy in force, for everybody and as a whole.
+    ///
+    /// Limits that say what they said before go on counting where they were. Connections that are there
+    /// keep their [`connection`](Policy::connection) and the room of their outbox, and whoever is served
+    /// goes on being served, whatever [`auth_mode`](Policy::auth_mode) says now.
+    pub fn set_policy(&self, policy: Policy) {
+        self.shared.rulebook.replace(policy);
+    }
+
+    /// What the handler was built with and keeps; its policy has gone where [`policy`](Self::policy) looks.
     pub fn config(&self) -> &HandlerConfig {
         &self.shared.config
     }
@@ -365,7 +391,8 @@ impl<A: Application> WebSocketHandler<A> {
 
     /// Throws away what limiters know of keys that have their full allowance again.
     pub fn forget_recovered(&self, now: Instant) {
-        let limits = &self.shared.config.limits;
+        let policy = self.shared.in_force();
+        let limits = &policy.limits;
         if let Some(connects) = &limits.connects {
             connects.forget_recovered(now);
         }
@@ -373,6 +400,14 @@ impl<A: Application> WebSocketHandler<A> {
             messages.forget_recovered(now);
         }
         self.shared.hub.forget_recovered(now);
+    }
+}
+
+impl<A> Shared<A> {
+    /// What counts now. Whoever asks it more than one question keeps it until all are answered.
+    #[inline]
+    pub(crate) fn in_force(&self) -> Guard<Arc<InForce>> {
+        self.rulebook.current()
     }
 }
 

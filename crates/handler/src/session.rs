@@ -20,11 +20,11 @@ use crate::{
     channels::{Bearer, Member, Subscriber, delivery::Batch},
     client::Client,
     clock::millis,
-    config::AuthMode,
     end_reason::EndReason,
     expiry::{Due, Expiry},
     handler::Shared,
     lifecycle,
+    policy::Policy,
 };
 
 mod appending;
@@ -61,6 +61,8 @@ pub struct GatewaySession<A: Application> {
     /// The user's key and tier in the message limiter.
     limit_key: u64,
     tier: TierId,
+    /// The policy in which the tier was looked up.
+    generation: u32,
     /// The application knows of the connection, and wants to know of its end.
     is_started: bool,
     /// Its user's connections are counted on all nodes, and it is one of them.
@@ -97,7 +99,7 @@ struct Rare {
 pub(crate) struct Opening {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) place: Place,
-    pub(crate) pending: Option<Place>,
+    pub(crate) pending: Option<(Place, Duration)>,
     /// The path of the upgrade, if a connection type means it.
     pub(crate) path: Option<Arc<str>>,
 }
@@ -138,11 +140,10 @@ impl<A: Application> GatewaySession<A> {
         now: Instant,
     ) -> (Self, Option<Vec<u8>>) {
         let Opening { identity, place, pending, path } = opening;
-        let state = match (shared.config.auth_mode, pending) {
-            (AuthMode::Message { timeout, .. }, Some(pending)) => {
-                State::Waiting { deadline: now + timeout, pending }
-            }
-            _ => State::Active { expiry: None },
+        // As it was judged at the door, whatever the policy says by now.
+        let state = match pending {
+            Some((pending, timeout)) => State::Waiting { deadline: now + timeout, pending },
+            None => State::Active { expiry: None },
         };
         shared.registry.insert(client.clone());
         // Until it is known who it is, the address is what limits go by.
@@ -158,6 +159,7 @@ impl<A: Application> GatewaySession<A> {
             rare: path.map(|path| Box::new(Rare { path: Some(path), ..Rare::default() })),
             limit_key,
             tier,
+            generation: 0,
             is_started: false,
             is_counted: false,
             is_over: false,
@@ -177,7 +179,7 @@ impl<A: Application> GatewaySession<A> {
             return (session, None);
         }
         if matches!(session.state, State::Active { .. }) {
-            if session.shared.gatekeeper.is_some()
+            if session.shared.in_force().gatekeeper.is_some()
                 || session.rare.is_some()
                 || session.is_to_be_counted()
             {
@@ -229,7 +231,7 @@ impl<A: Application> GatewaySession<A> {
         let message = ServerMessage::Connected {
             client_id: &client_id,
             user_id: user_id.as_deref(),
-            heartbeat_ms: self.shared.config.heartbeat_ms,
+            heartbeat_ms: self.shared.in_force().heartbeat_ms,
         };
         let mut text = Vec::with_capacity(192);
         message.encode(None, self.shared.clock.wall_ms(now), &mut text);
@@ -266,8 +268,8 @@ impl<A: Application> GatewaySession<A> {
     }
 
     /// The limit is elsewhere: this is the line in the log that says who comes near it.
-    fn note_size(&self, len: usize) {
-        let sizes = self.shared.config.connection.sizes();
+    fn note_size(&self, policy: &Policy, len: usize) {
+        let sizes = policy.connection.sizes();
         if len as u64 > sizes.warn() {
             lifecycle::large_message(self.client(), len, sizes.max());
         }
@@ -366,12 +368,15 @@ impl<A: Application> Session for GatewaySession<A> {
         self.client().note_health(true);
         match event {
             Event::Text(text) => {
-                self.note_size(text.len());
-                self.handle_text(text, replies);
+                // Once for all that is asked about it.
+                let in_force = self.shared.in_force();
+                self.note_size(&in_force, text.len());
+                self.handle_text(text, &in_force, replies);
             }
             Event::Binary(bytes) => {
-                self.note_size(bytes.len());
-                if self.is_permitted(&Correlation::default(), replies) {
+                let in_force = self.shared.in_force();
+                self.note_size(&in_force, bytes.len());
+                if self.is_permitted(&in_force, &Correlation::default(), replies) {
                     self.send_error(ErrorCode::BadJson, None, None, None, replies);
                 }
             }
@@ -393,7 +398,7 @@ impl<A: Application> Session for GatewaySession<A> {
             Wake::Connection(Timeout::PingSent) => {
                 self.shared.counters.pings.count();
                 self.client().note_health(replies.connection().is_healthy());
-                if self.shared.config.json_ping {
+                if self.shared.in_force().json_ping {
                     self.send(&ServerMessage::Ping, None, replies);
                 }
             }

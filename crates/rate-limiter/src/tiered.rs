@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::{Denied, KeyedLimiter, Limit, LimiterStats, Mode};
@@ -25,7 +26,7 @@ pub struct TieredLimiter<K, L: Limit> {
 #[derive(Debug)]
 struct Tier<K, L: Limit> {
     name: Box<str>,
-    limiter: KeyedLimiter<K, L>,
+    limiter: Arc<KeyedLimiter<K, L>>,
 }
 
 /// A tier of one [`TieredLimiter`]. `TierId::default()` is the default tier of any.
@@ -41,19 +42,43 @@ where
     /// keys in each tier.
     #[must_use]
     pub fn new(default_tier: &str, limit: L, capacity: NonZeroUsize) -> Self {
-        let limiter = KeyedLimiter::new(limit, capacity);
+        let limiter = Arc::new(KeyedLimiter::new(limit, capacity));
         Self { capacity, tiers: vec![Tier { name: default_tier.into(), limiter }] }
     }
 
     /// Adds a tier, or gives another limit to the one of that name.
     #[must_use]
     pub fn with_tier(mut self, name: &str, limit: L) -> Self {
-        let limiter = KeyedLimiter::new(limit, self.capacity);
+        let limiter = Arc::new(KeyedLimiter::new(limit, self.capacity));
         match self.tiers.iter_mut().find(|tier| &*tier.name == name) {
             Some(tier) => tier.limiter = limiter,
             None => self.tiers.push(Tier { name: name.into(), limiter }),
         }
         self
+    }
+
+    /// The same tiers; those that `before` had with the same limit go on counting where it was. For
+    /// a configuration that is read again: nobody has a new allowance because of what did not change.
+    ///
+    /// The two share what those tiers count from then on.
+    #[must_use]
+    pub fn going_on_from(&self, before: &Self) -> Self
+    where
+        L: PartialEq,
+    {
+        let same = |tier: &Tier<K, L>, other: &Tier<K, L>| {
+            tier.name == other.name && tier.limiter.limit() == other.limiter.limit()
+        };
+        let tiers = self.tiers.iter().map(|tier| {
+            let known = before.tiers.iter().find(|other| same(tier, other));
+            let known = known.filter(|_| self.capacity == before.capacity);
+            // What becomes of those it denies is for the new one to say.
+            known
+                .inspect(|known| known.limiter.set_mode(tier.limiter.mode()))
+                .unwrap_or(tier)
+                .clone()
+        });
+        Self { capacity: self.capacity, tiers: tiers.collect() }
     }
 
     /// Takes 1 from the allowance that `key` has in this tier, or says when to come back.
@@ -140,6 +165,12 @@ where
             recovered: sum.recovered + tier.recovered,
             keys: sum.keys + tier.keys,
         })
+    }
+}
+
+impl<K, L: Limit> Clone for Tier<K, L> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), limiter: self.limiter.clone() }
     }
 }
 
@@ -253,6 +284,20 @@ mod tests {
         let limiter = limiter().with_tier("free", per_minute(7));
         assert_eq!(allowed(&limiter, TierId::default(), "a"), 7);
         assert_eq!(*limiter.limit(TierId::default()), per_minute(7));
+    }
+
+    #[test]
+    fn what_did_not_change_goes_on_counting_and_what_did_begins_anew() {
+        let before = limiter();
+        let (free, pro) = (before.tier_id(Some("free")), before.tier_id(Some("pro")));
+        allowed(&before, free, "a");
+        allowed(&before, pro, "a");
+        let after = TieredLimiter::new("free", per_minute(2), NonZeroUsize::new(100).unwrap())
+            .with_tier("gold", per_minute(9))
+            .with_tier("pro", per_minute(6))
+            .going_on_from(&before);
+        let of = |name| allowed(&after, after.tier_id(Some(name)), "a");
+        assert_eq!((of("free"), of("pro"), of("gold")), (0, 6, 9));
     }
 
     #[test]

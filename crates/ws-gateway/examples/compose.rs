@@ -30,7 +30,8 @@ use ws_compression::CompressionManager;
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::FrameSizeValidator;
 use ws_handler::{
-    Application, Client, HandlerConfig, Limits, Rejection, Responder, WallClock, WebSocketHandler,
+    Application, Client, HandlerConfig, Limits, Policy, Rejection, Responder, WallClock,
+    WebSocketHandler,
 };
 use ws_heartbeat::HeartbeatConfig;
 use ws_protocol::ErrorCode;
@@ -68,9 +69,9 @@ pub(crate) fn compose(secret: &Secret) -> Result<WebSocketHandler<Shout>, Box<dy
 
     // How often: connects of an address, messages of a user by the tier that the token names.
     let limits = Limits {
-        connects: Some(KeyedLimiter::new(CONNECTS, KEYS_MAX)),
+        connects: Some(KeyedLimiter::new(CONNECTS, KEYS_MAX).into()),
         messages: Some(
-            TieredLimiter::new("free", FREE.into(), KEYS_MAX).with_tier("pro", PRO.into()),
+            TieredLimiter::new("free", FREE.into(), KEYS_MAX).with_tier("pro", PRO.into()).into(),
         ),
         ..Limits::default()
     };
@@ -84,13 +85,9 @@ pub(crate) fn compose(secret: &Secret) -> Result<WebSocketHandler<Shout>, Box<dy
         .with_sizes(validator.limits())
         .with_heartbeat(Some(HeartbeatConfig::default()));
 
-    let config = HandlerConfig {
-        connection: Arc::new(connection),
-        compression,
-        validator,
-        limits,
-        ..HandlerConfig::default()
-    };
+    // What may change while it runs, and what stays.
+    let policy = Policy { connection: Arc::new(connection), limits, ..Policy::default() };
+    let config = HandlerConfig { policy, compression, validator, ..HandlerConfig::default() };
     Ok(WebSocketHandler::new(config, authenticator, wall_clock(), Shout))
 }
 

@@ -14,7 +14,9 @@ use ws_channels::{
 use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits};
-use ws_handler::{AuthMode, ChannelSettings, Limits, Outward, TrustedProxies, WallClock};
+use ws_handler::{
+    AuthMode, ChannelSettings, Gatekeeper, Limits, Outward, Policy, TrustedProxies, WallClock,
+};
 use ws_heartbeat::HeartbeatConfig;
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
@@ -154,8 +156,8 @@ pub fn limits(config: &Config) -> Limits {
     Limits {
         connections_max: at_most(limits.connections_max),
         connections_per_user_max: at_most(limits.connections_per_user_max),
-        connects: connects.map(|limit| KeyedLimiter::new(limit, keys_max)),
-        messages: (!is_unlimited).then_some(messages),
+        connects: connects.map(|limit| KeyedLimiter::new(limit, keys_max).into()),
+        messages: (!is_unlimited).then(|| messages.into()),
         ladder: Ladder::default(),
         outbox_bytes_max: limits.outbox_bytes_max,
     }
@@ -168,11 +170,8 @@ fn message_limit(per_minute: Option<u32>, burst: Option<u32>) -> AnyLimit {
     burst.map_or(bucket, |burst| bucket.with_burst(burst)).into()
 }
 
-/// Which channels there are for whom, how much of everything, and what the paths of URLs mean.
-pub fn channels(
-    config: &Config,
-    bridges: Option<&Bridges>,
-) -> Result<ChannelSettings, ComposeError> {
+/// What may change while the gateway runs, with the hooks that judge.
+pub fn policy(config: &Config, hooks: Option<&Hooks>) -> Result<Policy, ComposeError> {
     let settings = &config.channels;
     let rules = ChannelRules::compile(&settings.rules)
         .map_err(|faults| ComposeError::of_all("channels", &faults))?;
@@ -180,28 +179,45 @@ pub fn channels(
         .map_err(|faults| ComposeError::of_all("connection_types", &faults))?;
     let at_least_one = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     let channels_max = NonZeroUsize::new(settings.channels_max as usize);
-    Ok(ChannelSettings {
+    let keeper = hooks.filter(|hooks| hooks.judges()).cloned();
+    Ok(Policy {
+        connection: connection(config)?,
+        auth_mode: auth_mode(config),
+        auth_cookie: config.auth.cookie.as_deref().map(Box::from),
+        origins: origins(config)?,
+        trusted_proxies: trusted_proxies(config),
+        limits: limits(config),
         rules: Arc::new(rules),
-        limits: SubscriptionLimits {
+        types: Arc::new(types),
+        subscriptions: SubscriptionLimits {
             channels_per_subscriber_max: at_least_one(settings.per_connection_max),
             subscribers_per_channel_max: at_least_one(settings.connections_per_channel_max),
             channels_max: channels_max.unwrap_or(NonZeroUsize::MIN),
         },
+        presence_users_max: settings.presence_users_max as usize,
+        gatekeeper: keeper.map(|keeper| Arc::new(keeper) as Arc<dyn Gatekeeper>),
+        json_ping: config.heartbeat.json_ping,
+        heartbeat_ms: config.heartbeat.ping_interval.as_millis() as u64,
+    })
+}
+
+/// What is told and remembered of channels.
+pub fn channels(config: &Config, bridges: Option<&Bridges>) -> ChannelSettings {
+    let settings = &config.channels;
+    ChannelSettings {
         presence: PresenceConfig {
             grace: settings.presence_grace,
             batch_above: settings.presence_batch_above as usize,
             batch_interval: settings.presence_batch_interval,
             ..PresenceConfig::default()
         },
-        presence_users_max: settings.presence_users_max as usize,
         published: settings
             .event_window
             .map(|window| PublishedEventsConfig { window, ..PublishedEventsConfig::default() }),
         event_cache: NonZeroU16::new(settings.event_cache_size),
         backlog_bytes_max: config.broker.queue_bytes_max,
         outward: bridges.map(|bridges| Arc::new(bridges.clone()) as Arc<dyn Outward>),
-        types: Arc::new(types),
-    })
+    }
 }
 
 /// permessage-deflate.

@@ -12,7 +12,6 @@ use crate::{
     compose::{self, ComposeError},
     config::{self, AuthMode, Config, StartMode},
     console::Console,
-    hooks::Hooks,
     http::Http,
     metered::{EngineCounts, Metered},
     metrics::Metrics,
@@ -89,10 +88,8 @@ impl Gateway {
 
         // Create the components.
         let authenticator = compose::authenticator(&config, dev_secret.as_ref())?;
-        let limits = compose::limits(&config);
         let compression = compose::compression(&config);
         let validator = compose::validator(&config)?;
-        let connection = compose::connection(&config)?;
         let upstream = compose::upstream(&config)?;
         let (clock, outcomes) = (wall_clock(), upstream.outcomes());
         let hooks = compose::hooks(&config, clock.clone(), outcomes.clone())?;
@@ -104,27 +101,14 @@ impl Gateway {
 
         // Create the handler that composes them.
         let composed = HandlerConfig {
+            policy: compose::policy(&config, hooks.as_ref())?,
             engine: Arc::new(engine),
             inbox: compose::inbox(&config),
-            connection,
             compression,
             validator,
-            limits,
-            channels: compose::channels(&config, bridges.as_ref())?,
-            auth_mode: compose::auth_mode(&config),
-            auth_cookie: config.auth.cookie.as_deref().map(Box::from),
-            origins: compose::origins(&config)?,
-            trusted_proxies: compose::trusted_proxies(&config),
-            json_ping: config.heartbeat.json_ping,
-            heartbeat_ms: config.heartbeat.ping_interval.as_millis() as u64,
+            channels: compose::channels(&config, bridges.as_ref()),
         };
-        let known = authenticator.clone();
-        let handler = match hooks.filter(Hooks::judges) {
-            Some(keeper) => {
-                WebSocketHandler::with_gatekeeper(composed, known, clock, upstream, keeper)
-            }
-            None => WebSocketHandler::new(composed, known, clock, upstream),
-        };
+        let handler = WebSocketHandler::new(composed, authenticator.clone(), clock, upstream);
 
         // Serve upgrades, and HTTP beside them.
         let key = config.admin.key.as_ref().map(config::Secret::expose);

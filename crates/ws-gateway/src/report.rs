@@ -48,9 +48,9 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
     let auth = handler.authenticator().stats();
     let channels = handler.channel_stats();
     let traffic = handler.meter().traffic();
-    let limits = &handler.config().limits;
-    let connects = limits.connects.as_ref().map(ws_rate_limiter::KeyedLimiter::stats);
-    let messages = limits.messages.as_ref().map(ws_rate_limiter::TieredLimiter::stats);
+    let limits = handler.policy().limits.clone();
+    let connects = limits.connects.map(|connects| connects.stats());
+    let messages = limits.messages.map(|messages| messages.stats());
     let limiter = |stats: ws_rate_limiter::LimiterStats| {
         json!({ "allowed": stats.allowed, "denied": stats.denied,
                 "evicted": stats.evicted, "keys": stats.keys })

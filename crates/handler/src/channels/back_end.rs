@@ -97,8 +97,10 @@ impl Hub {
             return Ok(Published { duplicate: true, ..Published::default() });
         }
         let stored = Stored::of(publish, false, self.wall_ms(now));
-        let rule = self.rules().rule_of(name);
-        let on_outage = rule.map_or(OnOutage::Local, ChannelRule::on_outage);
+        let on_outage = {
+            let in_force = self.in_force();
+            in_force.rules.rule_of(name).map_or(OnOutage::Local, ChannelRule::on_outage)
+        };
         if let Err(error) = self.tell_others(name, &stored, on_outage) {
             self.events.forget(name, event_name);
             return Err(error);
@@ -282,7 +284,7 @@ impl<A: Application> WebSocketHandler<A> {
     /// Whether one of the connection types means this path, so that upgrades are to be served there.
     pub fn is_connection_path(&self, path: &str) -> bool {
         // A value that cannot be used is refused where it is known what it is for.
-        !matches!(self.shared.hub.settings.types.target(path), Ok(None))
+        !matches!(self.shared.in_force().types.target(path), Ok(None))
     }
 }
 

@@ -128,11 +128,6 @@ impl Backlog {
 }
 
 impl Hub {
-    /// How much is kept of the channels of a rule, if anything is.
-    pub(crate) fn keep_of_rule(&self, rule: usize) -> Option<&Arc<Keep>> {
-        self.keeps.get(rule)?.as_ref()
-    }
-
     /// Tells the other nodes of a publish in a channel that keeps nothing. An error is one that the rule does
     /// not put up with.
     pub(crate) fn tell_others(

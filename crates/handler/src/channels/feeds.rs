@@ -137,7 +137,7 @@ impl Feed {
 impl Hub {
     /// What is to be followed of a channel before somebody is subscribed to it; `None` if that is nothing.
     pub(crate) fn feed(self: &Arc<Self>, name: &ChannelName) -> Option<Arc<Feed>> {
-        let keep = if self.has_keeps { self.keep(name) } else { None };
+        let keep = self.keep(name);
         if keep.is_none() && !self.cluster.is_shared {
             return None;
         }
@@ -177,13 +177,12 @@ impl Hub {
 
     /// How much is kept of a channel, if anything is.
     pub(crate) fn keep(&self, name: &ChannelName) -> Option<Arc<Keep>> {
-        let rule = self.rules().rule_of(name)?;
-        self.keeps.get(rule.index())?.clone()
+        self.in_force().keep(name).cloned()
     }
 
     /// The last subscriber has gone from a channel: it is followed for a little while yet.
     pub(crate) fn note_vacated(self: &Arc<Self>, name: &ChannelName) {
-        let is_followed = (self.has_keeps || self.cluster.is_shared)
+        let is_followed = (self.in_force().has_keeps || self.cluster.is_shared)
             && self.feeds.shard(name).lock().contains_key(name);
         if is_followed {
             self.look_later(name);

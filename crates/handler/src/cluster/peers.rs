@@ -55,7 +55,7 @@ impl<A: Application> Shared<A> {
         let node = NodeId::from_random(self.cluster.node);
         let ear = Arc::new(Ear(Arc::downgrade(self)));
         let engine = self.cluster.engine.clone();
-        let counts = self.config.limits.connections_per_user_max.is_some();
+        let counts = self.in_force().limits.connections_per_user_max.is_some();
         let users = UsersConfig { counts, ..UsersConfig::default() };
         let users = Users::new(engine.clone(), node, users, ear.clone());
         let members = Members::new(engine.clone(), node, MembersConfig::default(), ear);

@@ -29,7 +29,7 @@ impl<A: Application> GatewaySession<A> {
     ) {
         let shared = self.shared.clone();
         let hub = &shared.hub;
-        if let Some(kept) = hub.keep_of_rule(allowed.terms.rule) {
+        if let Some(kept) = &allowed.terms.keep {
             return self.append(allowed, kept, id, replies);
         }
         let Publish { channel: name, event_id, event, from, .. } = allowed.publish;

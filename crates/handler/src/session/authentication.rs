@@ -6,6 +6,7 @@ use ws_auth::{AuthError, Fault, Identity};
 use ws_channels::{Action, ChannelName, Grants};
 use ws_close_manager::SendableCode;
 use ws_protocol::{Auth, ErrorCode, Id, ServerMessage, Session as SessionInfo};
+use ws_rate_limiter::TierId;
 use ws_transport::Replies;
 
 use super::{GatewaySession, State, promise::Promise};
@@ -19,6 +20,7 @@ use crate::{
     expiry::Expiry,
     identification::{Identification, LateIdentification},
     lifecycle,
+    policy::InForce,
     registry::TooMany,
     rejection::credential_sentence,
 };
@@ -53,7 +55,7 @@ impl<A: Application> GatewaySession<A> {
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
     ) {
-        if self.shared.config.auth_mode == AuthMode::None {
+        if self.shared.in_force().auth_mode == AuthMode::None {
             return self.send_error(ErrorCode::Unsupported, None, id, None, replies);
         }
         let asked = Asked {
@@ -159,7 +161,7 @@ impl<A: Application> GatewaySession<A> {
             return self.end(why, SendableCode::POLICY, code.sentence(), replies);
         }
         // Whoever has said who it is may send what the configuration allows.
-        replies.set_sizes(self.shared.config.connection.sizes());
+        replies.set_sizes(self.shared.in_force().connection.sizes());
         if first {
             return self.enter(Some(asked), replies);
         }
@@ -177,8 +179,9 @@ impl<A: Application> GatewaySession<A> {
         let own_id = self.client().id().to_string();
         let session_id = identity.session_id.as_deref().or(asked.session_id.as_deref());
         let bearer = self.bearer();
+        let in_force = self.shared.in_force();
         let is_open = |name: &ChannelName| {
-            self.shared.hub.authorize(name, Action::Subscribe, &bearer).is_ok()
+            self.shared.hub.authorize(&in_force, name, Action::Subscribe, &bearer).is_ok()
         };
         let named = asked.channels.iter().filter_map(|channel| ChannelName::new(channel).ok());
         let names: Vec<ChannelName> = named.filter(is_open).collect();
@@ -209,7 +212,7 @@ impl<A: Application> GatewaySession<A> {
         identity: Arc<Identity>,
         now: Instant,
     ) -> Result<(), TooMany> {
-        let max = self.shared.config.limits.connections_per_user_max.map(usize::from);
+        let max = self.shared.in_force().limits.connections_per_user_max.map(usize::from);
         let registry = &self.shared.registry;
         registry.insert_user(&identity, self.client().clone(), max)?;
         self.limit_key = self.shared.keys.hash_one(&*identity.user_id);
@@ -219,9 +222,6 @@ impl<A: Application> GatewaySession<A> {
 
     /// Puts an identity in force: its tier, and its expiry.
     fn renew(&mut self, identity: Arc<Identity>, now: Instant) {
-        if let Some(messages) = &self.shared.config.limits.messages {
-            self.tier = messages.tier_id(identity.tier.as_deref());
-        }
         let expiry = Expiry::of(&identity, &self.shared.clock, now);
         let grants = grants_of(&identity, self.client());
         if grants.is_some() || self.rare.is_some() {
@@ -230,6 +230,16 @@ impl<A: Application> GatewaySession<A> {
         self.client().set_identity(identity.clone());
         self.identity = Some(identity);
         self.state = State::Active { expiry };
+        self.find_tier(&self.shared.in_force());
+    }
+
+    /// Looks up what the limits that are in force call the user's tier.
+    #[cold]
+    pub(super) fn find_tier(&mut self, in_force: &InForce) {
+        let tier = self.identity.as_ref().and_then(|identity| identity.tier.as_deref());
+        let messages = in_force.limits.messages.as_ref();
+        self.tier = messages.map_or_else(TierId::default, |messages| messages.tier_id(tier));
+        self.generation = in_force.generation;
     }
 }
 

@@ -130,12 +130,14 @@ impl<A: Application> GatewaySession<A> {
             }
         };
         let shared = self.shared.clone();
-        if let Err(denial) = shared.hub.authorize(&name, Action::Presence, &self.bearer()) {
+        let in_force = shared.in_force();
+        let bearer = self.bearer();
+        if let Err(denial) = shared.hub.authorize(&in_force, &name, Action::Presence, &bearer) {
             let sentence = format!("{channel}: {denial}").into();
             return self.refuse_with(ErrorCode::Forbidden, sentence, id, replies);
         }
         // One more, to see whether there are more than are named.
-        let users_max = shared.hub.settings.presence_users_max + 1;
+        let users_max = in_force.presence_users_max + 1;
         if shared.must_ask_who_is_in(channel) {
             let found = Arc::<Mutex<PresenceInfo>>::default();
             let (slot, channel) = (found.clone(), Box::<str>::from(channel));
@@ -173,7 +175,7 @@ impl<A: Application> GatewaySession<A> {
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
     ) {
-        let max = self.shared.hub.settings.presence_users_max;
+        let max = self.shared.in_force().presence_users_max;
         let names: Vec<&str> = info.users.iter().map(|user| &**user).collect();
         let message = ServerMessage::Presence {
             channel,

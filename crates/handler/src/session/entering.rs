@@ -28,8 +28,8 @@ impl<A: Application> GatewaySession<A> {
             let why = EndReason::of_refusal(code);
             return self.turn_out(why, code, &message, asked.as_ref(), replies);
         }
-        let shared = self.shared.clone();
-        let judgement = match &shared.gatekeeper {
+        let keeper = self.shared.in_force().gatekeeper.clone();
+        let judgement = match keeper {
             Some(keeper) => keeper.judge_connect(self.client()),
             None => Judgement::Allow,
         };
@@ -65,7 +65,7 @@ impl<A: Application> GatewaySession<A> {
     }
 
     fn be_counted(&mut self, asked: Option<Asked>, replies: &mut Replies<'_>) {
-        let max = self.shared.config.limits.connections_per_user_max;
+        let max = self.shared.in_force().limits.connections_per_user_max;
         let user = self.client().name();
         match self.shared.count_in(user, max) {
             Some((counted, verdict)) => self.wait_for(verdict, Step::Count { asked, counted }),
@@ -98,15 +98,15 @@ impl<A: Application> GatewaySession<A> {
     fn judge_path(&self) -> Result<(), Refusal> {
         let hub = &self.shared.hub;
         let Some(path) = self.path() else { return Ok(()) };
-        let Some(target) = hub.settings.types.target(path).map_err(|error| unusable(&error))?
-        else {
+        let in_force = hub.in_force();
+        let Some(target) = in_force.types.target(path).map_err(|error| unusable(&error))? else {
             return Ok(());
         };
         if !target.admits(self.identity.as_ref().map(|identity| &*identity.user_id)) {
             return Err(Refusal::forbidden("This path belongs to another user"));
         }
         for name in target.channels() {
-            let judged = hub.authorize(name, Action::Subscribe, &self.bearer());
+            let judged = hub.authorize(&in_force, name, Action::Subscribe, &self.bearer());
             judged.map_err(|denial| Refusal::forbidden(format!("{}: {denial}", name.as_str())))?;
         }
         Ok(())
@@ -117,9 +117,8 @@ impl<A: Application> GatewaySession<A> {
     fn take_place(&mut self) -> Result<(), Refusal> {
         let shared = self.shared.clone();
         let Some(path) = self.path() else { return Ok(()) };
-        let Some(target) =
-            shared.hub.settings.types.target(path).map_err(|error| unusable(&error))?
-        else {
+        let in_force = shared.in_force();
+        let Some(target) = in_force.types.target(path).map_err(|error| unusable(&error))? else {
             return Ok(());
         };
         let channels: VecDeque<ChannelName> = target.channels().iter().cloned().collect();
@@ -147,7 +146,7 @@ impl<A: Application> GatewaySession<A> {
             None => {
                 let id = self.client().id().to_string();
                 let user_id = self.client().user_id();
-                let heartbeat_ms = self.shared.config.heartbeat_ms;
+                let heartbeat_ms = self.shared.in_force().heartbeat_ms;
                 let (client_id, user_id) = (&*id, user_id.as_deref());
                 let connected = ServerMessage::Connected { client_id, user_id, heartbeat_ms };
                 self.send(&connected, None, replies);

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
+use ws_broker::Keep;
 use ws_channels::{Action, ChannelName, ChannelRule, OnOutage, SlowConsumer};
 use ws_protocol::{ErrorCode, Id, Publication, ServerMessage};
 use ws_rate_limiter::Denied;
@@ -16,6 +17,7 @@ use crate::{
     application::Application,
     channels::{Channel, back_end::Publish, delivery::prepare, stored::Stored},
     gatekeeper::{Judgement, Refusal},
+    policy::InForce,
 };
 
 /// The name under which a rule's `allowed_events` knows what is said in rooms.
@@ -36,12 +38,12 @@ pub(super) struct Outgoing {
 }
 
 /// What the rule of a channel says about a publish that it allows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) policy: SlowConsumer,
     pub(super) on_outage: OnOutage,
-    /// Which rule it is.
-    pub(super) rule: usize,
+    /// How much is kept of the channel, if anything is.
+    pub(super) keep: Option<Arc<Keep>>,
 }
 
 /// A publish that rules and limits allow.
@@ -59,6 +61,7 @@ impl<A: Application> GatewaySession<A> {
         &mut self,
         publication: &Publication<'_>,
         id: Option<Id<'_>>,
+        in_force: &InForce,
         replies: &mut Replies<'_>,
     ) {
         let Publication { channel, event, data, event_id } = publication;
@@ -94,10 +97,10 @@ impl<A: Application> GatewaySession<A> {
             event_id: event_id.as_deref(),
             from: user.map(|user| &**user),
         };
-        let Some(terms) = self.permit(name, publish.event, id, replies) else { return };
+        let Some(terms) = self.permit(in_force, name, publish.event, id, replies) else { return };
         let stored = Stored::of(&publish, false, self.shared.clock.wall_ms(replies.now()));
         let allowed = Allowed { publish, terms, channel: found.clone(), stored };
-        self.judge_publish(&allowed, id, replies);
+        self.judge_publish(in_force, &allowed, id, replies);
     }
 
     #[inline(never)]
@@ -106,11 +109,14 @@ impl<A: Application> GatewaySession<A> {
         room_id: &str,
         message: &RawValue,
         id: Option<Id<'_>>,
+        in_force: &InForce,
         replies: &mut Replies<'_>,
     ) {
         let Some(channel) = self.room(room_id, id, replies) else { return };
         let name = channel.name();
-        let Some(terms) = self.permit(name, Some(ROOM_MESSAGE), id, replies) else { return };
+        let Some(terms) = self.permit(in_force, name, Some(ROOM_MESSAGE), id, replies) else {
+            return;
+        };
         let from = self.client().name();
         let publish = Publish {
             channel: name,
@@ -121,7 +127,7 @@ impl<A: Application> GatewaySession<A> {
         };
         let stored = Stored::of(&publish, true, self.shared.clock.wall_ms(replies.now()));
         let allowed = Allowed { publish, terms, channel: Some(channel.clone()), stored };
-        self.judge_publish(&allowed, id, replies);
+        self.judge_publish(in_force, &allowed, id, replies);
     }
 
     /// Told to the others while it is news, and forgotten.
@@ -132,7 +138,8 @@ impl<A: Application> GatewaySession<A> {
         replies: &mut Replies<'_>,
     ) {
         let Some(channel) = self.room(room_id, id, replies) else { return };
-        if self.permit(channel.name(), Some(TYPING), id, replies).is_none() {
+        if self.permit(&self.shared.in_force(), channel.name(), Some(TYPING), id, replies).is_none()
+        {
             return;
         }
         let user = self.client().name();
@@ -173,6 +180,7 @@ impl<A: Application> GatewaySession<A> {
     /// Asks rules, token and the limit of the channel.
     fn permit(
         &self,
+        in_force: &InForce,
         name: &ChannelName,
         event: Option<&str>,
         id: Option<Id<'_>>,
@@ -180,7 +188,7 @@ impl<A: Application> GatewaySession<A> {
     ) -> Option<Terms> {
         let hub = &self.shared.hub;
         let rule: &ChannelRule =
-            match hub.authorize(name, Action::Publish { event }, &self.bearer()) {
+            match hub.authorize(in_force, name, Action::Publish { event }, &self.bearer()) {
                 Ok(rule) => rule,
                 Err(denial) => {
                     let sentence = format!("{}: {denial}", name.as_str()).into();
@@ -189,7 +197,9 @@ impl<A: Application> GatewaySession<A> {
                 }
             };
         let now = replies.now();
-        if let Err(Denied { retry_at, .. }) = hub.check_rate(rule, name, self.limit_key, now) {
+        if let Err(Denied { retry_at, .. }) =
+            hub.check_rate(in_force, rule, name, self.limit_key, now)
+        {
             let wait = Some(retry_at.saturating_duration_since(now));
             self.send_error(ErrorCode::RateLimited, wait, id, None, replies);
             return None;
@@ -197,17 +207,18 @@ impl<A: Application> GatewaySession<A> {
         Some(Terms {
             policy: rule.slow_consumer(),
             on_outage: rule.on_outage(),
-            rule: rule.index(),
+            keep: in_force.keep_of(rule).cloned(),
         })
     }
 
     fn judge_publish(
         &mut self,
+        in_force: &InForce,
         allowed: &Allowed<'_>,
         id: Option<Id<'_>>,
         replies: &mut Replies<'_>,
     ) {
-        let judgement = match &self.shared.gatekeeper {
+        let judgement = match &in_force.gatekeeper {
             Some(keeper) => keeper.judge_publish(self.client(), &allowed.publish),
             None => Judgement::Allow,
         };
@@ -220,7 +231,8 @@ impl<A: Application> GatewaySession<A> {
                 let mut stored = Vec::new();
                 allowed.stored.encode(&mut stored);
                 let name = allowed.publish.channel.clone();
-                let outgoing = Outgoing { name, stored, terms: allowed.terms, id: keep(id) };
+                let outgoing =
+                    Outgoing { name, stored, terms: allowed.terms.clone(), id: keep(id) };
                 self.wait_for(verdict, Step::Publish(Box::new(outgoing)));
             }
         }
@@ -240,7 +252,7 @@ impl<A: Application> GatewaySession<A> {
         let Some(stored) = Stored::decode(stored) else { return };
         let Stored { event, from, event_id, data, .. } = stored;
         let publish = Publish { channel: name, event, data, event_id, from };
-        let allowed = Allowed { publish, terms: *terms, channel: self.find(name), stored };
+        let allowed = Allowed { publish, terms: terms.clone(), channel: self.find(name), stored };
         self.publish(&allowed, kept(id), replies);
         self.deliver_outgoing();
     }

@@ -12,6 +12,7 @@ use crate::{
     application::{Application, Responder},
     end_reason::EndReason,
     lifecycle,
+    policy::InForce,
 };
 
 /// What is never limited is short: a name, an id, and what is around them. A long one counts as any
@@ -19,12 +20,17 @@ use crate::{
 const FREE_BYTES_MAX: usize = 1024;
 
 impl<A: Application> GatewaySession<A> {
-    pub(super) fn handle_text(&mut self, text: &str, replies: &mut Replies<'_>) {
+    pub(super) fn handle_text(
+        &mut self,
+        text: &str,
+        in_force: &InForce,
+        replies: &mut Replies<'_>,
+    ) {
         let incoming = match ClientMessage::parse_open(text) {
             Ok(incoming) => incoming,
             Err(error) => {
                 // Nonsense counts like any message: a flood of it is a flood.
-                if self.is_permitted(&error.correlation, replies) {
+                if self.is_permitted(in_force, &error.correlation, replies) {
                     self.tell_nonsense(&error, replies);
                 }
                 return;
@@ -39,12 +45,12 @@ impl<A: Application> GatewaySession<A> {
                 | ClientMessage::LeaveRoom { .. }
         );
         let is_free = is_free && text.len() <= FREE_BYTES_MAX;
-        if !is_free && !self.is_permitted(&incoming.correlation(), replies) {
+        if !is_free && !self.is_permitted(in_force, &incoming.correlation(), replies) {
             return;
         }
         match self.shared.hub.tracer.get() {
-            None => self.route(&incoming, replies),
-            Some(_) => self.route_traced(&incoming, text.len(), replies),
+            None => self.route(&incoming, in_force, replies),
+            Some(_) => self.route_traced(&incoming, text.len(), in_force, replies),
         }
     }
 
@@ -55,7 +61,12 @@ impl<A: Application> GatewaySession<A> {
     }
 
     #[inline]
-    pub(super) fn route(&mut self, incoming: &Incoming<'_>, replies: &mut Replies<'_>) {
+    pub(super) fn route(
+        &mut self,
+        incoming: &Incoming<'_>,
+        in_force: &InForce,
+        replies: &mut Replies<'_>,
+    ) {
         match &incoming.message {
             ClientMessage::Ping => self.send(&ServerMessage::Pong, incoming.id, replies),
             ClientMessage::Pong | ClientMessage::Heartbeat => {}
@@ -85,10 +96,10 @@ impl<A: Application> GatewaySession<A> {
                 self.shared.application.handle_request(client, payload, responder);
             }
             ClientMessage::Publish(publication) => {
-                self.handle_publish(publication, incoming.id, replies);
+                self.handle_publish(publication, incoming.id, in_force, replies);
             }
             ClientMessage::RoomMessage { room_id, message } => {
-                self.handle_room_message(room_id, message, incoming.id, replies);
+                self.handle_room_message(room_id, message, incoming.id, in_force, replies);
             }
             _ => {
                 // What was published before is on its way before anything else comes of this.
@@ -146,12 +157,16 @@ impl<A: Application> GatewaySession<A> {
     /// The ladder of DESIGN §4.6: dropped and told, and in the end closed.
     pub(super) fn is_permitted(
         &mut self,
+        in_force: &InForce,
         correlation: &Correlation<'_>,
         replies: &mut Replies<'_>,
     ) -> bool {
         let now = replies.now();
-        let limits = &self.shared.config.limits;
+        let limits = &in_force.limits;
         let Some(messages) = &limits.messages else { return true };
+        if self.generation != in_force.generation {
+            self.find_tier(in_force);
+        }
         let Err(denied) = messages.check(self.tier, &self.limit_key, now) else { return true };
         let strikes = self.rare.get_or_insert_default().strikes.get_or_insert_default();
         let verdict = limits.ladder.judge(strikes, Err(denied), now);

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     application::Application,
-    channels::{feeds::Feed, history::Log},
+    channels::{feeds::Feed, history::Log, judge},
     client::Order,
     end_reason::EndReason,
     gatekeeper::{Judgement, Refusal},
@@ -78,7 +78,9 @@ impl<A: Application> GatewaySession<A> {
     pub(super) fn open_ahead(&self, wishes: &VecDeque<Wish>) {
         if wishes.len() > 1 && self.shared.cluster.is_shared {
             let (hub, bearer) = (&self.shared.hub, self.bearer());
-            let is_open = |wish: &&Wish| hub.judge(&wish.name, Action::Subscribe, &bearer).is_ok();
+            let in_force = hub.in_force();
+            let is_open =
+                |wish: &&Wish| judge(&in_force, &wish.name, Action::Subscribe, &bearer).is_ok();
             hub.open_ahead(wishes.iter().filter(is_open).map(|wish| wish.name.clone()));
         }
     }
@@ -114,11 +116,13 @@ impl<A: Application> GatewaySession<A> {
     fn subscribe(&mut self, wish: Wish, replies: &mut Replies<'_>) -> bool {
         let shared = self.shared.clone();
         let is_known = self.subscriber.channel(&wish.name).is_some();
+        let in_force = shared.in_force();
         if wish.way != Way::Order {
             let bearer = self.bearer();
-            let mut judged = shared.hub.authorize(&wish.name, Action::Subscribe, &bearer);
+            let mut judged =
+                shared.hub.authorize(&in_force, &wish.name, Action::Subscribe, &bearer);
             if let (Ok(_), Way::Asked { presence: true }) = (&judged, wish.way) {
-                judged = shared.hub.authorize(&wish.name, Action::Presence, &bearer);
+                judged = shared.hub.authorize(&in_force, &wish.name, Action::Presence, &bearer);
             }
             if let Err(denial) = judged {
                 let refusal = Refusal::forbidden(denial.to_string());
@@ -126,9 +130,9 @@ impl<A: Application> GatewaySession<A> {
             }
         }
         // Nobody is troubled for a seat that is not to be had: one message may ask for a thousand.
-        let seats = shared.hub.settings.limits.channels_per_subscriber_max.get() as usize;
+        let seats = in_force.subscriptions.channels_per_subscriber_max.get() as usize;
         let is_asked = !is_known && wish.way != Way::Order && self.subscriber.len() < seats;
-        let keeper = shared.gatekeeper.as_deref().filter(|_| is_asked);
+        let keeper = in_force.gatekeeper.as_deref().filter(|_| is_asked);
         let judgement = keeper
             .map_or(Judgement::Allow, |keeper| keeper.judge_subscribe(self.client(), &wish.name));
         match judgement {
@@ -264,7 +268,7 @@ impl<A: Application> GatewaySession<A> {
 
     /// Whether the connection may be in one more channel, if it is one more.
     fn look_for_a_seat(&self, name: &ChannelName) -> Result<(), Refusal> {
-        let max = self.shared.hub.settings.limits.channels_per_subscriber_max;
+        let max = self.shared.in_force().subscriptions.channels_per_subscriber_max;
         let is_free = self.subscriber.len() < max.get() as usize;
         if is_free || self.subscriber.channel(name).is_some() {
             return Ok(());
@@ -397,7 +401,8 @@ impl<A: Application> GatewaySession<A> {
             hub.watchers.load(Ordering::Relaxed) > 0
                 && self.subscriber.channel(&ChannelName::presence_of(name)).is_some()
         };
-        let covers = |name: &ChannelName, action| hub.judge(name, action, &bearer).is_ok();
+        let in_force = hub.in_force();
+        let covers = |name: &ChannelName, action| judge(&in_force, name, action, &bearer).is_ok();
         let (mut uncovered, mut unseen) = (Vec::new(), Vec::new());
         for name in self.subscriber.channels().map(|channel| channel.name()) {
             if !crate::channels::is_public(name) {

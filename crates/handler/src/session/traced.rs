@@ -6,7 +6,7 @@ use ws_traces::{Kind, Step, TraceContext, enter};
 use ws_transport::Replies;
 
 use super::GatewaySession;
-use crate::application::Application;
+use crate::{application::Application, policy::InForce};
 
 impl<A: Application> GatewaySession<A> {
     /// Routes a message as a step of the trace that it names, or of one that begins with it.
@@ -15,6 +15,7 @@ impl<A: Application> GatewaySession<A> {
         &mut self,
         incoming: &Incoming<'_>,
         bytes: usize,
+        in_force: &InForce,
         replies: &mut Replies<'_>,
     ) {
         let mut step = self.message_step(incoming);
@@ -29,7 +30,7 @@ impl<A: Application> GatewaySession<A> {
             }
         }
         let entered = enter(step.context());
-        self.route(incoming, replies);
+        self.route(incoming, in_force, replies);
         drop(entered);
         self.shared.hub.end(step);
     }

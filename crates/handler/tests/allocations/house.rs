@@ -17,8 +17,8 @@ use ws_auth::{Authenticator, Issuer, Secret, TokenMinter, TokenRequest};
 use ws_compression::{Outcome, PerMessageDeflate, Role};
 use ws_connection::{apply_mask, encode_header, handshake::HeadLimits};
 use ws_handler::{
-    Application, AuthMode, Client, GatewaySession, HandlerConfig, Limits, Responder, WallClock,
-    WebSocketHandler,
+    Application, AuthMode, Client, GatewaySession, HandlerConfig, Limits, Policy, Responder,
+    WallClock, WebSocketHandler,
 };
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
 use ws_transport::{Driver, read_request};
@@ -97,13 +97,13 @@ impl House {
         let messages = TieredLimiter::new("free", AnyLimit::from(PLENTY), KEYS_MAX)
             .with_tier("pro", AnyLimit::from(PLENTY));
         let limits = Limits {
-            connects: Some(KeyedLimiter::new(PLENTY, KEYS_MAX)),
-            messages: Some(messages),
+            connects: Some(Arc::new(KeyedLimiter::new(PLENTY, KEYS_MAX))),
+            messages: Some(Arc::new(messages)),
             connections_per_user_max: NonZeroUsize::new(1_000_000),
             ..Limits::default()
         };
-        let config =
-            HandlerConfig { auth_mode: AuthMode::Upgrade, limits, ..HandlerConfig::default() };
+        let policy = Policy { auth_mode: AuthMode::Upgrade, limits, ..Policy::default() };
+        let config = HandlerConfig { policy, ..HandlerConfig::default() };
         let now = tokio::time::Instant::now().into_std();
         let clock = Arc::new(WallClock::new(now, Self::wall()));
         Self { handler: WebSocketHandler::new(config, authenticator, clock, Echo), minter }

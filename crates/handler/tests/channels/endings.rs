@@ -48,14 +48,14 @@ const WAYS: [Way; 13] = [
 
 fn house() -> House {
     House::open(|config| {
-        config.limits.outbox_bytes_max = 4096;
+        config.policy.limits.outbox_bytes_max = 4096;
         let desk = ConnectionTypeSpec {
             path: "/ws/desks/{desk}".to_owned(),
             max: Some(1),
             channels: vec!["desk:{desk}".to_owned()],
             ..ConnectionTypeSpec::default()
         };
-        config.channels.types = Arc::new(ConnectionTypes::compile(&[desk]).expect("sound"));
+        config.policy.types = Arc::new(ConnectionTypes::compile(&[desk]).expect("sound"));
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
 /// Above three users, changes are collected, and at most two who came and two who left are named.
 fn house_of_small_rooms() -> House {
     House::open(|config| {
-        config.limits.connections_per_user_max = None;
+        config.policy.limits.connections_per_user_max = None;
         config.channels.presence.batch_above = 3;
         config.channels.presence.batch_names_max = 2;
     })

@@ -21,7 +21,7 @@ fn number(n: u32) -> NonZeroU32 {
 
 fn at_most(channels: u32, subscribers: u32, in_all: usize) -> impl FnOnce(&mut HandlerConfig) {
     move |config| {
-        let limits = &mut config.channels.limits;
+        let limits = &mut config.policy.subscriptions;
         limits.channels_per_subscriber_max = number(channels);
         limits.subscribers_per_channel_max = number(subscribers);
         limits.channels_max = NonZeroUsize::new(in_all).expect("not zero");
@@ -184,7 +184,8 @@ async fn leaving_and_acknowledging_pass_a_limit_on_messages_that_denies_all_else
     let house = House::open(|config| {
         let limit = TokenBucket::per_hour(number(1)).with_burst(number(2));
         let table = NonZeroUsize::new(1000).expect("not zero");
-        config.limits.messages = Some(TieredLimiter::new("free", limit.into(), table));
+        config.policy.limits.messages =
+            Some(TieredLimiter::new("free", limit.into(), table).into());
     });
     let mut ada = house.visit("ada").await;
     for channel in ["a", "room:r"] {

@@ -105,7 +105,7 @@ async fn who_may_not_know_who_is_there_is_neither_told_nor_subscribed() {
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_is_told_how_many_there_are_and_of_few_who_they_are() {
-    let house = House::open(|config| config.channels.presence_users_max = 2);
+    let house = House::open(|config| config.policy.presence_users_max = 2);
     let [mut ada, mut again, mut bob, mut eve] =
         house.visit_all(["ada", "ada", "bob", "eve"]).await;
     assert_eq!(eve.say(ask("orders")).await[0]["count"], 0);

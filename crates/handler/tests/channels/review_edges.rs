@@ -19,7 +19,7 @@ fn a_connection_that_is_dropped_outside_of_a_runtime_leaves_its_channels_all_the
     let (house, driver) = runtime.expect("a runtime").block_on(async {
         let house = House::open(|config| {
             let types = ConnectionTypes::compile(&ConnectionTypeSpec::default_table());
-            config.channels.types = Arc::new(types.expect("sound"));
+            config.policy.types = Arc::new(types.expect("sound"));
         });
         let request = Request::get(format!("/ws/chat/7?token={}", house.token("ada")))
             .header("Host", "gateway.test")

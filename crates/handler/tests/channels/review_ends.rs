@@ -44,7 +44,7 @@ fn house_of_the_slow() -> House {
     House::built(
         |config| {
             let two = NonZeroU32::MIN.saturating_add(1);
-            config.channels.limits.channels_per_subscriber_max = two;
+            config.policy.subscriptions.channels_per_subscriber_max = two;
         },
         |config, clock| {
             let authenticator = House::own_authenticator();

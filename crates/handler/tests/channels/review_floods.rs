@@ -18,8 +18,9 @@ fn padded(mut message: Value, bytes: usize) -> Value {
 async fn what_is_never_limited_is_short_and_counts_if_it_is_not() {
     let house = House::open(|config| {
         let limit = TokenBucket::per_hour(NonZeroU32::MIN);
-        config.limits.messages =
-            Some(TieredLimiter::new("free", limit.into(), NonZeroUsize::MIN.saturating_add(99)));
+        config.policy.limits.messages = Some(
+            TieredLimiter::new("free", limit.into(), NonZeroUsize::MIN.saturating_add(99)).into(),
+        );
     });
     for message in [
         unsubscribe("a"),

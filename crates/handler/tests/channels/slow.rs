@@ -24,8 +24,8 @@ const MESSAGE_BYTES_MAX: usize = 1200;
 
 fn house_with_policy(policy: SlowConsumer) -> House {
     House::open(|config| {
-        config.limits.outbox_bytes_max = OUTBOX_BYTES_MAX;
-        config.channels.rules = compiled(&[
+        config.policy.limits.outbox_bytes_max = OUTBOX_BYTES_MAX;
+        config.policy.rules = compiled(&[
             RuleSpec { slow_consumer: policy, ..rule("ticks", "subscribe publish") },
             RuleSpec { slow_consumer: policy, ..rule("tocks", "subscribe publish") },
             RuleSpec { slow_consumer: policy, ..rule("room:floor", "subscribe publish presence") },
@@ -337,9 +337,9 @@ async fn who_comes_and_goes_in_a_room_is_told_to_slow_readers_as_its_rule_says()
     for (policy, is_closed) in [(SlowConsumer::Disconnect, true), (SlowConsumer::DropNewest, false)]
     {
         let house = House::open(|config| {
-            config.limits.outbox_bytes_max = OUTBOX_BYTES_MAX;
+            config.policy.limits.outbox_bytes_max = OUTBOX_BYTES_MAX;
             let rooms = rule("room:*", "subscribe publish presence");
-            config.channels.rules = compiled(&[RuleSpec { slow_consumer: policy, ..rooms }]);
+            config.policy.rules = compiled(&[RuleSpec { slow_consumer: policy, ..rooms }]);
         });
         let [mut slow, mut guest] = house.visit_all(["slow", "guest"]).await;
         slow.say(join("r")).await;

@@ -193,7 +193,7 @@ async fn nothing_of_a_channel_comes_behind_unsubscribed_while_others_flood_it() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn nothing_of_a_channel_comes_behind_unsubscribed_on_several_threads() {
     let house = Arc::new(House::open(|config| {
-        config.channels.rules = crate::talk::compiled(&[ws_channels::RuleSpec {
+        config.policy.rules = crate::talk::compiled(&[ws_channels::RuleSpec {
             slow_consumer: ws_channels::SlowConsumer::DropOldest,
             ..rule("*", "subscribe publish")
         }]);

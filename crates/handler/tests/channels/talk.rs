@@ -31,7 +31,7 @@ pub(crate) fn compiled(rules: &[RuleSpec]) -> Arc<ChannelRules> {
 
 /// A house with these rules and none else.
 pub(crate) fn house_with(rules: &[RuleSpec]) -> House {
-    House::open(|config| config.channels.rules = compiled(rules))
+    House::open(|config| config.policy.rules = compiled(rules))
 }
 
 pub(crate) fn name(channel: &str) -> ChannelName {
@@ -221,5 +221,5 @@ impl House {
 
 /// Nobody has to say who it is.
 pub(crate) fn anonymous(config: &mut HandlerConfig) {
-    config.auth_mode = ws_handler::AuthMode::None;
+    config.policy.auth_mode = ws_handler::AuthMode::None;
 }

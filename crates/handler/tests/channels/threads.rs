@@ -33,7 +33,7 @@ async fn heard_until_answered(peer: &mut Peer) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_room_is_told_of_each_user_in_turn_that_it_came_and_that_it_left() {
-    let house = House::open(|config| config.limits.connections_per_user_max = None);
+    let house = House::open(|config| config.policy.limits.connections_per_user_max = None);
     let house = Arc::new(house);
     let mut ada = house.visit("ada").await;
     ada.send(join("r")).await;
@@ -136,7 +136,7 @@ async fn all_subscribers_see_the_same_order_whoever_publishes_meanwhile() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn connections_that_end_while_others_publish_leave_nothing_behind() {
     let house = Arc::new(House::open(|config| {
-        config.limits.connections_per_user_max = None;
+        config.policy.limits.connections_per_user_max = None;
         config.channels.presence.grace = std::time::Duration::ZERO;
     }));
     let ends = Arc::new(AtomicUsize::new(0));

@@ -27,9 +27,9 @@ fn with_types(
     rules: Vec<RuleSpec>,
 ) -> impl FnOnce(&mut HandlerConfig) {
     move |config| {
-        config.limits.connections_per_user_max = None;
-        config.channels.types = Arc::new(ConnectionTypes::compile(&types).expect("sound"));
-        config.channels.rules = compiled(&rules);
+        config.policy.limits.connections_per_user_max = None;
+        config.policy.types = Arc::new(ConnectionTypes::compile(&types).expect("sound"));
+        config.policy.rules = compiled(&rules);
     }
 }
 

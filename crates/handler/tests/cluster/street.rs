@@ -23,7 +23,7 @@ impl Node {
         let of_house = engine.clone();
         let house = House::open(|config| {
             config.engine = of_house;
-            config.limits.connections_per_user_max = NonZeroUsize::new(3);
+            config.policy.limits.connections_per_user_max = NonZeroUsize::new(3);
             change(config);
         });
         Self { house, engine }

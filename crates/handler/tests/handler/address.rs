@@ -10,7 +10,7 @@ use crate::house::{House, PATH};
 fn house_behind_a_proxy() -> House {
     House::open(|config| {
         let network = "10.0.0.0/8".parse().expect("a network");
-        config.trusted_proxies = TrustedProxies::new([network]);
+        config.policy.trusted_proxies = TrustedProxies::new([network]);
     })
 }
 
@@ -41,9 +41,10 @@ async fn section_4_7_the_address_is_the_peers_unless_a_trusted_proxy_names_anoth
 async fn section_4_7_connects_are_limited_by_the_address_behind_the_proxy() {
     let house = House::open(|config| {
         let network = "10.0.0.0/8".parse().expect("a network");
-        config.trusted_proxies = TrustedProxies::new([network]);
+        config.policy.trusted_proxies = TrustedProxies::new([network]);
         let limit = TokenBucket::per_hour(1.try_into().expect("not zero"));
-        config.limits.connects = Some(KeyedLimiter::new(limit, 100.try_into().expect("not zero")));
+        config.policy.limits.connects =
+            Some(KeyedLimiter::new(limit, 100.try_into().expect("not zero")).into());
     });
     let target = format!("{PATH}?token={}", house.token("ada"));
     for client in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {

@@ -18,7 +18,7 @@ use crate::{
 async fn answer_to(bytes: &[u8]) -> (u16, String) {
     let house = House::open(|config| {
         let sizes = SizeLimits::new(1024, 0).expect("sound");
-        config.connection = Arc::new(ConnectionConfig::server().with_sizes(sizes));
+        config.policy.connection = Arc::new(ConnectionConfig::server().with_sizes(sizes));
     });
     let mut raw = house.visit_raw("ada").await;
     raw.send_bytes(bytes).await;
@@ -90,7 +90,7 @@ async fn section_4_4_a_restart_is_1012_for_everybody() {
 
 #[tokio::test(start_paused = true)]
 async fn section_4_10_a_client_that_does_not_read_its_answers_is_closed_with_1013() {
-    let house = House::open(|config| config.limits.outbox_bytes_max = 32 * 1024);
+    let house = House::open(|config| config.policy.limits.outbox_bytes_max = 32 * 1024);
     let mut raw = house.visit_raw("ada").await;
     let payload = json!({ "type": "request", "requestId": 1, "payload": "keep" }).to_string();
     let requests = 100;

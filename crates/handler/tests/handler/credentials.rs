@@ -13,8 +13,8 @@ const PAGE: &str = "https://app.example";
 
 fn house_with_cookies() -> House {
     House::open(|config| {
-        config.auth_cookie = Some(COOKIE.into());
-        config.origins = Origins::new([PAGE]).expect("an origin");
+        config.policy.auth_cookie = Some(COOKIE.into());
+        config.policy.origins = Origins::new([PAGE]).expect("an origin");
     })
 }
 
@@ -106,7 +106,7 @@ async fn section_4_5_a_cookie_is_no_use_to_a_page_that_is_not_on_the_list() {
 #[tokio::test(start_paused = true)]
 async fn section_4_5_a_bad_token_is_answered_401_with_its_reason_in_whatever_place_and_mode() {
     for auth_mode in [AuthMode::default(), AuthMode::Upgrade] {
-        let house = House::open(|config| config.auth_mode = auth_mode);
+        let house = House::open(|config| config.policy.auth_mode = auth_mode);
         let expired = house.token_for("ada", 10);
         tokio::time::sleep(Duration::from_secs(15)).await;
         for (token, reason) in [
@@ -140,7 +140,7 @@ async fn section_4_5_a_bad_token_is_answered_401_with_its_reason_in_whatever_pla
 
 #[tokio::test(start_paused = true)]
 async fn section_4_5_upgrade_mode_answers_401_to_whoever_has_no_token() {
-    let house = House::open(|config| config.auth_mode = AuthMode::Upgrade);
+    let house = House::open(|config| config.policy.auth_mode = AuthMode::Upgrade);
     for headers in [&[][..], &[("authorization", "Basic YWRhOnNlY3JldA==")]] {
         let refusal = house.refuse(PATH, headers).await;
         assert_eq!(refusal.status, 401);
@@ -153,7 +153,7 @@ async fn section_4_5_upgrade_mode_answers_401_to_whoever_has_no_token() {
 
 #[tokio::test(start_paused = true)]
 async fn section_4_5_mode_none_serves_whoever_comes_and_asks_for_nothing() {
-    let house = House::open(|config| config.auth_mode = AuthMode::None);
+    let house = House::open(|config| config.policy.auth_mode = AuthMode::None);
     let mut peer = house.connect(PATH, &[]).await;
     assert_eq!(peer.next().await["userId"], json!(null));
     assert_eq!(peer.ask("hello").await["payload"], "hello");

@@ -132,7 +132,7 @@ async fn section_4_5_pings_and_nonsense_are_answered_meanwhile_and_buy_no_time()
 #[tokio::test(start_paused = true)]
 async fn section_4_5_no_more_than_so_many_may_wait_and_more_are_answered_503() {
     let house = House::open(|config| {
-        config.auth_mode = AuthMode::Message { timeout: 5 * SECOND, pending_max: 2 };
+        config.policy.auth_mode = AuthMode::Message { timeout: 5 * SECOND, pending_max: 2 };
     });
     let mut first = house.stand_in_line().await;
     let second = house.stand_in_line().await;
@@ -176,7 +176,7 @@ async fn section_4_5_the_application_learns_of_a_client_once_it_is_known_who_it_
 #[tokio::test(start_paused = true)]
 async fn section_4_6_a_first_message_of_a_user_with_too_many_connections_is_an_error_and_1008() {
     let house = House::open(|config| {
-        config.limits.connections_per_user_max = NonZeroUsize::new(1);
+        config.policy.limits.connections_per_user_max = NonZeroUsize::new(1);
     });
     let only = house.visit("ada").await;
     let mut peer = house.stand_in_line().await;

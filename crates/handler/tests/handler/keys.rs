@@ -154,7 +154,7 @@ async fn section_4_5_the_deadline_of_the_first_message_holds_while_keys_are_fetc
         let mut issuer = SlowIssuer::open("200 OK").await;
         let house = issuer.house(|config| {
             let timeout = Duration::from_millis(300);
-            config.auth_mode = AuthMode::Message { timeout, pending_max: 10 };
+            config.policy.auth_mode = AuthMode::Message { timeout, pending_max: 10 };
         });
         let mut peer = house.stand_in_line().await;
         peer.send(json!({ "token": issuer.signer.token("ada") })).await;

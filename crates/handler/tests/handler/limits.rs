@@ -28,7 +28,7 @@ fn table() -> NonZeroUsize {
 fn connects_per_hour(n: u32) -> impl FnOnce(&mut HandlerConfig) {
     move |config| {
         let limit = TokenBucket::per_hour(number(n));
-        config.limits.connects = Some(KeyedLimiter::new(limit, table()));
+        config.policy.limits.connects = Some(KeyedLimiter::new(limit, table()).into());
     }
 }
 
@@ -37,8 +37,10 @@ fn connects_per_hour(n: u32) -> impl FnOnce(&mut HandlerConfig) {
 fn messages(burst: u32, denials_max: u32) -> impl FnOnce(&mut HandlerConfig) {
     move |config| {
         let limit = TokenBucket::per_second(number(1)).with_burst(number(burst));
-        config.limits.messages = Some(TieredLimiter::new("free", limit.into(), table()));
-        config.limits.ladder = Ladder::new(number(denials_max), 3600 * SECOND).expect("sound");
+        config.policy.limits.messages =
+            Some(TieredLimiter::new("free", limit.into(), table()).into());
+        config.policy.limits.ladder =
+            Ladder::new(number(denials_max), 3600 * SECOND).expect("sound");
     }
 }
 
@@ -91,7 +93,7 @@ async fn section_4_7_ipv6_clients_are_limited_by_their_64() {
 
 #[tokio::test(start_paused = true)]
 async fn section_4_6_more_connections_than_the_server_takes_are_answered_503() {
-    let house = House::open(|config| config.limits.connections_max = NonZeroUsize::new(2));
+    let house = House::open(|config| config.policy.limits.connections_max = NonZeroUsize::new(2));
     let (first, _second) = (house.visit("ada").await, house.visit("bob").await);
     let target = format!("{PATH}?token={}", house.token("eve"));
     let refusal = house.refuse(&target, &[]).await;
@@ -232,7 +234,7 @@ async fn section_4_6_messages_are_limited_for_a_user_over_all_its_connections_an
 async fn section_4_6_where_nobody_authenticates_messages_are_limited_by_address() {
     let house = House::open(|config| {
         messages(2, 100)(config);
-        config.auth_mode = AuthMode::None;
+        config.policy.auth_mode = AuthMode::None;
     });
     let mut peers = Vec::new();
     for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
@@ -255,7 +257,7 @@ async fn section_4_6_limits_are_tiered_by_a_claim_of_the_token() {
         let messages = TieredLimiter::new("free", limit(2), table())
             .with_tier("pro", limit(5))
             .with_tier("unlimited", AnyLimit::Unlimited);
-        config.limits.messages = Some(messages);
+        config.policy.limits.messages = Some(messages.into());
     });
     for (tier, allowed) in [
         (None, 2),
@@ -286,7 +288,7 @@ async fn section_4_6_a_refreshed_token_brings_its_tier_along() {
             TokenBucket::per_minute(number(1)).with_burst(number(burst)).into()
         };
         let messages = TieredLimiter::new("free", limit(1), table()).with_tier("pro", limit(9));
-        config.limits.messages = Some(messages);
+        config.policy.limits.messages = Some(messages.into());
     });
     let mut peer = house.visit("ada").await;
     let upgraded = house.mint(&TokenRequest::new("ada").tier("pro"));
@@ -303,13 +305,13 @@ async fn section_4_6_a_spray_of_addresses_costs_no_memory() {
     let house = House::open(|config| {
         let limit = TokenBucket::per_hour(number(1));
         let room = NonZeroUsize::new(64).expect("not zero");
-        config.limits.connects = Some(KeyedLimiter::new(limit, room));
+        config.policy.limits.connects = Some(KeyedLimiter::new(limit, room).into());
     });
     for n in 0..300 {
         let peer = format!("10.0.{}.{}", n / 250, n % 250);
         assert_eq!(house.refuse_from(&peer, "/ws?token=x", &[]).await.status, 401);
     }
-    let stats = house.handler.config().limits.connects.as_ref().expect("limited").stats();
+    let stats = house.handler.policy().limits.connects.as_ref().expect("limited").stats();
     assert!(stats.keys <= 64, "{stats:?}");
     assert_eq!(stats.evicted, 300 - stats.keys as u64);
 }

@@ -36,7 +36,7 @@ async fn section_4_1_a_silent_peer_is_found_dead_within_45_seconds_and_closed_wi
 #[tokio::test(start_paused = true)]
 async fn section_4_1_a_peer_that_answers_pings_stays() {
     let house = House::open(|config| {
-        config.connection = Arc::new(ConnectionConfig::server().with_idle_timeout(None));
+        config.policy.connection = Arc::new(ConnectionConfig::server().with_idle_timeout(None));
     });
     let mut peer = house.visit("ada").await;
     peer.quiet_for(3500 * SECOND).await;
@@ -136,7 +136,7 @@ async fn section_4_2_heartbeats_and_pongs_get_no_reply() {
 #[tokio::test(start_paused = true)]
 async fn section_4_2_json_pings_are_off_by_default_and_go_out_beside_control_pings_when_on() {
     for (on, expect) in [(false, &[PING][..]), (true, &[PING, TEXT])] {
-        let house = House::open(|config| config.json_ping = on);
+        let house = House::open(|config| config.policy.json_ping = on);
         let mut raw = house.visit_raw("ada").await;
         let mut came = Vec::new();
         for _ in expect {
@@ -190,9 +190,9 @@ async fn section_4_3_a_message_in_either_direction_starts_the_five_minutes_anew(
 
 #[tokio::test(start_paused = true)]
 async fn section_4_3_json_pings_count_as_messages_and_zero_means_for_ever() {
-    let with_pings = House::open(|config| config.json_ping = true);
+    let with_pings = House::open(|config| config.policy.json_ping = true);
     let without_limit = House::open(|config| {
-        config.connection = Arc::new(ConnectionConfig::server().with_idle_timeout(None));
+        config.policy.connection = Arc::new(ConnectionConfig::server().with_idle_timeout(None));
     });
     let mut pinged = with_pings.visit("ada").await;
     let mut unlimited = without_limit.visit("ada").await;

@@ -139,7 +139,8 @@ async fn requirement_6_10_timeouts_expiry_and_sizes_are_logged() {
     let house = House::open(|config| {
         let sizes = SizeLimits::new(100_000, 1000).expect("sound");
         let connection = ConnectionConfig::server().with_sizes(sizes);
-        config.connection = Arc::new(connection.with_idle_timeout(Some(Duration::from_secs(70))));
+        config.policy.connection =
+            Arc::new(connection.with_idle_timeout(Some(Duration::from_secs(70))));
     });
     house.visit_raw("ada").await.rest().await;
     let dead = log.line("heartbeat timeout");
@@ -180,10 +181,11 @@ async fn requirement_6_10_limits_are_logged_once_a_burst_and_not_for_each_messag
         let one = 1.try_into().expect("not zero");
         let limit = TokenBucket::per_minute(one);
         let table = 10.try_into().expect("not zero");
-        config.limits.messages = Some(TieredLimiter::new("free", limit.into(), table));
+        config.policy.limits.messages =
+            Some(TieredLimiter::new("free", limit.into(), table).into());
         let ten = 10.try_into().expect("not zero");
-        config.limits.ladder = Ladder::new(ten, Duration::from_secs(3600)).expect("sound");
-        config.limits.connections_per_user_max = 1.try_into().ok();
+        config.policy.limits.ladder = Ladder::new(ten, Duration::from_secs(3600)).expect("sound");
+        config.policy.limits.connections_per_user_max = 1.try_into().ok();
     });
     let mut peer = house.visit("ada").await;
     let mut second = house.connect(&format!("{PATH}?token={}", house.token("ada")), &[]).await;
@@ -238,7 +240,7 @@ async fn use_everywhere(house: &House, token: &str, is_good: bool) -> String {
 #[tokio::test(start_paused = true)]
 async fn section_4_5_tokens_never_reach_the_log_an_error_or_a_statistic() {
     let (log, _guard) = Log::listen();
-    let house = House::open(|config| config.auth_cookie = Some("session".into()));
+    let house = House::open(|config| config.policy.auth_cookie = Some("session".into()));
     let (good, forged) = (house.token("ada"), house.forged("ada"));
     let mut heard = use_everywhere(&house, &good, true).await;
     heard += &use_everywhere(&house, &forged, false).await;

@@ -16,6 +16,7 @@ mod liveness;
 mod logs;
 mod own_credentials;
 mod per_user;
+mod policy;
 mod raw;
 mod routing;
 mod tracking;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn house_for_one() -> House {
-    House::open(|config| config.limits.connections_per_user_max = NonZeroUsize::new(1))
+    House::open(|config| config.policy.limits.connections_per_user_max = NonZeroUsize::new(1))
 }
 
 /// Whether the one place of the user is taken: one more is accepted, and sent away.
@@ -55,7 +55,7 @@ async fn section_4_6_one_connection_too_many_is_accepted_and_closed_with_1008() 
 
 #[tokio::test(start_paused = true)]
 async fn section_4_6_no_limit_means_any_number() {
-    let house = House::open(|config| config.limits.connections_per_user_max = None);
+    let house = House::open(|config| config.policy.limits.connections_per_user_max = None);
     let mut peers = Vec::new();
     for _ in 0..50 {
         peers.push(house.visit("ada").await);

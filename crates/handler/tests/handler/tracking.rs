@@ -178,7 +178,7 @@ async fn established_connections_are_served_while_upgrades_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn an_admission_has_its_place_from_the_judgement_on() {
     // Not from the moment of its registration: keys may be fetched in between, for a whole wave.
-    let house = House::open(|config| config.limits.connections_max = NonZeroUsize::new(1));
+    let house = House::open(|config| config.policy.limits.connections_max = NonZeroUsize::new(1));
     let first = admitted(&house).await;
     let token = house.token("bob");
     let refusal = house.refuse(&format!("{PATH}?token={token}"), &[]).await;

@@ -272,8 +272,8 @@ async fn who_is_too_slow_for_its_own_ack_is_closed_and_does_not_wait_for_it() {
     let engine = Slow { memory, reads: Duration::ZERO, appends: 100 * MS };
     let house = House::open(|config| {
         config.engine = Arc::new(engine);
-        config.limits.outbox_bytes_max = 16 * 1024;
-        config.channels.rules = crate::talk::compiled(&[
+        config.policy.limits.outbox_bytes_max = 16 * 1024;
+        config.policy.rules = crate::talk::compiled(&[
             crate::story::keeping("kept:*", 100),
             RuleSpec {
                 slow_consumer: SlowConsumer::DropOldest,

@@ -24,8 +24,8 @@ pub(crate) fn keeping(pattern: &str, size: u32) -> RuleSpec {
 /// `kept:…` is kept, `waits:…` as well and waits for the engine; all else is not.
 pub(crate) fn house_on(engine: Option<Arc<dyn Engine>>, size: u32) -> House {
     House::open(|config| {
-        config.limits.connections_per_user_max = NonZeroUsize::new(1000);
-        config.channels.rules = compiled(&[
+        config.policy.limits.connections_per_user_max = NonZeroUsize::new(1000);
+        config.policy.rules = compiled(&[
             keeping("kept:*", size),
             keeping("room:*", size),
             RuleSpec { on_outage: Some(OnOutage::Queue), ..keeping("waits:*", size) },

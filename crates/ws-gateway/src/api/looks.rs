@@ -52,7 +52,7 @@ pub(super) async fn presence<A: Application>(
     query: RawQuery,
 ) -> Result<Response, Fault> {
     let name = channel_name("the channel's name", &part("the channel's name", name)?)?;
-    let named = api.handler.config().channels.presence_users_max.min(USERS_MAX);
+    let named = api.handler.policy().presence_users_max.min(USERS_MAX);
     let users_max = Query::from(query).number("users", named, USERS_MAX)?;
     let presence = api.handler.presence_everywhere(&name, users_max).await;
     let users: Vec<&str> = presence.users.iter().map(|user| &**user).collect();

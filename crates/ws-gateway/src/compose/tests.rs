@@ -10,16 +10,19 @@ use super::*;
 
 #[test]
 fn what_is_not_configured_is_as_the_handler_has_it_by_default() {
-    let composed = channels(&Config::default(), None).unwrap();
-    let default = ChannelSettings::default();
+    let composed = policy(&Config::default(), None).unwrap();
+    let default = Policy::default();
     assert!(composed.rules.is_open() && composed.rules.rules().is_empty());
-    assert_eq!(composed.limits, default.limits);
-    assert_eq!(composed.presence, default.presence);
+    assert_eq!(composed.subscriptions, default.subscriptions);
     assert_eq!(composed.presence_users_max, default.presence_users_max);
-    assert_eq!(composed.published, default.published);
-    assert_eq!(composed.event_cache, default.event_cache);
     // A handler in somebody else's server has paths that are theirs; a gateway has these.
     assert_eq!(composed.types.types().len(), ConnectionTypeSpec::default_table().len());
+
+    let composed = channels(&Config::default(), None);
+    let default = ChannelSettings::default();
+    assert_eq!(composed.presence, default.presence);
+    assert_eq!(composed.published, default.published);
+    assert_eq!(composed.event_cache, default.event_cache);
 }
 
 #[test]
@@ -43,21 +46,22 @@ fn each_setting_of_channels_reaches_its_place() {
         presence_users_max: 8,
     };
     let config = Config { channels: settings, ..Config::default() };
-    let composed = channels(&config, None).unwrap();
+    let composed = policy(&config, None).unwrap();
     let chat = ChannelName::new("chat:1").unwrap();
     let caller = Caller::default();
     let rule =
         composed.rules.authorize(&chat, Action::Subscribe, &caller, &Grants::unlimited()).unwrap();
     assert_eq!(rule.slow_consumer(), SlowConsumer::DropOldest);
-    assert_eq!(composed.limits.channels_per_subscriber_max.get(), 2);
-    assert_eq!(composed.limits.subscribers_per_channel_max.get(), 3);
-    assert_eq!(composed.limits.channels_max.get(), 4);
+    assert_eq!(composed.subscriptions.channels_per_subscriber_max.get(), 2);
+    assert_eq!(composed.subscriptions.subscribers_per_channel_max.get(), 3);
+    assert_eq!(composed.subscriptions.channels_max.get(), 4);
+    assert_eq!(composed.presence_users_max, 8);
+    assert!(composed.types.types().is_empty());
+    let composed = channels(&config, None);
     assert_eq!((composed.published, composed.event_cache), (None, None));
     assert_eq!(composed.presence.grace, Duration::from_secs(5));
     assert_eq!(composed.presence.batch_above, 6);
     assert_eq!(composed.presence.batch_interval, Duration::from_secs(7));
-    assert_eq!(composed.presence_users_max, 8);
-    assert!(composed.types.types().is_empty());
 }
 
 #[test]
@@ -65,7 +69,7 @@ fn a_configuration_that_nobody_checked_is_refused_with_all_that_is_wrong() {
     let mut config = Config::default();
     let bad = |pattern: &str| RuleSpec { pattern: pattern.to_owned(), ..RuleSpec::default() };
     config.channels.rules = vec![bad(""), bad("$x")];
-    let refused = channels(&config, None).unwrap_err().to_string();
+    let refused = policy(&config, None).unwrap_err().to_string();
     assert!(refused.starts_with("channels: channel rule 1: "), "{refused}");
     assert!(refused.contains("; channel rule 2: "), "{refused}");
 }

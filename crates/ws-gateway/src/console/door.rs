@@ -63,8 +63,7 @@ pub(super) async fn enter<A: Application>(
     let console = console.0;
     let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
     let peer = request.extensions().get().map_or(unknown, |Peer(peer)| *peer);
-    let proxies = &console.handler.config().trusted_proxies;
-    let address = proxies.client_address(peer, request.headers());
+    let address = console.handler.client_address(peer, &request);
     let is_let_in = console.judge(request.headers(), request.uri(), address);
     if is_let_in.is_ok() && !is_upgrade(request.headers()) {
         let is_full = console.places.available_permits() == 0;

@@ -65,7 +65,7 @@ impl<A: Application> Inner<A> {
         let in_channels = |label: &str| {
             channels.counts.iter().find(|(known, _)| *known == label).map_or(0, |(_, count)| *count)
         };
-        let limits = &config.limits;
+        let limits = self.handler.policy().limits.clone();
         let connects = limits.connects.as_ref().map_or(0, |it| it.stats().denied);
         let messages = limits.messages.as_ref().map_or(0, |it| it.stats().denied);
         let mut counters = json!({

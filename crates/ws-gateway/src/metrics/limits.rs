@@ -8,9 +8,9 @@ use super::{Snapshots, page::Page};
 
 impl<A: Application> Snapshots<A> {
     pub(super) fn limits(&self, page: &mut Page<'_>) -> fmt::Result {
-        let limits = &self.handler.config().limits;
-        let connects = limits.connects.as_ref().map(ws_rate_limiter::KeyedLimiter::stats);
-        let messages = limits.messages.as_ref().map(ws_rate_limiter::TieredLimiter::stats);
+        let limits = self.handler.policy().limits.clone();
+        let connects = limits.connects.map(|connects| connects.stats());
+        let messages = limits.messages.map(|messages| messages.stats());
         let all = [("connects", connects), ("messages", messages)];
         let each = |pick: fn(&ws_rate_limiter::LimiterStats) -> u64| -> Vec<_> {
             all.iter().filter_map(|(name, stats)| Some((*name, pick(stats.as_ref()?)))).collect()

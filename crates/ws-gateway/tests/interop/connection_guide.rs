@@ -46,11 +46,8 @@ impl House {
     /// Its clients say every tenth of a second that they live, or answer pings.
     async fn start(&self) -> Process {
         // When clients come back is their own matter here.
-        let variables = [
-            ("WEBSOCKET_PORT", &*self.port),
-            ("PING_INTERVAL", "500"),
-            ("RECONNECT_RATE", "0"),
-        ];
+        let variables =
+            [("WEBSOCKET_PORT", &*self.port), ("PING_INTERVAL", "500"), ("RECONNECT_RATE", "0")];
         Process::start(&["--config", &self.rules], &variables).await
     }
 

@@ -113,7 +113,7 @@ async fn who_vanishes_while_it_is_judged_leaves_nothing_behind() {
     let place = |config: &mut HandlerConfig| {
         let types = ws_channels::ConnectionTypeSpec::default_table();
         let types = ws_channels::ConnectionTypes::compile(&types).expect("sound");
-        config.channels.types = types.into();
+        config.policy.types = types.into();
     };
     let (house, _) = house_kept_by(place, as_it_says_of_users);
     let target = format!("/ws/chat/7?token={}", house.token("later-yes"));
@@ -160,7 +160,7 @@ async fn nobody_is_displaced_for_somebody_who_is_refused() {
             ..ws_channels::ConnectionTypeSpec::default()
         };
         let types = ws_channels::ConnectionTypes::compile(&[desk]).expect("sound");
-        config.channels.types = types.into();
+        config.policy.types = types.into();
     };
     let (house, _) = house_kept_by(place, as_it_says_of_users);
     let target = |user: &str| format!("/ws/desk?token={}", house.token(user));
@@ -192,9 +192,9 @@ async fn a_path_into_whose_channel_one_is_not_let_is_closed() {
                     ..ws_channels::ConnectionTypeSpec::default()
                 };
                 let types = ws_channels::ConnectionTypes::compile(&[desk]).expect("sound");
-                config.channels.types = types.into();
+                config.policy.types = types.into();
                 let one = std::num::NonZeroU32::MIN;
-                config.channels.limits.subscribers_per_channel_max = one;
+                config.policy.subscriptions.subscribers_per_channel_max = one;
             },
             as_it_says,
         );

@@ -12,7 +12,7 @@ use crate::talk::{
 async fn each_question_is_asked_once_and_only_of_what_rules_allow() {
     let (house, asked) = house_kept_by(
         |config| {
-            config.channels.rules = compiled(&[
+            config.policy.rules = compiled(&[
                 rule("orders", "subscribe publish"),
                 rule("room:*", "subscribe publish"),
                 rule("closed", ""),

@@ -41,8 +41,8 @@ impl Stage {
     pub(super) fn open() -> Self {
         let house = House::open(|config| {
             let connection = ConnectionConfig::server().with_heartbeat(None);
-            config.connection = Arc::new(connection.with_idle_timeout(None));
-            config.limits.connections_per_user_max = None;
+            config.policy.connection = Arc::new(connection.with_idle_timeout(None));
+            config.policy.limits.connections_per_user_max = None;
             config.channels.event_cache = NonZeroU16::new(EVENT_CACHE);
         });
         let (clients, reference) = (Default::default(), Reference::default());
