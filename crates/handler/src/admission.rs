@@ -36,6 +36,8 @@ pub struct Admission {
     pub(crate) path: Option<Arc<str>>,
     /// The trace that the upgrade belongs to, if to any.
     pub(crate) trace: Option<TraceContext>,
+    /// What the client calls itself.
+    pub(crate) agent: Option<Arc<str>>,
 }
 
 impl Admission {
@@ -114,7 +116,8 @@ impl<A: Application> Shared<A> {
         let is_typed = !matches!(policy.types.target(path), Ok(None));
         let path = is_typed.then(|| path.into());
         let trace = ws_traces::current();
-        Ok(Admission { response, address, identity, deflate, place, pending, path, trace })
+        let agent = self.agents.of(headers);
+        Ok(Admission { response, address, identity, deflate, place, pending, path, trace, agent })
     }
 
     async fn authenticate_upgrade(

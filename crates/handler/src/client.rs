@@ -86,6 +86,8 @@ impl fmt::Debug for ConnectionId {
 pub struct Client {
     id: ConnectionId,
     address: IpAddr,
+    /// What it calls itself; many share one text.
+    agent: Option<Arc<str>>,
     connected_at_ms: u64,
     outbox: Outbox,
     identity: RwLock<Option<Arc<Identity>>>,
@@ -129,6 +131,7 @@ impl Client {
         Self {
             id,
             address,
+            agent: None,
             connected_at_ms,
             outbox,
             identity: RwLock::new(identity),
@@ -140,6 +143,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn with_agent(self, agent: Option<Arc<str>>) -> Self {
+        Self { agent, ..self }
+    }
+
     /// The connection's name.
     pub fn id(&self) -> ConnectionId {
         self.id
@@ -148,6 +155,11 @@ impl Client {
     /// Where it comes from, proxies that are trusted looked through.
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// What it calls itself (`User-Agent`): at most 128 bytes of what it said.
+    pub fn agent(&self) -> Option<&Arc<str>> {
+        self.agent.as_ref()
     }
 
     /// When it was opened, in ms since 1970.

@@ -22,6 +22,7 @@ use ws_transport::{Driver, Meter, SendError};
 
 use crate::{
     admission::Admission,
+    agents::Agents,
     application::Application,
     channels::{Hub, feeds::keep_looking},
     client::{Client, ConnectionId},
@@ -37,6 +38,7 @@ use crate::{
     rejection::Rejection,
     session::{GatewaySession, Opening},
     stats::{Counters, HandlerStats},
+    tap::Tap,
 };
 
 /// Manages the life of every connection: upgrade, authentication, registration, routing, limits,
@@ -71,6 +73,9 @@ pub(crate) struct Shared<A> {
     pub(crate) registry: Registry,
     pub(crate) counters: Arc<Counters>,
     pub(crate) meter: Arc<Meter>,
+    /// Who looks at what passes.
+    pub(crate) tap: Arc<Tap>,
+    pub(crate) agents: Agents,
     /// Connections that wait for their authentication.
     pub(crate) pending: Arc<AtomicUsize>,
     /// Connections that are open or have been granted.
@@ -136,6 +141,8 @@ impl<A: Application> WebSocketHandler<A> {
                 registry: Registry::new(),
                 counters: Arc::new(Counters::new()),
                 meter,
+                tap: Arc::new(Tap::new()),
+                agents: Agents::default(),
                 pending: Arc::default(),
                 places: Arc::default(),
                 health: RecentHealth::default(),
@@ -248,7 +255,8 @@ impl<A: Application> WebSocketHandler<A> {
     {
         let shared = &self.shared;
         let now = tokio::time::Instant::now().into_std();
-        let Admission { address, identity, deflate, place, pending, path, trace, .. } = admission;
+        let Admission { address, identity, deflate, place, pending, path, trace, agent, .. } =
+            admission;
         // What is done for the opening is done for the upgrade.
         let _entered = ws_traces::enter(trace);
         let policy = shared.in_force();
@@ -265,7 +273,8 @@ impl<A: Application> WebSocketHandler<A> {
             Driver::new(io, connection, shared.meter.clone(), outbox_bytes_max, |outbox| {
                 let id = ConnectionId::random();
                 let connected_at = shared.clock.wall_ms(now);
-                let client = Arc::new(Client::new(id, address, connected_at, outbox, None));
+                let client = Client::new(id, address, connected_at, outbox, None);
+                let client = Arc::new(client.with_agent(agent));
                 let (session, connected) =
                     GatewaySession::open(shared.clone(), client, opening, now);
                 greeting = connected;

@@ -4,6 +4,7 @@
 
 mod address;
 mod admission;
+mod agents;
 mod application;
 mod channels;
 mod client;
@@ -25,6 +26,7 @@ mod registry;
 mod rejection;
 mod session;
 mod stats;
+mod tap;
 mod traced;
 
 pub use address::TrustedProxies;
@@ -51,4 +53,8 @@ pub use policy::{CurrentPolicy, Policy};
 pub use rejection::Rejection;
 pub use session::GatewaySession;
 pub use stats::{HandlerStats, Histogram};
+pub use tap::{
+    Activity, Direction, Measurement, Outline, Payload, Sighting, WatchCounts, WatchError,
+    WatchRequest, WatchStats, Watcher, What,
+};
 pub use ws_broker::OfflineCause;

@@ -12,7 +12,7 @@ use ws_close_manager::SendableCode;
 use ws_connection::{End, Event, ProtocolError, Timeout};
 use ws_protocol::{Correlation, ErrorCode, Id, MissedRange, ServerMessage};
 use ws_rate_limiter::{Strikes, TierId};
-use ws_transport::{Missed, Replies, Session, Wake};
+use ws_transport::{Missed, Observer, Replies, Session, Wake};
 
 use crate::{
     admission::Place,
@@ -37,6 +37,7 @@ mod promise;
 mod publishing;
 mod recovering;
 mod routing;
+mod showing;
 mod subscribing;
 mod traced;
 mod waiting;
@@ -185,12 +186,14 @@ impl<A: Application> GatewaySession<A> {
             {
                 // There is more to ask and to tell than fits into a greeting.
                 session.enter_soon();
+                session.show_opening(None);
                 return (session, None);
             }
             session.start(None);
         }
         lifecycle::connected(session.client());
         let greeting = session.greeting(now);
+        session.show_opening(Some(&greeting));
         (session, Some(greeting))
     }
 
@@ -450,6 +453,11 @@ impl<A: Application> Session for GatewaySession<A> {
             State::Active { expiry } => expiry.as_ref().map(Expiry::poll_timeout),
             State::Ending => None,
         }
+    }
+
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        let shared = &self.shared;
+        if shared.tap.is_open() { shared.tap.observer(self.client(), &shared.clock) } else { None }
     }
 
     fn is_ready(&self) -> bool {

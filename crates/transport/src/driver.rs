@@ -18,6 +18,7 @@ use ws_connection::{Cause, Connection, End, Teardown};
 
 use crate::{
     meter::Meter,
+    observer::Sent,
     outbox::{Farewell, Inbox, Missed, Outbox, Taken, outbox},
     scratch::{self, Output, Scratch},
     session::{Session, Wake},
@@ -179,6 +180,9 @@ where
 {
     fn run(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> Progress {
         self.inbox.register(cx.waker());
+        if let Some(observer) = self.session.observer() {
+            scratch.output.observer = Some(observer);
+        }
         // First of all: while the socket is blocked, nothing is taken from the outbox and little read.
         if self.is_blocked() || *self.unflushed {
             self.write(&mut scratch.output, cx);
@@ -227,6 +231,9 @@ where
             self.connection.handle_pause(now);
         }
         while let Some(timeout) = self.connection.handle_timeout(&mut output.bytes, now) {
+            if let Some(sent) = Sent::because_of(timeout) {
+                output.show(sent, now);
+            }
             self.wake_session(Wake::Connection(timeout), output);
         }
         if self.session.poll_timeout().is_some_and(|due| due <= now) {
@@ -281,7 +288,11 @@ where
         match farewell {
             Some(Farewell::Kill) => self.connection.handle_kill(now),
             Some(Farewell::Close(code, reason)) => {
-                self.connection.start_close(code, &reason, &mut output.bytes, now);
+                let out = &mut output.bytes;
+                let has_started = self.connection.start_close(code, &reason, out, now);
+                if has_started {
+                    output.show(Sent::Close { code, reason: &reason }, now);
+                }
             }
             None => {}
         }

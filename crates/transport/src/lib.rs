@@ -9,6 +9,7 @@ mod eager;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod meter;
+mod observer;
 mod outbox;
 mod scratch;
 mod session;
@@ -21,6 +22,7 @@ pub use eager::EagerTcpStream;
 #[cfg(feature = "hyper")]
 pub use hyper::{Upgrading, upgrade};
 pub use meter::{Meter, Traffic};
+pub use observer::{Observer, Sent};
 pub use outbox::{Delivery, Missed, Outbox, Overflow, SendError};
 pub use session::{Replies, Session, Wake};
 pub use stream::WebSocketStream;

@@ -1,11 +1,16 @@
 //! What a thread lends to whichever connection it is working for.
 
-use std::{cell::Cell, time::Instant};
+use std::{cell::Cell, fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use tungstenite::protocol::frame::coding::Data;
 use ws_connection::{Closed, Connection, Prepared, Wire, Workspace};
 
-use crate::{outbox::Inbox, session::Replies};
+use crate::{
+    observer::{Observer, Sent},
+    outbox::Inbox,
+    session::Replies,
+};
 
 /// Shared frames up to this size are copied into the output: cheaper than a slice of their own.
 const COPY_BYTES_MAX: usize = 4096;
@@ -24,7 +29,7 @@ pub(crate) struct Scratch {
 }
 
 /// What is to be written: own bytes, and shared ones that stand between them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Output {
     pub(crate) bytes: Vec<u8>,
     /// Shared frames with the position in `bytes` before which each is written, in order.
@@ -37,6 +42,8 @@ pub(crate) struct Output {
     pub(crate) has_more: bool,
     /// Where a message is written that becomes another on its way out; empty otherwise.
     pub(crate) spare: Vec<u8>,
+    /// Who looks at what this connection sends and receives in this turn; hardly ever anybody.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Output {
@@ -57,6 +64,9 @@ impl Output {
         connection: &mut Connection,
         now: Instant,
     ) {
+        if self.observer.is_some() && !connection.is_closing() {
+            self.show_prepared(message, now);
+        }
         match connection.send_prepared(message, &mut self.bytes, now) {
             Ok(Wire::Shared(frame)) if frame.len() <= COPY_BYTES_MAX => {
                 self.bytes.extend_from_slice(frame);
@@ -65,6 +75,22 @@ impl Output {
             // Whatever comes after a close frame has nowhere to go.
             Ok(Wire::Written) | Err(Closed) => {}
         }
+    }
+
+    /// Tells whoever looks.
+    #[inline]
+    pub(crate) fn show(&self, sent: Sent<'_>, now: Instant) {
+        if let Some(observer) = &self.observer {
+            observer.handle_sent(sent, now);
+        }
+    }
+
+    #[cold]
+    fn show_prepared(&self, message: &Prepared, now: Instant) {
+        message.for_each(|kind, payload| match kind {
+            Data::Binary => self.show(Sent::Binary(payload), now),
+            Data::Text | Data::Continue | Data::Reserved(_) => self.show(Sent::Text(payload), now),
+        });
     }
 
     /// Own bytes that were not taken from the outbox.
@@ -130,6 +156,16 @@ impl Output {
     }
 }
 
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("bytes", &self.bytes.len())
+            .field("shared", &self.shared.len())
+            .field("is_observed", &self.observer.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 fn copies(bytes: &[u8]) -> impl Iterator<Item = Bytes> {
     bytes.chunks(PIECE_BYTES).map(Bytes::copy_from_slice)
 }
@@ -145,6 +181,9 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Scratch) -> R) -> R {
     let result = work(&mut scratch);
     scratch.output.clear();
     scratch.output.has_more = false;
+    if scratch.output.observer.is_some() {
+        scratch.output.observer = None;
+    }
     SCRATCH.set(Some(scratch));
     result
 }

@@ -1,12 +1,13 @@
 //! The application's side of one connection.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use ws_close_manager::SendableCode;
 use ws_connection::{Closed, Connection, End, Event, Timeout};
 use ws_frame_validator::SizeLimits;
 
 use crate::{
+    observer::{Observer, Sent},
     outbox::{Inbox, Missed},
     scratch::Output,
 };
@@ -47,6 +48,12 @@ pub trait Session {
         true
     }
 
+    /// Who looks at what passes, if anybody does. Asked at the start of each turn of the driver, of which a busy
+    /// connection has thousands a second: it should cost no more than a look at a flag while nobody does.
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        None
+    }
+
     /// The connection is over. Called exactly once, last.
     fn handle_end(&mut self, end: End);
 }
@@ -76,19 +83,38 @@ pub struct Replies<'d> {
 impl Replies<'_> {
     /// Sends a text message.
     pub fn send_text(&mut self, text: &str) -> Result<(), Closed> {
-        self.connection.send_text(text, &mut self.output.bytes, self.now)
+        self.connection.send_text(text, &mut self.output.bytes, self.now)?;
+        self.output.show(Sent::Text(text.as_bytes()), self.now);
+        Ok(())
     }
 
     /// Sends a binary message.
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        self.connection.send_binary(bytes, &mut self.output.bytes, self.now)
+        self.connection.send_binary(bytes, &mut self.output.bytes, self.now)?;
+        self.output.show(Sent::Binary(bytes), self.now);
+        Ok(())
     }
 
     /// Sends a text message that `write` appends straight to the output. What it appends must be
     /// UTF-8, as anything is that was serialized from strings.
     pub fn send_text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Closed> {
+        if self.output.observer.is_some() {
+            // Written aside, for where it stands in the output it may be deflated.
+            let mut text = Vec::new();
+            write(&mut text);
+            return self.send_shown(&text);
+        }
         let Output { bytes, spare, .. } = &mut *self.output;
         self.connection.send_text_with(write, spare, bytes, self.now)
+    }
+
+    #[cold]
+    fn send_shown(&mut self, text: &[u8]) -> Result<(), Closed> {
+        let Output { bytes, spare, .. } = &mut *self.output;
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(text);
+        self.connection.send_text_with(write, spare, bytes, self.now)?;
+        self.output.show(Sent::Text(text), self.now);
+        Ok(())
     }
 
     /// Sends what others have queued so far, in their order, so that it goes before the next reply.
@@ -112,7 +138,12 @@ impl Replies<'_> {
 
     /// Starts the closing handshake; `false` if it has started already.
     pub fn start_close(&mut self, code: SendableCode, reason: &str) -> bool {
-        self.connection.start_close(code, reason, &mut self.output.bytes, self.now)
+        let has_started =
+            self.connection.start_close(code, reason, &mut self.output.bytes, self.now);
+        if has_started {
+            self.output.show(Sent::Close { code, reason }, self.now);
+        }
+        has_started
     }
 
     /// Puts other limits on the messages to come than the configuration's.

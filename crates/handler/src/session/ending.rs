@@ -4,7 +4,7 @@ use ws_broker::OfflineCause;
 use ws_connection::{Cause, End};
 
 use super::{GatewaySession, State};
-use crate::{application::Application, end_reason::EndReason, lifecycle};
+use crate::{application::Application, end_reason::EndReason, lifecycle, tap::What};
 
 impl<A: Application> GatewaySession<A> {
     /// Gives back whatever the connection held, and tells of its end: once.
@@ -31,6 +31,9 @@ impl<A: Application> GatewaySession<A> {
         shared.counters.ends.add(reason as usize);
         let lived_ms = shared.clock.wall_ms(now).saturating_sub(client.connected_at_ms());
         lifecycle::disconnected(client, reason, end, lived_ms);
+        if shared.tap.is_open() {
+            shared.tap.tell(client, &shared.clock, &What::Ended { reason, end: *end, lived_ms });
+        }
         // Before the application, whose fault must not hold up a drain.
         shared.drain.note_end(client.id(), end);
         if self.is_started {

@@ -20,3 +20,4 @@ mod policy;
 mod raw;
 mod routing;
 mod tracking;
+mod watching;
