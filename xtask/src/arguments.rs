@@ -1,6 +1,6 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{behaviours, budgets, curves, instructions, peers, scale, suite, torture, wave};
+use crate::{behaviours, budgets, curves, instructions, peers, scale, siege, suite, torture, wave};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -43,6 +43,11 @@ Usage: cargo xtask COMMAND
     --only CASE        only fan-out, latency, channels or replay; repeat
     --rounds N         how often each
     --no-build         our programs as they were built last
+  siege [..]   what hostile peers do, one thing after the other, and what it costs
+    --write            write the table to docs/security.md
+    --attack NAME      only this one; repeat
+    --seconds N        how long each of them lasts
+    --no-build         our programs as they were built last
   torture [..] kills, pauses and cuts off gateways and engines: nothing may be lost, doubled or reordered
     --engine ENGINE    only memory, disk, redis or nats
     --minutes N        for how long
@@ -71,6 +76,7 @@ pub(crate) enum Task {
     Wave(wave::Options),
     Torture(torture::Options),
     Scale(scale::Options),
+    Siege(siege::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -109,6 +115,7 @@ impl Task {
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
             Some("scale") => Ok(Self::Scale(scale::Options::parse(rest))),
+            Some("siege") => Ok(Self::Siege(siege::Options::parse(rest))),
             Some("torture") => torture::Options::parse(rest).map(Self::Torture).map_err(with_help),
             Some("wave") => wave::Options::parse(rest).map(Self::Wave).map_err(with_help),
             Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),

@@ -15,6 +15,7 @@ mod scale;
 mod scenario;
 mod schedule;
 mod server_stats;
+mod siege;
 mod stamp;
 mod target;
 mod template;
@@ -22,4 +23,5 @@ mod torture;
 
 pub use command::run;
 pub use scale::run as scale;
+pub use siege::run as siege;
 pub use torture::run as torture;
