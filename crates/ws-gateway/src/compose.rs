@@ -37,6 +37,7 @@ mod engine;
 mod tests;
 
 pub use drain::close;
+pub(crate) use drain::listen;
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.

@@ -55,8 +55,9 @@ pub use self::resolved::{
     AdminSettings, ApiSettings, AuthMode, AuthSettings, BridgeSpec, BrokerSettings,
     ChannelSettings, CloseSettings, CompressionSettings, Config, Direction, DrainSettings,
     EngineKind, FrameSettings, HeartbeatSettings, HookFailure, HookSettings, InboxSettings,
-    LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage, RedisSettings,
-    ServerAddress, ServerSettings, StartMode, Supabase, Tier, UpstreamSettings, UpstreamTarget,
+    LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage, OverloadSettings,
+    RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier, UpstreamSettings,
+    UpstreamTarget,
 };
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};

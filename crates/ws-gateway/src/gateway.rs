@@ -1,7 +1,13 @@
 //! The gateway: every component, composed.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
+use tokio::sync::oneshot;
 use ws_auth::{Authenticator, Secret, TokenRequest};
 use ws_broker::{Engine, Status};
 use ws_close_manager::CloseReport;
@@ -13,6 +19,7 @@ use crate::{
     config::{self, AuthMode, Config, StartMode},
     console::Console,
     http::Http,
+    listener::Listener,
     metered::{EngineCounts, Metered},
     metrics::Metrics,
     server::Server,
@@ -61,6 +68,15 @@ impl Gateway {
     /// As [`Gateway::start`], and waits for the engine before where that is set: without it there is no
     /// gateway then.
     pub async fn open(config: Config) -> Result<Self, StartError> {
+        Self::open_on(config, None).await
+    }
+
+    /// As [`Gateway::open`], on a socket that listens already, if there is one. It stays open elsewhere, and
+    /// who connects is left to whoever has it next as soon as this gateway is to stop.
+    pub async fn open_on(
+        config: Config,
+        listener: Option<TcpListener>,
+    ) -> Result<Self, StartError> {
         let composed = compose::engine(&config)?;
         let engine = match config.broker.start {
             StartMode::Retry => composed.engine,
@@ -68,7 +84,7 @@ impl Gateway {
                 compose::engine_is_there(composed, config.broker.start_timeout).await?
             }
         };
-        Self::start_with_engine(config, engine)
+        Self::build(config, engine, listener)
     }
 
     /// Composes the components and opens the port; the engine is not waited for. Must be called within a
@@ -80,6 +96,14 @@ impl Gateway {
 
     /// As [`Gateway::start`], with an engine of the caller's, which no other handler has.
     pub fn start_with_engine(config: Config, engine: Arc<dyn Engine>) -> Result<Self, StartError> {
+        Self::build(config, engine, None)
+    }
+
+    fn build(
+        config: Config,
+        engine: Arc<dyn Engine>,
+        listener: Option<TcpListener>,
+    ) -> Result<Self, StartError> {
         // Where nobody has to say who it is, no key is needed; an authenticator wants one all the
         // same, and one that nobody knows lets nobody in.
         let is_lenient = config.dev || config.auth.mode == AuthMode::None;
@@ -117,7 +141,9 @@ impl Gateway {
         let console = console.map(|options| {
             Console::new(handler.clone(), outcomes.clone(), engine_counts.clone(), options)
         });
-        let metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone());
+        let listen = compose::listen(&config);
+        let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone());
+        metrics.add_listener(listen.counts.clone());
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =
             Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine);
@@ -129,8 +155,12 @@ impl Gateway {
         }
         let dev_token = dev_token(&config, dev_secret, &handler);
         let address = config.server.address;
-        let server = Server::bind(address, compose::server(&config), handler.clone(), http)
-            .map_err(|error| StartError::Bind { address, error })?;
+        let listening = match listener {
+            Some(socket) => Listener::inherited(socket, &listen),
+            None => Listener::bind(address, &listen),
+        };
+        let listener = listening.map_err(|error| StartError::Bind { address, error })?;
+        let server = Server::on(listener, compose::server(&config), handler.clone(), http);
         Ok(Self {
             config,
             handler,
@@ -185,10 +215,20 @@ impl Gateway {
         let Self { config, handler, server, authenticator, bridges, console, .. } = self;
         // Open until everybody is gone.
         let open = bridges.map(|bridges| bridges.open(&handler));
-        let serving = tokio::spawn(server.run());
+        let (leave, leaving) = oneshot::channel();
+        let is_shared = server.is_shared();
+        let mut serving = tokio::spawn(server.run_until(async {
+            // Dropped with the gateway.
+            let _: Result<(), _> = leaving.await;
+        }));
         let housekeeping = tokio::spawn(keep_house(handler.clone(), authenticator));
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
         stop.await;
+        if is_shared {
+            // Who connects from now on does so to another process: nobody has to be refused.
+            let _ = leave.send(());
+            let _ = (&mut serving).await;
+        }
         // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
         handler.start_drain();
         let closing = compose::close(&config, rand::random());

@@ -7,7 +7,8 @@ use ws_auth::{Secret, TokenRequest};
 use ws_gateway::{
     Gateway, Signals, compose,
     config::{self, Command, Loaded, TokenArgs},
-    logging,
+    inherited, logging,
+    notify::{self, Notifier, Stage},
 };
 
 /// What a crowd of idle connections takes is small objects of a few sizes, a large one of them aligned
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
 
 fn serve(loaded: Loaded) -> ExitCode {
     let Loaded { config, warnings, .. } = loaded;
+    // While this is the only thread.
+    let listener = inherited::take_listener();
     // First here, and so the last to go: every way out of this function writes what was logged.
     let _log = match logging::start(&config.log) {
         Ok(log) => log,
@@ -46,6 +49,10 @@ fn serve(loaded: Loaded) -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let manager = match Notifier::new(std::env::var_os(notify::VARIABLE)) {
+        Ok(manager) => manager,
+        Err(error) => return fail(&format!("{}: {error}", notify::VARIABLE)),
+    };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = config.server.worker_threads {
         runtime.worker_threads(threads.get());
@@ -59,11 +66,16 @@ fn serve(loaded: Loaded) -> ExitCode {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
         };
-        let gateway = match Gateway::open(config).await {
+        let listener = match listener {
+            Ok(listener) => listener,
+            Err(error) => return fail(&error.to_string()),
+        };
+        let gateway = match Gateway::open_on(config, listener).await {
             Ok(gateway) => gateway,
             Err(error) => return fail(&error.to_string()),
         };
         announce(&gateway);
+        manager.tell(Stage::Ready);
 
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut running = std::pin::pin!(gateway.run_until(async {
@@ -74,6 +86,7 @@ fn serve(loaded: Loaded) -> ExitCode {
             signal = signals.next() => signal,
         };
         tracing::info!(signal, "closing all connections; a second signal ends at once");
+        manager.tell(Stage::Stopping);
         let _ = stop.send(());
         tokio::select! {
             report = &mut running => done(&report),

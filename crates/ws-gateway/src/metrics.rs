@@ -8,6 +8,7 @@
 mod back_ends;
 mod channels;
 mod connections;
+mod drain;
 mod engine;
 mod limits;
 mod messages;

@@ -10,14 +10,17 @@ use ws_transport::{EagerTcpStream, ReadHeadError, RequestHead, read_request};
 use crate::{
     framing,
     http::Http,
-    listener::{Accepted, Listener},
+    listener::{Accepted, ListenOptions, Listener},
     proxy,
+    under_way::UnderWay,
 };
 
 /// Connections that one task answers one after the other.
 const CHUNK: usize = 8;
 /// How long a client that was refused within its head may take to notice.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long those who have connected may take to be served before everybody is sent away.
+const HANDING_OVER_MAX: Duration = Duration::from_secs(2);
 /// Reads of a KiB of what such a client still sends.
 const DISCARDED_READS_MAX: usize = 256;
 
@@ -44,6 +47,7 @@ struct Shared<A> {
     handler: WebSocketHandler<A>,
     http: Http<A>,
     options: ServerOptions,
+    under_way: UnderWay,
 }
 
 impl<A: Application> Server<A> {
@@ -54,9 +58,24 @@ impl<A: Application> Server<A> {
         handler: WebSocketHandler<A>,
         http: Http<A>,
     ) -> io::Result<Self> {
-        let listener = Listener::bind(address)?;
-        let shared = Arc::new(Shared { handler, http, options });
-        Ok(Self { listener, shared })
+        let listener = Listener::bind(address, &ListenOptions::default())?;
+        Ok(Self::on(listener, options, handler, http))
+    }
+
+    /// As [`Server::bind`], on a listener that was opened elsewhere.
+    pub(crate) fn on(
+        listener: Listener,
+        options: ServerOptions,
+        handler: WebSocketHandler<A>,
+        http: Http<A>,
+    ) -> Self {
+        let under_way = UnderWay::default();
+        Self { listener, shared: Arc::new(Shared { handler, http, options, under_way }) }
+    }
+
+    /// Whether somebody else takes in those who connect when this server does not.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.listener.is_shared()
     }
 
     /// The address that was bound: where port 0 was asked for, the one that was given.
@@ -67,22 +86,46 @@ impl<A: Application> Server<A> {
     /// Accepts connections until the future is dropped. A drain goes on accepting: probes must see
     /// it, and who wants to upgrade is told to come back.
     pub async fn run(self) {
+        self.run_until(std::future::pending()).await;
+    }
+
+    /// As [`Server::run`], until `leave` resolves. Then who connects is left to whoever has the listener,
+    /// too, and the future ends when everybody who came before has been answered, or had time for it.
+    pub(crate) async fn run_until(mut self, leave: impl Future<Output = ()>) {
+        let mut leave = std::pin::pin!(leave);
         let mut burst = Vec::new();
         loop {
-            self.listener.accept(&mut burst).await;
-            // Few are answered here and now. Of many, tasks take some each: other threads may help
-            // with those, and between two of them the connections that are there get their turn.
-            while burst.len() > CHUNK {
-                let chunk = burst.split_off(burst.len() - CHUNK);
-                tokio::spawn(self.shared.clone().serve_chunk(chunk));
+            tokio::select! {
+                () = self.listener.accept(&mut burst) => {}
+                () = &mut leave => break,
             }
-            self.shared.clone().serve_chunk(std::mem::take(&mut burst)).await;
-            tokio::task::yield_now().await;
+            self.shared.serve_burst(std::mem::take(&mut burst)).await;
+        }
+        let Self { listener, shared } = self;
+        let mut leaving = listener.leave();
+        while leaving.next(&mut burst).await {
+            shared.serve_burst(std::mem::take(&mut burst)).await;
+        }
+        drop(leaving);
+        let patience = shared.options.handshake_timeout.min(HANDING_OVER_MAX);
+        if timeout(patience, shared.under_way.none()).await.is_err() {
+            tracing::info!("some who have connected have not said what they want");
         }
     }
 }
 
 impl<A: Application> Shared<A> {
+    /// Few are answered here and now. Of many, tasks take some each: other threads may help with those,
+    /// and between two of them the connections that are there get their turn.
+    async fn serve_burst(self: &Arc<Self>, mut burst: Vec<Accepted>) {
+        while burst.len() > CHUNK {
+            let chunk = burst.split_off(burst.len() - CHUNK);
+            tokio::spawn(self.clone().serve_chunk(chunk));
+        }
+        self.clone().serve_chunk(burst).await;
+        tokio::task::yield_now().await;
+    }
+
     /// Serves connections as far as that needs no waiting, which for an upgrade is mostly all the
     /// way; whichever has to wait gets a task of its own.
     async fn serve_chunk(self: Arc<Self>, chunk: Vec<Accepted>) {
@@ -96,6 +139,8 @@ impl<A: Application> Shared<A> {
     }
 
     async fn serve_socket(self: Arc<Self>, socket: EagerTcpStream, peer: SocketAddr) {
+        // Until it has an answer, or another task that will have it.
+        let _under_way = self.under_way.begin();
         if let Some((socket, head, peer)) = self.await_request(socket, peer).await {
             self.answer(socket, head, peer).await;
         }

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use ws_close_manager::{CloseOptions, Pace, SendableCode};
 
-use crate::config::Config;
+use crate::{config::Config, listener::ListenOptions};
 
 /// How everybody is sent away when the gateway restarts.
 ///
@@ -23,5 +23,14 @@ pub fn close(config: &Config, seed: u64) -> CloseOptions {
     match config.close.per_second.and_then(NonZeroU32::new).or(returns) {
         Some(per_second) => options.pace(Pace::new(per_second, seed)),
         None => options,
+    }
+}
+
+/// How connections are taken in.
+pub(crate) fn listen(config: &Config) -> ListenOptions {
+    ListenOptions {
+        reuse_port: config.drain.reuse_port,
+        per_second: config.overload.accepts_per_second,
+        ..ListenOptions::default()
     }
 }

@@ -14,7 +14,7 @@ pub use access::{
     UpstreamTarget,
 };
 pub use channels::{ApiSettings, ChannelSettings, HookFailure, HookSettings};
-pub use drain::DrainSettings;
+pub use drain::{DrainSettings, OverloadSettings};
 pub use engine::{
     BridgeSpec, BrokerSettings, Direction, EngineKind, InboxSettings, NatsSettings, NatsStorage,
     RedisSettings, ServerAddress, StartMode,
@@ -41,6 +41,8 @@ pub struct Config {
     pub close: CloseSettings,
     /// How they are sent elsewhere.
     pub drain: DrainSettings,
+    /// When they are not taken in.
+    pub overload: OverloadSettings,
     /// Who may come in.
     pub auth: AuthSettings,
     /// How much of everything.

@@ -10,14 +10,14 @@ mod engine;
 mod operation;
 mod traffic;
 
-use super::setting::Setting;
+use super::setting::{Section, Setting};
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
 
 const PARTS: [&[Setting]; 7] = [
     traffic::SETTINGS,
-    drain::SETTINGS,
     access::SETTINGS,
+    drain::SETTINGS,
     channels::SETTINGS,
     engine::SETTINGS,
     back_ends::SETTINGS,
@@ -36,16 +36,26 @@ const fn count() -> usize {
     count
 }
 
+/// A section may have its settings in several parts; they stand together here.
 const fn joined<const COUNT: usize>() -> [&'static Setting; COUNT] {
     let mut all = [&PARTS[0][0]; COUNT];
-    let (mut part, mut row, mut place) = (0, 0, 0);
-    while place < COUNT {
-        while row == PARTS[part].len() {
-            (part, row) = (part + 1, 0);
+    let (mut section, mut place) = (0, 0);
+    while section < Section::ALL.len() {
+        let mut part = 0;
+        while part < PARTS.len() {
+            let mut row = 0;
+            while row < PARTS[part].len() {
+                if PARTS[part][row].section as usize == section {
+                    all[place] = &PARTS[part][row];
+                    place += 1;
+                }
+                row += 1;
+            }
+            part += 1;
         }
-        all[place] = &PARTS[part][row];
-        (row, place) = (row + 1, place + 1);
+        section += 1;
     }
+    assert!(place == COUNT, "Section::ALL has them in the order of their declaration");
     all
 }
 

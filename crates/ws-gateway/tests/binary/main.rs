@@ -3,6 +3,7 @@
 
 mod commands;
 mod console;
+mod handing_over;
 mod logs;
 mod process;
 mod signals;

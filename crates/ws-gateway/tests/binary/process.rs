@@ -74,7 +74,12 @@ impl Process {
 
     /// With no variables but these; the port must be zero.
     pub(crate) async fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = command(arguments, variables).spawn().expect("it starts");
+        Self::of(command(arguments, variables)).await
+    }
+
+    /// With that command.
+    pub(crate) async fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("it starts");
         let stdout = collect(child.stdout.take().expect("piped"));
         let stderr = collect(child.stderr.take().expect("piped"));
         let address = timeout(PATIENCE, async {

@@ -12,10 +12,20 @@ pub struct DrainSettings {
     /// How many clients a second may come back to the others of the fleet. Default 1,000; `None`, written as
     /// zero: nobody is told when to come back.
     pub returns_per_second: Option<NonZeroU32>,
+    /// Whether other processes may listen on the same port, such as the one that takes this one's place.
+    /// Default no.
+    pub reuse_port: bool,
 }
 
 impl Default for DrainSettings {
     fn default() -> Self {
-        Self { timeout: None, returns_per_second: NonZeroU32::new(1000) }
+        Self { timeout: None, returns_per_second: NonZeroU32::new(1000), reuse_port: false }
     }
+}
+
+/// When connections are not taken in, so that those who are there keep their service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OverloadSettings {
+    /// How many connections a second are taken in. Default `None`, written as zero: all that come.
+    pub accepts_per_second: Option<NonZeroU32>,
 }

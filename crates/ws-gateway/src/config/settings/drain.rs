@@ -24,4 +24,22 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "1000",
         doc: "How many connects a second the rest of the fleet bears: clients are told to come back at that pace; 0 tells them nothing",
     },
+    Setting {
+        env: "REUSE_PORT",
+        section: Section::Server,
+        reload: Reload::Restart,
+        kind: Kind::Switch(|c, on| c.drain.reuse_port = on),
+        default: "false",
+        doc: "Whether other processes may listen on the same port: the next one can start before this one stops",
+    },
+    Setting {
+        env: "ACCEPT_RATE",
+        section: Section::Limits,
+        reload: Reload::Restart,
+        kind: Kind::Integer(0..=10_000_000, |c, n| {
+            c.overload.accepts_per_second = NonZeroU32::new(n)
+        }),
+        default: "0",
+        doc: "How many connections a second are taken in, others wait in the kernel; 0 for all that come",
+    },
 ];

@@ -240,8 +240,8 @@ fn within(section: Section, name: &str) -> Option<String> {
     // The name of the variable, where the key is shorter.
     let spelled_out = settings().find(|setting| setting.env.eq_ignore_ascii_case(name));
     let keys: Vec<String> = settings().map(Setting::key).collect();
-    let mut longer = keys.iter().filter(|key| key.ends_with(name) && key.len() > name.len());
-    let shortened = longer.next().filter(|_| longer.next().is_none());
+    // Of several the first: the table begins with what a section is about.
+    let shortened = keys.iter().find(|key| key.ends_with(name) && key.len() > name.len());
     spelled_out
         .map(Setting::key)
         .or_else(|| nearest(name, keys.iter().map(String::as_str)).map(str::to_owned))

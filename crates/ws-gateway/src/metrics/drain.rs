@@ -1,0 +1,20 @@
+//! Who is taken in, and who is sent elsewhere.
+
+use std::sync::Arc;
+
+use ws_handler::Application;
+
+use super::Metrics;
+use crate::listener::AcceptCounts;
+
+impl<A: Application> Metrics<A> {
+    /// Tells of connections as they come from the kernel.
+    pub(crate) fn add_listener(&mut self, counts: Arc<AcceptCounts>) {
+        self.add(move |page| {
+            let accepted = "Connections that were taken in, for whatever";
+            page.counter("ws_accepts_total", accepted, counts.accepted())?;
+            let delayed = "Times that connections had to wait for ACCEPT_RATE";
+            page.counter("ws_accept_delays_total", delayed, counts.delayed())
+        });
+    }
+}
