@@ -1,6 +1,8 @@
 //! The command line, as it was typed and as it is meant.
 
-use crate::{behaviours, budgets, curves, instructions, peers, scale, siege, suite, torture, wave};
+use crate::{
+    behaviours, budgets, curves, instructions, peers, scale, siege, soak, suite, torture, wave,
+};
 
 /// What `cargo xtask --help` prints.
 pub(crate) const HELP: &str = "\
@@ -48,6 +50,11 @@ Usage: cargo xtask COMMAND
     --attack NAME      only this one; repeat
     --seconds N        how long each of them lasts
     --no-build         our programs as they were built last
+  soak [..]    half an hour of churn, reloads and outages: memory, files and tasks stay flat
+    --write            write picture and table to docs/testing.md
+    --minutes N        for how long
+    --engine ENGINE    memory, redis or nats
+    --no-build         our programs as they were built last
   torture [..] kills, pauses and cuts off gateways and engines: nothing may be lost, doubled or reordered
     --engine ENGINE    only memory, disk, redis or nats
     --minutes N        for how long
@@ -77,6 +84,7 @@ pub(crate) enum Task {
     Torture(torture::Options),
     Scale(scale::Options),
     Siege(siege::Options),
+    Soak(soak::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -115,6 +123,7 @@ impl Task {
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
             Some("scale") => Ok(Self::Scale(scale::Options::parse(rest))),
+            Some("soak") => Ok(Self::Soak(soak::Options::parse(rest))),
             Some("siege") => Ok(Self::Siege(siege::Options::parse(rest))),
             Some("torture") => torture::Options::parse(rest).map(Self::Torture).map_err(with_help),
             Some("wave") => wave::Options::parse(rest).map(Self::Wave).map_err(with_help),

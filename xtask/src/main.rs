@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
-//! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `siege`, `million`,
+//! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `siege`, `soak`, `million`,
 //! `instructions`, `behaviours`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
@@ -32,6 +32,7 @@ mod runner;
 mod scale;
 mod side_by_side;
 mod siege;
+mod soak;
 mod suite;
 mod tally;
 mod tidy;
@@ -78,6 +79,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         Task::Torture(options) => return torture::run(&Workspace::here()?, &options),
         Task::Scale(options) => return scale::run(&Workspace::here()?, &options),
         Task::Siege(options) => return siege::run(&Workspace::here()?, &options),
+        Task::Soak(options) => return soak::run(&Workspace::here()?, &options),
         Task::Wave(options) => return wave::run(&Workspace::here()?, &options),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
         Task::Instructions(options) => {

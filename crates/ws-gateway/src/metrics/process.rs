@@ -39,6 +39,10 @@ impl Process {
         if let Some(open) = open_files() {
             page.gauge("process_open_fds", "Files and sockets that are open", open)?;
         }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tasks = "Tasks of the runtime: one for each connection, and those of the house";
+            page.gauge("ws_tasks", tasks, runtime.metrics().num_alive_tasks())?;
+        }
         match open_files_max() {
             Some(most) => page.gauge("process_max_fds", "As many of them as may be", most),
             None => Ok(()),
