@@ -51,6 +51,7 @@ use self::sources::{environment, file};
 pub use self::fault::{EXIT_BAD_CONFIGURATION, Fault, Faults, LoadError};
 pub use self::loaded::{Effective, Loaded};
 pub use self::origin::Origin;
+pub(crate) use self::quantity::parse_duration;
 pub use self::resolved::{
     AdminSettings, ApiSettings, AuthMode, AuthSettings, BridgeSpec, BrokerSettings,
     ChannelSettings, CloseSettings, CompressionSettings, Config, Direction, DrainSettings,

@@ -40,6 +40,7 @@ mod sampler;
 #[cfg(test)]
 mod tests;
 mod viewer;
+mod watching;
 
 /// How many may look at once.
 const VIEWERS_MAX: usize = 16;
@@ -148,6 +149,18 @@ impl<A: Application> Console<A> {
             .route("/console/ws", get(door::enter::<A>))
             .route("/console/{file}", get(pages::file))
             .with_state(self.clone())
+    }
+
+    pub(crate) fn handler(&self) -> &WebSocketHandler<A> {
+        &self.0.handler
+    }
+
+    /// Looks at much, when it is its turn and where that holds up no connection.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&WebSocketHandler<A>) -> T + Send + 'static,
+    ) -> Option<T> {
+        self.0.look(look).await
     }
 
     /// Tells all viewers that the gateway goes, and waits a moment for those who listen.

@@ -24,14 +24,16 @@ use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
 use crate::{
-    api, console::Console, metrics::Metrics, outcomes::Outcomes, prefixed::Prefixed, report,
-    server::ServerOptions,
+    api, console::Console, inspector, metrics::Metrics, outcomes::Outcomes, prefixed::Prefixed,
+    report, server::ServerOptions,
 };
 
 mod key;
 mod library;
+mod staying;
 
 pub(crate) use key::{Key, key_required};
+pub(crate) use staying::Stay;
 
 /// The least that hyper takes as the bound of its buffer.
 const BUFFER_BYTES_MIN: usize = 8192;
@@ -117,7 +119,7 @@ impl<A: Application> Http<A> {
     /// With the console, which judges by itself who may look.
     #[must_use]
     pub(crate) fn with_console(mut self, console: &Console<A>) -> Self {
-        self.router = self.router.merge(console.routes());
+        self.router = self.router.merge(console.routes()).merge(inspector::routes(console));
         self
     }
 
@@ -141,7 +143,8 @@ impl<A: Application> Http<A> {
         let slot = self.slots.try_acquire();
         let lifetime = if slot.is_ok() { LIFETIME } else { HURRIED_LIFETIME };
         let io = TokioIo::new(Prefixed::new(socket, read));
-        let service = hyper::service::service_fn(|request| self.answer(request, peer));
+        let stay = Stay::default();
+        let service = hyper::service::service_fn(|request| self.answer(request, peer, &stay));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .keep_alive(slot.is_ok())
@@ -156,7 +159,7 @@ impl<A: Application> Http<A> {
             () = tokio::time::sleep(lifetime) => {
                 // Whoever takes its answers loses none; whoever does not is not waited for.
                 connection.as_mut().graceful_shutdown();
-                let Ok(served) = tokio::time::timeout(GRACE, connection).await else {
+                let Some(served) = stay.end_of(connection, GRACE).await else {
                     tracing::debug!(%peer, "an HTTP client does not take its answers");
                     return;
                 };
@@ -172,6 +175,7 @@ impl<A: Application> Http<A> {
         &self,
         mut request: hyper::Request<Incoming>,
         peer: SocketAddr,
+        stay: &Stay,
     ) -> Result<Response, Infallible> {
         let path = request.uri().path();
         let is_ours =
@@ -180,6 +184,7 @@ impl<A: Application> Http<A> {
             return Ok(self.upgrade(&mut request, peer).await);
         }
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(stay.clone());
         // A router is a handle; cloning it is what axum does for each request, too.
         self.router.clone().call(request.map(Body::new)).await
     }

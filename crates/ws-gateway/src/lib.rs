@@ -15,6 +15,7 @@ mod gateway;
 mod hooks;
 mod http;
 pub mod inherited;
+mod inspector;
 mod listener;
 pub mod logging;
 mod metered;

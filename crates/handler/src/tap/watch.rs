@@ -221,6 +221,11 @@ impl Watcher {
         timeout_at(self.watch.until, self.sightings.recv()).await.ok().flatten()
     }
 
+    /// A sighting that is there already.
+    pub fn next_at_hand(&mut self) -> Option<Sighting> {
+        self.sightings.try_recv().ok()
+    }
+
     /// What was asked for, as it is carried out.
     pub fn request(&self) -> &WatchRequest {
         &self.watch.request

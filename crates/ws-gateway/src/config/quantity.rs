@@ -18,7 +18,7 @@ const TIMES: [(&str, u64); 5] = [("ms", 1), ("s", SECOND), ("m", MINUTE), ("h", 
 const SIZES: [(&str, u64); 4] = [("B", 1), ("KiB", KIB), ("MiB", MIB), ("GiB", GIB)];
 
 /// Milliseconds as a bare number, or `"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"1d"`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     parse(text, &TIMES).map(Duration::from_millis)
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use ws_handler::Application;
 
-use super::{Inner, door::Visitor, fault::Fault};
+use super::{Inner, door::Visitor, fault::Fault, watching::Watching};
+use crate::inspector::Parameters;
 
 /// How long a question may be.
 pub(super) const ASK_BYTES_MAX: usize = 8 * 1024;
@@ -23,6 +24,10 @@ impl Fields {
             Ok(_) => Err(Fault::bad_json("An object is expected")),
             Err(error) => Err(Fault::bad_json(error)),
         }
+    }
+
+    pub(super) fn parameters(&self) -> Parameters {
+        Parameters::of_fields(&self.0)
     }
 
     /// A text; one that is empty is none.
@@ -54,11 +59,16 @@ impl Fields {
 
 impl<A: Application> Inner<A> {
     /// The answer to a question, with the `id` of the question.
-    pub(super) async fn answer(self: &Arc<Self>, text: &str, visitor: &Visitor) -> Value {
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        text: &str,
+        visitor: &Visitor,
+        watching: &mut Watching,
+    ) -> Value {
         let fields = Fields::read(text);
         let id = fields.as_ref().ok().and_then(|fields| fields.0.get("id").cloned());
         let answer = match &fields {
-            Ok(fields) => self.ask(fields, visitor).await,
+            Ok(fields) => self.ask(fields, visitor, watching).await,
             Err(fault) => Err(fault.clone()),
         };
         let mut answer = answer.unwrap_or_else(Fault::into_message);
@@ -68,7 +78,12 @@ impl<A: Application> Inner<A> {
         answer
     }
 
-    async fn ask(self: &Arc<Self>, fields: &Fields, visitor: &Visitor) -> Result<Value, Fault> {
+    async fn ask(
+        self: &Arc<Self>,
+        fields: &Fields,
+        visitor: &Visitor,
+        watching: &mut Watching,
+    ) -> Result<Value, Fault> {
         match fields.needed_text("type", "what is asked for")? {
             "connections" => self.connections(fields).await,
             "connection" => self.connection(fields).await,
@@ -76,6 +91,9 @@ impl<A: Application> Inner<A> {
             "close" => self.close_connection(fields, visitor),
             "disconnect" => self.disconnect(fields, visitor).await,
             "token" => self.mint(fields, visitor),
+            "inspect" => self.inspect(fields, watching).await,
+            "trace" => self.trace(fields, visitor, watching),
+            "untrace" => Ok(watching.stop()),
             other => Err(Fault::unknown(other)),
         }
     }

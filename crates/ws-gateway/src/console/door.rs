@@ -61,9 +61,7 @@ pub(super) async fn enter<A: Application>(
     mut request: Request,
 ) -> Response {
     let console = console.0;
-    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-    let peer = request.extensions().get().map_or(unknown, |Peer(peer)| *peer);
-    let address = console.handler.client_address(peer, &request);
+    let address = console.address_of(&request);
     let is_let_in = console.judge(request.headers(), request.uri(), address);
     if is_let_in.is_ok() && !is_upgrade(request.headers()) {
         let is_full = console.places.available_permits() == 0;
@@ -78,15 +76,7 @@ pub(super) async fn enter<A: Application>(
     });
     let (mut response, upgrading, place) = match granted {
         Ok(granted) => granted,
-        Err(refusal) => {
-            console.outcomes.add_visit(refusal.visit());
-            // Of wrong keys few are judged; of the rest there may come as many as anybody likes.
-            match refusal {
-                Refusal::WrongKey => tracing::warn!(%address, reason = %refusal, "console refused"),
-                _ => tracing::info!(%address, reason = %refusal, "console refused"),
-            }
-            return refusal.response();
-        }
+        Err(refusal) => return console.refuse(&refusal, address),
     };
     console.outcomes.add_visit(Visit::Opened);
     if Upgrade::protocols(request.headers()).any(|offered| offered == PROTOCOL) {
@@ -102,13 +92,44 @@ pub(super) async fn enter<A: Application>(
     response.map(|()| Body::empty())
 }
 
+impl<A: Application> Console<A> {
+    /// Whether a request of the inspector may be made, and from where it comes; the answer to it otherwise. A drain
+    /// is something to look at, too.
+    pub(crate) fn admit(&self, request: &Request) -> Result<IpAddr, Response> {
+        let address = self.0.address_of(request);
+        let judged = self.0.judge_key(request.headers(), request.uri(), address);
+        judged.map(|()| address).map_err(|refusal| self.0.refuse(&refusal, address))
+    }
+}
+
 impl<A: Application> Inner<A> {
-    /// Whether somebody with these headers may look: cheap judgements first, and the key behind the
-    /// limit of guesses.
+    fn address_of(&self, request: &Request) -> IpAddr {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let peer = request.extensions().get().map_or(unknown, |Peer(peer)| *peer);
+        self.handler.client_address(peer, request)
+    }
+
+    fn refuse(&self, refusal: &Refusal, address: IpAddr) -> Response {
+        self.outcomes.add_visit(refusal.visit());
+        // Of wrong keys few are judged; of the rest there may come as many as anybody likes.
+        match refusal {
+            Refusal::WrongKey => tracing::warn!(%address, reason = %refusal, "console refused"),
+            _ => tracing::info!(%address, reason = %refusal, "console refused"),
+        }
+        refusal.response()
+    }
+
+    /// Whether somebody with these headers may look through the console.
     fn judge(&self, headers: &HeaderMap, uri: &Uri, address: IpAddr) -> Result<(), Refusal> {
         if self.handler.is_draining() {
             return Err(Refusal::Draining);
         }
+        self.judge_key(headers, uri, address)
+    }
+
+    /// Whether somebody with these headers has the key: cheap judgements first, and the key behind the
+    /// limit of guesses.
+    fn judge_key(&self, headers: &HeaderMap, uri: &Uri, address: IpAddr) -> Result<(), Refusal> {
         if !is_of_this_host(headers, uri) {
             return Err(Refusal::ForeignOrigin);
         }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
+use ws_handler::WatchError;
 use ws_protocol::ErrorCode;
+
+use crate::inspector::Misread;
 
 /// A code for the page and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Fault {
     pub(super) fn unknown(kind: &str) -> Self {
         let kind: String = kind.chars().take(40).collect();
         let message = format!(
-            "{kind:?} is not known here: it is connections, connection, channels, close, disconnect or token"
+            "{kind:?} is not known here: it is connections, connection, channels, close, disconnect, token, inspect, trace or untrace"
         );
         Self::new(ErrorCode::UnknownType.name(), message.into())
     }
@@ -52,6 +55,18 @@ impl Fault {
 
     pub(super) fn invalid(field: &str, why: impl std::fmt::Display) -> Self {
         Self::new(ErrorCode::InvalidField.name(), format!("{field}: {why}").into())
+    }
+
+    pub(super) fn of_misread(misread: &Misread) -> Self {
+        Self::new(ErrorCode::InvalidField.name(), misread.to_string().into())
+    }
+
+    pub(super) fn of_watch(error: WatchError) -> Self {
+        let code = match error {
+            WatchError::Everybody => ErrorCode::MissingField.name(),
+            WatchError::TooMany { .. } => "full",
+        };
+        Self::new(code, error.to_string().into())
     }
 
     pub(super) fn into_message(self) -> Value {

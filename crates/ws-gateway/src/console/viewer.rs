@@ -17,7 +17,7 @@ use ws_handler::Application;
 use ws_heartbeat::HeartbeatConfig;
 use ws_transport::WebSocketStream;
 
-use super::{Inner, News, door::Visitor, fault::Fault};
+use super::{Inner, News, door::Visitor, fault::Fault, watching::Watching};
 
 /// How much a viewer may send at once. What is longer than a question may be is answered; what is longer
 /// than this ends the connection.
@@ -79,13 +79,14 @@ where
     A: Application,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut news = console.watch();
+    let (mut news, mut watching) = (console.watch(), Watching::default());
     send(stream, &console.hello()).await?;
     loop {
         tokio::select! {
             heard = stream.next() => match heard {
                 Some(Ok(Message::Text(text))) => {
-                    send(stream, &console.answer(&text, visitor).await).await?;
+                    let answer = console.answer(&text, visitor, &mut watching).await;
+                    send(stream, &answer).await?;
                 }
                 Some(Ok(Message::Binary(_))) => send(stream, &Fault::NOT_TEXT.into_message()).await?,
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
@@ -93,6 +94,7 @@ where
                 Some(Ok(Message::Close(_)) | Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_))) => return Ok(()),
                 Some(Err(_)) | None => return Err(Gone),
             },
+            seen = watching.next() => send(stream, &seen).await?,
             changed = news.changed() => {
                 changed.map_err(|_| Gone)?;
                 let latest = news.borrow_and_update().clone();
