@@ -213,6 +213,9 @@ pub struct ConnectionTypeSpec {
     pub channels: Vec<String>,
     /// What happens when there are as many as there may be and one more comes.
     pub on_limit: OnLimit,
+    /// The address to which such a connection is a tunnel: `127.0.0.1:22`, `{host}:22`; `None`: it is none,
+    /// and speaks the gateway's protocol.
+    pub tunnel: Option<String>,
 }
 
 /// What happens when a connection comes that is one too many.
@@ -259,6 +262,7 @@ impl ConnectionTypeSpec {
             owner,
             channels: vec![channel.into()],
             on_limit: OnLimit::Reject,
+            tunnel: None,
         };
         table.map(spec).into()
     }

@@ -9,10 +9,12 @@ mod places;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use path::{PathPattern, decode};
 pub use places::{Entered, Place, Places, TypeFull};
 use template::Template;
+use tunnel::TunnelTemplate;
 
 /// The parameter that names the owner.
 const USER_ID: &str = "user_id";
@@ -35,6 +37,7 @@ pub struct ConnectionType {
     owner: Option<usize>,
     channels: Box<[Template]>,
     on_limit: OnLimit,
+    tunnel: Option<TunnelTemplate>,
 }
 
 /// A URL that one of the types means, with the values of its parameters.
@@ -139,12 +142,21 @@ impl ConnectionType {
                 Err(error) => fault(error),
             }
         }
+        if spec.tunnel.is_some() && !spec.channels.is_empty() {
+            fault(TypeError::TunnelInChannels);
+        }
+        let tunnel = spec.tunnel.as_deref().map(|text| TunnelTemplate::parse(text, &path));
+        let tunnel = tunnel.transpose().unwrap_or_else(|error| {
+            fault(error);
+            None
+        });
         Some(Self {
             max: spec.max.and_then(NonZeroU32::new),
             per,
             owner,
             channels: channels.into(),
             on_limit: spec.on_limit,
+            tunnel,
             path,
         })
     }
@@ -172,6 +184,12 @@ impl ConnectionType {
     pub const fn is_owned(&self) -> bool {
         self.owner.is_some()
     }
+
+    /// Whether its connections are tunnels.
+    #[must_use]
+    pub const fn is_tunnel(&self) -> bool {
+        self.tunnel.is_some()
+    }
 }
 
 impl Target<'_> {
@@ -197,6 +215,13 @@ impl Target<'_> {
     #[must_use]
     pub fn channels(&self) -> &[ChannelName] {
         &self.channels
+    }
+
+    /// The address to which it is a tunnel, with the values of the URL in it; `None` if it is none. Whether
+    /// there may be a tunnel to that address is for a list of addresses to say, and never for the URL.
+    #[must_use]
+    pub fn tunnel(&self) -> Option<String> {
+        self.kind.tunnel.as_ref().map(|template| template.address(&self.values))
     }
 
     /// By what connections are counted. No path contains a space.

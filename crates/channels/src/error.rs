@@ -195,6 +195,15 @@ pub enum TypeError {
         /// As it was written.
         text: Box<str>,
     },
+    /// The address of a tunnel that cannot be read.
+    #[error("the tunnel {text:?} is no address such as 127.0.0.1:22 or {{host}}:22")]
+    Tunnel {
+        /// As it was written.
+        text: Box<str>,
+    },
+    /// A tunnel carries bytes, and no messages of channels.
+    #[error("a tunnel is in no channel")]
+    TunnelInChannels,
 }
 
 /// Why a text is no path of a connection type. Whose fault: the operator's.

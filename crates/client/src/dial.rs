@@ -184,13 +184,21 @@ impl Dialer {
 
     /// Connects once. Dropping the future gives the attempt up.
     pub async fn dial(&self, credential: Option<Credential<'_>>) -> Result<Socket, DialError> {
+        Ok(self.dial_agreed(credential).await?.0)
+    }
+
+    /// As [`Dialer::dial`], with the subprotocol that the server has agreed to, if any.
+    pub async fn dial_agreed(
+        &self,
+        credential: Option<Credential<'_>>,
+    ) -> Result<(Socket, Option<String>), DialError> {
         let connector = self.connector(credential)?;
         let began = Instant::now();
         let dialing = async {
             let wire = self.target.connect().await?;
             let connector = connector.with_timeout(self.timeout.saturating_sub(began.elapsed()));
             match connector.handshake(self.uri().clone(), wire).await {
-                Ok((socket, _)) => Ok(socket),
+                Ok((socket, agreement)) => Ok((socket, agreement.protocol)),
                 Err(error) => Err(error.into()),
             }
         };

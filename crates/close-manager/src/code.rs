@@ -34,6 +34,8 @@ impl SendableCode {
     pub const RESTART: Self = Self(1012);
     /// 1013: overloaded, or the peer is too slow: come back later.
     pub const TRY_AGAIN: Self = Self(1013);
+    /// The server behind this one gave a bad answer, or none.
+    pub const BAD_GATEWAY: Self = Self(1014);
     /// 3000: the token expired: come back with a new one.
     pub const UNAUTHORIZED: Self = Self(3000);
 

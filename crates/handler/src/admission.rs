@@ -18,7 +18,7 @@ use ws_traces::TraceContext;
 
 use crate::{
     application::Application, config::AuthMode, handler::Shared, identification::Identification,
-    policy::Policy, rejection::Rejection,
+    policy::Policy, rejection::Rejection, tunnels,
 };
 
 /// An upgrade that is granted: what the connection starts with.
@@ -38,6 +38,15 @@ pub struct Admission {
     pub(crate) trace: Option<TraceContext>,
     /// What the client calls itself.
     pub(crate) agent: Option<Arc<str>>,
+    /// What was agreed upon, if it is to be a tunnel.
+    pub(crate) tunnel: Option<TunnelTerms>,
+}
+
+/// What a tunnel and its client have agreed upon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TunnelTerms {
+    /// Whether directions end one by one.
+    pub(crate) has_half_close: bool,
 }
 
 impl Admission {
@@ -97,6 +106,14 @@ impl<A: Application> Shared<A> {
         let limits = &policy.limits;
         let place = Place::take(&self.places, limits.connections_max.map(usize::from))?;
         let identity = self.authenticate_upgrade(&policy, request, now).await?;
+        let path = request.uri().path();
+        let target = policy.types.target(path);
+        let is_tunnel = matches!(&target, Ok(Some(target)) if target.kind().is_tunnel());
+        let path = (!matches!(target, Ok(None))).then(|| path.into());
+        if is_tunnel && identity.is_none() && policy.auth_mode != AuthMode::None {
+            // Its messages are somebody else's bytes: there is none to authenticate with.
+            return Err(Rejection::NoCredential);
+        }
         let pending = match (policy.auth_mode, &identity) {
             (AuthMode::Message { timeout, pending_max }, None) => {
                 Some((Place::take(&self.pending, Some(pending_max))?, timeout))
@@ -105,19 +122,40 @@ impl<A: Application> Shared<A> {
         };
 
         let offered = Upgrade::extensions(headers);
-        let accepted = self.config.compression.accept_offer(offered);
-        let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-        let protocol = select_subprotocol(protocols.filter_map(|line| line.to_str().ok()));
+        // What goes through a tunnel is mostly encrypted, and only grows by that.
+        let accepted =
+            (!is_tunnel).then(|| self.config.compression.accept_offer(offered)).flatten();
+        let protocols = || {
+            let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+            lines.filter_map(|line| line.to_str().ok())
+        };
+        let tunnel = is_tunnel.then(|| {
+            let mut offers = protocols().flat_map(|line| line.split(','));
+            let has_half_close = offers.any(|offer| offer.trim() == tunnels::SUBPROTOCOL);
+            TunnelTerms { has_half_close }
+        });
+        let protocol = match tunnel {
+            Some(TunnelTerms { has_half_close: true }) => Some(tunnels::SUBPROTOCOL),
+            _ => select_subprotocol(protocols()),
+        };
         let extensions = accepted.as_ref().map(|accepted| &*accepted.response);
         let response = upgrade.response(protocol, extensions);
         let deflate =
             accepted.map(|accepted| self.config.compression.codec(Role::Server, accepted.params));
-        let path = request.uri().path();
-        let is_typed = !matches!(policy.types.target(path), Ok(None));
-        let path = is_typed.then(|| path.into());
         let trace = ws_traces::current();
         let agent = self.agents.of(headers);
-        Ok(Admission { response, address, identity, deflate, place, pending, path, trace, agent })
+        Ok(Admission {
+            response,
+            address,
+            identity,
+            deflate,
+            place,
+            pending,
+            path,
+            trace,
+            agent,
+            tunnel,
+        })
     }
 
     async fn authenticate_upgrade(

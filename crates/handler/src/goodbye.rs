@@ -11,6 +11,10 @@ use crate::{client::Client, clock::WallClock};
 /// Says `goodbye` behind all that waits for the client; ahead of it where there is no room, for it goes
 /// once to each connection and must not be what is left out.
 pub(crate) fn say_goodbye(client: &Client, after: Duration, clock: &WallClock) {
+    if !client.is_welcome() {
+        // It has not been told anything, and a tunnel never is.
+        return;
+    }
     let now = tokio::time::Instant::now().into_std();
     let reconnect_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     let mut text = Vec::with_capacity(96);

@@ -16,7 +16,9 @@ use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use ws_broker::Inbox;
-use ws_connection::{Connection, Prepared, encode_header, handshake::encode_response};
+use ws_connection::{
+    Connection, ConnectionConfig, Prepared, encode_header, handshake::encode_response,
+};
 use ws_frame_validator::SizeLimits;
 use ws_transport::{Driver, Meter, SendError};
 
@@ -255,19 +257,35 @@ impl<A: Application> WebSocketHandler<A> {
     {
         let shared = &self.shared;
         let now = tokio::time::Instant::now().into_std();
-        let Admission { address, identity, deflate, place, pending, path, trace, agent, .. } =
-            admission;
+        let Admission {
+            address,
+            identity,
+            deflate,
+            place,
+            pending,
+            path,
+            trace,
+            agent,
+            tunnel,
+            ..
+        } = admission;
         // What is done for the opening is done for the upgrade.
         let _entered = ws_traces::enter(trace);
         let policy = shared.in_force();
-        let mut connection =
-            Connection::new(policy.connection.clone(), deflate, rand::random(), now);
+        let protocol = match (tunnel, &policy.tunnels) {
+            (Some(_), Some(tunnels)) => {
+                let own = ConnectionConfig::clone(&policy.connection);
+                Arc::new(own.with_idle_timeout(tunnels.idle_timeout()))
+            }
+            _ => policy.connection.clone(),
+        };
+        let mut connection = Connection::new(protocol, deflate, rand::random(), now);
         if pending.is_some() {
             connection.set_sizes(unproven_sizes(policy.connection.sizes()));
         }
         let outbox_bytes_max = policy.limits.outbox_bytes_max;
         drop(policy);
-        let opening = Opening { identity, place, pending, path };
+        let opening = Opening { identity, place, pending, path, tunnel };
         let mut greeting = None;
         let driver =
             Driver::new(io, connection, shared.meter.clone(), outbox_bytes_max, |outbox| {

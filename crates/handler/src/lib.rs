@@ -28,6 +28,7 @@ mod session;
 mod stats;
 mod tap;
 mod traced;
+mod tunnels;
 
 pub use address::TrustedProxies;
 pub use admission::Admission;
@@ -57,4 +58,5 @@ pub use tap::{
     Activity, Direction, Measurement, Outline, Payload, Sighting, WatchCounts, WatchError,
     WatchRequest, WatchStats, Watcher, What,
 };
+pub use tunnels::{TunnelOpening, TunnelRefusal, Tunneling};
 pub use ws_broker::OfflineCause;

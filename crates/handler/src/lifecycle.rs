@@ -173,6 +173,27 @@ pub(crate) fn dead(client: &Client, stats: Option<HeartbeatStats>) {
     );
 }
 
+pub(crate) fn tunnel_opened(client: &Client, target: &str) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        target,
+        "tunnel opened"
+    );
+}
+
+pub(crate) fn tunnel_refused(client: &Client, target: &str, reason: &str) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        target,
+        reason,
+        "tunnel refused"
+    );
+}
+
 /// What does not apply is left out.
 pub(crate) fn disconnected(client: &Client, reason: EndReason, end: &End, lived_ms: u64) {
     let (rule, error) = match end.cause {

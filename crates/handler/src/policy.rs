@@ -15,6 +15,7 @@ use crate::{
     channels::feeds::keep_of,
     config::{AuthMode, Limits},
     gatekeeper::Gatekeeper,
+    tunnels::Tunneling,
 };
 
 /// Users and channels whose publishes are limited, and remembered for that.
@@ -43,6 +44,9 @@ pub struct Policy {
     pub rules: Arc<ChannelRules>,
     /// What the paths of upgrades mean.
     pub types: Arc<ConnectionTypes>,
+    /// Who serves the types that are tunnels. `None`: who did so before, or nobody, and then their
+    /// connections are closed with 1014.
+    pub tunnels: Option<Arc<dyn Tunneling>>,
     /// How many subscriptions there may be.
     pub subscriptions: SubscriptionLimits,
     /// Up to so many users are named to whoever asks who is there; of more, only the number is told.
@@ -58,6 +62,13 @@ pub struct Policy {
 impl Policy {
     /// Users that are named by default.
     pub const PRESENCE_USERS_MAX: usize = 100;
+
+    /// With somebody who serves the types that are tunnels.
+    #[must_use]
+    pub fn with_tunnels(mut self, tunnels: impl Tunneling) -> Self {
+        self.tunnels = Some(Arc::new(tunnels));
+        self
+    }
 }
 
 impl Default for Policy {
@@ -72,6 +83,7 @@ impl Default for Policy {
             limits: Limits::default(),
             rules: Arc::new(ChannelRules::open()),
             types: Arc::default(),
+            tunnels: None,
             subscriptions: SubscriptionLimits::default(),
             presence_users_max: Self::PRESENCE_USERS_MAX,
             gatekeeper: None,
@@ -208,6 +220,7 @@ impl Rulebook {
         let _turn = self.changing.lock();
         let before = self.current.load_full();
         policy.limits.go_on_from(&before.policy.limits);
+        policy.tunnels = policy.tunnels.or_else(|| before.policy.tunnels.clone());
         let next = InForce::new(policy, self.event_window, Some(&before));
         self.current.store(Arc::new(next));
         before

@@ -15,7 +15,7 @@ use ws_rate_limiter::{Strikes, TierId};
 use ws_transport::{Missed, Observer, Replies, Session, Wake};
 
 use crate::{
-    admission::Place,
+    admission::{Place, TunnelTerms},
     application::Application,
     channels::{Bearer, Member, Subscriber, delivery::Batch},
     client::Client,
@@ -29,6 +29,7 @@ use crate::{
 
 mod appending;
 mod authentication;
+mod bridging;
 mod directing;
 mod ending;
 mod entering;
@@ -43,6 +44,7 @@ mod traced;
 mod waiting;
 
 use authentication::Verification;
+use bridging::Bridged;
 use letters::Mail;
 use recovering::Recovery;
 use waiting::Waiting;
@@ -93,6 +95,8 @@ struct Rare {
     recoveries: VecDeque<Recovery>,
     /// What was kept for its user, if anything was.
     mail: Option<Box<Mail>>,
+    /// What was agreed upon, if it is to be a tunnel.
+    tunnel: Option<TunnelTerms>,
 }
 
 /// What an admission gives to the session that it begins.
@@ -103,6 +107,7 @@ pub(crate) struct Opening {
     pub(crate) pending: Option<(Place, Duration)>,
     /// The path of the upgrade, if a connection type means it.
     pub(crate) path: Option<Arc<str>>,
+    pub(crate) tunnel: Option<TunnelTerms>,
 }
 
 /// ```text
@@ -128,6 +133,8 @@ enum State {
     Active {
         expiry: Option<Expiry>,
     },
+    /// A tunnel: what arrives is for somebody else.
+    Bridged(Box<Bridged>),
     Ending,
 }
 
@@ -140,7 +147,7 @@ impl<A: Application> GatewaySession<A> {
         opening: Opening,
         now: Instant,
     ) -> (Self, Option<Vec<u8>>) {
-        let Opening { identity, place, pending, path } = opening;
+        let Opening { identity, place, pending, path, tunnel } = opening;
         // As it was judged at the door, whatever the policy says by now.
         let state = match pending {
             Some((pending, timeout)) => State::Waiting { deadline: now + timeout, pending },
@@ -157,7 +164,7 @@ impl<A: Application> GatewaySession<A> {
             state,
             identity: None,
             outgoing: None,
-            rare: path.map(|path| Box::new(Rare { path: Some(path), ..Rare::default() })),
+            rare: path.map(|path| Box::new(Rare { path: Some(path), tunnel, ..Rare::default() })),
             limit_key,
             tier,
             generation: 0,
@@ -310,6 +317,10 @@ impl<A: Application> GatewaySession<A> {
                 let due = expiry.as_mut().and_then(|expiry| expiry.take_due(now));
                 self.handle_expiry(due, replies);
             }
+            State::Bridged(bridged) => {
+                let due = bridged.expiry.as_mut().and_then(|expiry| expiry.take_due(now));
+                self.handle_tunnel_expiry(due, replies);
+            }
             State::Ending => {}
         }
     }
@@ -365,8 +376,10 @@ impl<A: Application> GatewaySession<A> {
 
 impl<A: Application> Session for GatewaySession<A> {
     fn handle_event(&mut self, event: Event<'_>, replies: &mut Replies<'_>) {
-        if let State::Ending = self.state {
-            return;
+        match &mut self.state {
+            State::Ending => return,
+            State::Bridged(_) => return self.handle_tunnel_event(event, replies),
+            State::Waiting { .. } | State::Verifying(_) | State::Active { .. } => {}
         }
         self.client().note_health(true);
         match event {
@@ -397,11 +410,16 @@ impl<A: Application> Session for GatewaySession<A> {
     }
 
     fn handle_wake(&mut self, wake: Wake, replies: &mut Replies<'_>) {
+        if let State::Bridged(_) = self.state
+            && !self.handle_tunnel_wake(wake, replies)
+        {
+            return;
+        }
         match wake {
             Wake::Connection(Timeout::PingSent) => {
                 self.shared.counters.pings.count();
                 self.client().note_health(replies.connection().is_healthy());
-                if self.shared.in_force().json_ping {
+                if self.shared.in_force().json_ping && !self.is_tunnel() {
                     self.send(&ServerMessage::Ping, None, replies);
                 }
             }
@@ -451,6 +469,7 @@ impl<A: Application> Session for GatewaySession<A> {
                 verification.deadline.or(previous.map(Expiry::poll_timeout))
             }
             State::Active { expiry } => expiry.as_ref().map(Expiry::poll_timeout),
+            State::Bridged(bridged) => bridged.expiry.as_ref().map(Expiry::poll_timeout),
             State::Ending => None,
         }
     }
@@ -461,7 +480,11 @@ impl<A: Application> Session for GatewaySession<A> {
     }
 
     fn is_ready(&self) -> bool {
-        !matches!(self.state, State::Verifying(_)) && !self.is_waiting()
+        match &self.state {
+            State::Verifying(_) => false,
+            State::Bridged(bridged) => bridged.is_ready(),
+            State::Waiting { .. } | State::Active { .. } | State::Ending => !self.is_waiting(),
+        }
     }
 
     fn handle_end(&mut self, end: End) {

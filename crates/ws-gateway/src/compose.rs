@@ -35,10 +35,12 @@ mod drain;
 mod engine;
 #[cfg(test)]
 mod tests;
+mod tunnels;
 
 pub use drain::close;
 pub(crate) use drain::listen;
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
+pub use tunnels::tunnels;
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +192,7 @@ pub fn policy(config: &Config, hooks: Option<&Hooks>) -> Result<Policy, ComposeE
         limits: limits(config),
         rules: Arc::new(rules),
         types: Arc::new(types),
+        tunnels: None,
         subscriptions: SubscriptionLimits {
             channels_per_subscriber_max: at_least_one(settings.per_connection_max),
             subscribers_per_channel_max: at_least_one(settings.connections_per_channel_max),

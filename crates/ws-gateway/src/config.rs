@@ -57,13 +57,13 @@ pub use self::resolved::{
     ChannelSettings, CloseSettings, CompressionSettings, Config, Direction, DrainSettings,
     EngineKind, FrameSettings, HeartbeatSettings, HookFailure, HookSettings, InboxSettings,
     LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage, OverloadSettings,
-    RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier, UpstreamSettings,
-    UpstreamTarget,
+    RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier, TunnelSettings,
+    UpstreamSettings, UpstreamTarget,
 };
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};
 pub use self::settings::SETTINGS;
-pub use self::sources::command_line::{TokenArgs, command};
+pub use self::sources::command_line::{ConnectArgs, TokenArgs, command};
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -76,6 +76,8 @@ pub enum Command {
     CheckConfig(Loaded),
     /// `config`: print each effective value and where it came from.
     ShowConfig(Loaded),
+    /// `connect`: be the client's end of a tunnel. Nothing of a configuration is needed for that.
+    Connect(ConnectArgs),
 }
 
 /// Reads the arguments (the program's own name first), the environment and the file that one of
@@ -92,6 +94,9 @@ pub fn load(
 ) -> Result<Command, LoadError> {
     let command_line =
         command_line::read(arguments).map_err(|error| LoadError::Usage(Box::new(error)))?;
+    if let Asked::Connect(arguments) = command_line.asked {
+        return Ok(Command::Connect(arguments));
+    }
     let (environment, file_of_environment) = environment::read(variables);
 
     let by_flag = |path| (path, Origin::Flag("--config".to_owned()));
@@ -108,6 +113,7 @@ pub fn load(
         Asked::Token(arguments) => Command::Token(arguments, loaded),
         Asked::CheckConfig => Command::CheckConfig(loaded),
         Asked::ShowConfig => Command::ShowConfig(loaded),
+        Asked::Connect(arguments) => Command::Connect(arguments),
     })
 }
 

@@ -23,6 +23,7 @@ use crate::{
     metered::{EngineCounts, Metered},
     metrics::Metrics,
     server::Server,
+    tunnels::Gatehouse,
     upstream::Upstream,
 };
 
@@ -120,12 +121,14 @@ impl Gateway {
         let upstream = upstream.with_hooks(hooks.clone());
 
         let bridges = compose::bridges(&config, outcomes.clone())?;
+        let tunnels = compose::tunnels(&config);
         let engine = Metered::new(engine);
         let engine_counts = engine.counts();
 
         // Create the handler that composes them.
         let composed = HandlerConfig {
-            policy: compose::policy(&config, hooks.as_ref())?,
+            policy: compose::policy(&config, hooks.as_ref())?
+                .with_tunnels(Gatehouse(tunnels.clone())),
             engine: Arc::new(engine),
             inbox: compose::inbox(&config),
             compression,
@@ -142,7 +145,8 @@ impl Gateway {
             Console::new(handler.clone(), outcomes.clone(), engine_counts.clone(), options)
         });
         let listen = compose::listen(&config);
-        let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone());
+        let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone())
+            .with_tunnels(tunnels);
         metrics.add_listener(listen.counts.clone());
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =

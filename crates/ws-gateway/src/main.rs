@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ws_auth::{Secret, TokenRequest};
 use ws_gateway::{
     Gateway, Signals, compose,
-    config::{self, Command, Loaded, TokenArgs},
+    config::{self, Command, ConnectArgs, Loaded, TokenArgs},
     inherited, logging,
     notify::{self, Notifier, Stage},
 };
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             print!("{loaded}");
             ExitCode::SUCCESS
         }
+        Ok(Command::Connect(arguments)) => connect(&arguments),
         Err(config::LoadError::Usage(usage)) => usage.exit(),
         Err(faults) => {
             eprintln!("{faults}");
@@ -130,6 +131,27 @@ fn check_config(loaded: &Loaded) -> ExitCode {
     }
     println!("the configuration is sound");
     ExitCode::SUCCESS
+}
+
+/// The client's end of a tunnel. All that it says but bytes of the target goes to standard error.
+fn connect(arguments: &ConnectArgs) -> ExitCode {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let token = match arguments.token_file.as_ref().map(read).transpose() {
+        Ok(token) => token.or_else(|| std::env::var("WS_GATEWAY_TOKEN").ok()),
+        Err(sentence) => return fail(&sentence),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return fail("cannot start the runtime") };
+    let token = token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+    let connected = runtime.block_on(ws_gateway::connect(&arguments.address, token));
+    // Standard input may be waited for in a thread of its own, for ever.
+    runtime.shutdown_background();
+    match connected {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
 }
 
 fn token(arguments: &TokenArgs, loaded: &Loaded) -> ExitCode {

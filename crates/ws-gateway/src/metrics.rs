@@ -15,6 +15,7 @@ mod messages;
 mod page;
 mod process;
 mod tokens;
+mod tunnels;
 
 use std::{fmt, sync::Arc};
 
@@ -67,6 +68,13 @@ impl<A: Application> Metrics<A> {
         part: impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static,
     ) {
         self.registry.register_collector(Box::new(Part(part)));
+    }
+
+    /// With what went through tunnels.
+    #[must_use]
+    pub fn with_tunnels(mut self, tunnels: ws_tunnel::Tunnels) -> Self {
+        self.registry.register_collector(Box::new(tunnels::TunnelSnapshots(tunnels)));
+        self
     }
 
     /// What the engine did.

@@ -12,6 +12,9 @@ impl<A: Application> GatewaySession<A> {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
+        if let State::Bridged(bridged) = &mut self.state {
+            bridged.handle_end(*end);
+        }
         self.state = State::Ending;
         self.deliver_outgoing();
         let now = tokio::time::Instant::now().into_std();

@@ -141,6 +141,9 @@ impl<A: Application> GatewaySession<A> {
 
     /// Tells the client that it is in, and puts it into the channels of its path and of its wishes.
     pub(super) fn welcome(&mut self, asked: Option<&Asked>, replies: &mut Replies<'_>) {
+        if self.is_tunnel() {
+            return self.bridge(replies);
+        }
         let mut wishes = VecDeque::new();
         match asked {
             None => {
@@ -185,7 +188,9 @@ impl<A: Application> GatewaySession<A> {
     ) {
         lifecycle::turned_out(self.client(), code, message);
         let id = asked.and_then(Asked::id);
-        self.refuse_with(code, Cow::Borrowed(message), id, replies);
+        if !self.is_tunnel() {
+            self.refuse_with(code, Cow::Borrowed(message), id, replies);
+        }
         let close = match code {
             ErrorCode::HookUnavailable | ErrorCode::BrokerUnavailable | ErrorCode::Overloaded => {
                 SendableCode::TRY_AGAIN

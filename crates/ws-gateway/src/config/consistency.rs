@@ -18,6 +18,7 @@ mod channels;
 mod engine;
 #[cfg(test)]
 mod tests;
+mod tunnels;
 
 pub(super) use self::engine::asking;
 
@@ -53,6 +54,7 @@ impl<'a> Checks<'a> {
         self.check_api(config);
         self.check_hooks(config);
         self.check_channels(config);
+        self.check_tunnels(config);
         self.check_engine(config);
     }
 

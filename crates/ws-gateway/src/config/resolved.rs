@@ -8,6 +8,7 @@ mod channels;
 mod drain;
 mod engine;
 mod traffic;
+mod tunnels;
 
 pub use access::{
     AdminSettings, AuthMode, AuthSettings, LimitSettings, Supabase, Tier, UpstreamSettings,
@@ -23,6 +24,7 @@ pub use traffic::{
     CloseSettings, CompressionSettings, FrameSettings, HeartbeatSettings, LogFormat, LogLevel,
     LogSettings, ServerSettings,
 };
+pub use tunnels::TunnelSettings;
 
 /// Everything that the gateway can be told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +59,8 @@ pub struct Config {
     pub nats: NatsSettings,
     /// What is kept for users who are away.
     pub inbox: InboxSettings,
+    /// Where tunnels may lead.
+    pub tunnels: TunnelSettings,
     /// Who answers requests.
     pub upstream: UpstreamSettings,
     /// Who is asked about clients, or told of them.

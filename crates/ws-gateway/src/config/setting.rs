@@ -55,6 +55,8 @@ pub enum Section {
     Limits,
     /// How much of channels.
     Subscriptions,
+    /// Connections that carry bytes to a TCP address.
+    Tunnels,
     /// Which engine is between nodes and behind them.
     Broker,
     /// The Redis engine.
@@ -200,7 +202,7 @@ fn parse_switch(text: &str) -> Option<bool> {
 
 impl Section {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Server,
         Self::Heartbeat,
         Self::Compression,
@@ -209,6 +211,7 @@ impl Section {
         Self::Auth,
         Self::Limits,
         Self::Subscriptions,
+        Self::Tunnels,
         Self::Broker,
         Self::Redis,
         Self::Nats,
@@ -232,6 +235,7 @@ impl Section {
             Self::Auth => "auth",
             Self::Limits => "limits",
             Self::Subscriptions => "subscriptions",
+            Self::Tunnels => "tunnel",
             Self::Broker => "broker",
             Self::Redis => "redis",
             Self::Nats => "nats",
@@ -250,6 +254,7 @@ impl Section {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Hooks => "HOOK_",
+            Self::Tunnels => "TUNNEL_",
             Self::Broker => "BROKER_",
             Self::Redis => "REDIS_",
             Self::Nats => "NATS_",
@@ -270,6 +275,7 @@ impl Section {
             Self::Auth => "Authentication",
             Self::Limits => "Limits",
             Self::Subscriptions => "Subscriptions",
+            Self::Tunnels => "Tunnels",
             Self::Broker => "Engine",
             Self::Redis => "Redis",
             Self::Nats => "NATS",

@@ -9,16 +9,18 @@ mod drain;
 mod engine;
 mod operation;
 mod traffic;
+mod tunnels;
 
 use super::setting::{Section, Setting};
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
 
-const PARTS: [&[Setting]; 7] = [
+const PARTS: [&[Setting]; 8] = [
     traffic::SETTINGS,
     access::SETTINGS,
     drain::SETTINGS,
     channels::SETTINGS,
+    tunnels::SETTINGS,
     engine::SETTINGS,
     back_ends::SETTINGS,
     operation::SETTINGS,

@@ -110,7 +110,8 @@ async fn every_metric_that_a_page_names_is_there() {
     let gateway = Gateway::start(loaded.config).unwrap();
     let outcomes = gateway.handler().application().outcomes();
     let (handler, engine) = (gateway.handler().clone(), gateway.engine_counts());
-    let metrics = Metrics::new(handler, outcomes, engine).encode();
+    let tunnels = ws_gateway::compose::tunnels(&config::Config::default());
+    let metrics = Metrics::new(handler, outcomes, engine).with_tunnels(tunnels).encode();
     for (page, text) in [
         ("README.md", README),
         ("docs/architecture.md", ARCHITECTURE),

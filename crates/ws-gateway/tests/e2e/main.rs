@@ -25,5 +25,6 @@ mod paths;
 mod proxies;
 mod smuggling;
 mod stopping;
+mod tunnels;
 mod upstream;
 mod wire;

@@ -1,6 +1,7 @@
 //! A line for each thing that must fit to another.
 
 mod channels;
+mod tunnels;
 
 use std::ffi::OsString;
 use std::io;

@@ -92,7 +92,10 @@ fn types(specs: &[ConnectionTypeSpec], origins: &[Origin]) -> Vec<Vec<String>> {
             spec.path.clone(),
             max,
             if spec.owner { "owner" } else { "anybody" }.to_owned(),
-            listed(spec.channels.iter().map(String::as_str), "no channel"),
+            match &spec.tunnel {
+                Some(tunnel) => format!("tunnel to {tunnel}"),
+                None => listed(spec.channels.iter().map(String::as_str), "no channel"),
+            },
             spec.on_limit.name().to_owned(),
             shown(origins.get(index)),
         ]

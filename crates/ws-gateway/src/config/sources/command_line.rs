@@ -22,6 +22,16 @@ pub(in crate::config) enum Asked {
     Token(TokenArgs),
     CheckConfig,
     ShowConfig,
+    Connect(ConnectArgs),
+}
+
+/// Where a tunnel begins, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectArgs {
+    /// `ws://` or `wss://`.
+    pub address: String,
+    /// The file with the token; unless there is one, the variable `WS_GATEWAY_TOKEN` has it.
+    pub token_file: Option<PathBuf>,
 }
 
 /// What is to be in a token.
@@ -56,6 +66,7 @@ pub(in crate::config) fn read(
         Some(("token", matches)) => (Asked::Token(token_args(matches)), matches),
         Some(("check-config", matches)) => (Asked::CheckConfig, matches),
         Some(("config", matches)) => (Asked::ShowConfig, matches),
+        Some(("connect", matches)) => (Asked::Connect(connect_args(matches)), matches),
         _ => (Asked::Serve, &matches),
     };
     let config_file =
@@ -93,6 +104,13 @@ fn settings(matches: &ArgMatches) -> Raw {
     raw
 }
 
+fn connect_args(matches: &ArgMatches) -> ConnectArgs {
+    ConnectArgs {
+        address: matches.get_one::<String>("address").cloned().unwrap_or_default(),
+        token_file: matches.get_one::<PathBuf>("token-file").cloned(),
+    }
+}
+
 fn token_args(matches: &ArgMatches) -> TokenArgs {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     TokenArgs {
@@ -117,6 +135,7 @@ pub fn command() -> clap::Command {
         .subcommand(token_command())
         .subcommand(quiet("check-config", "Check the configuration, and say all that is wrong"))
         .subcommand(quiet("config", "Print each effective value and where it came from"))
+        .subcommand(connect_command())
         .arg(
             Arg::new(DEV)
                 .long(DEV)
@@ -149,6 +168,19 @@ fn token_command() -> clap::Command {
         .arg(user.value_parser(clap::builder::NonEmptyStringValueParser::new()))
         .arg(ttl)
         .arg(tier.value_parser(clap::builder::NonEmptyStringValueParser::new()))
+}
+
+fn connect_command() -> clap::Command {
+    let address = Arg::new("address").required(true).value_name("URL");
+    let token_file = Arg::new("token-file").long("token-file").value_name("FILE");
+    clap::Command::new("connect")
+        .about("Bridge standard input and output to a tunnel, as a ProxyCommand of ssh")
+        .arg(address.help("Where the tunnel begins: ws://… or wss://…"))
+        .arg(
+            token_file
+                .value_parser(value_parser!(PathBuf))
+                .help("A file with the token [else the variable WS_GATEWAY_TOKEN, else none]"),
+        )
 }
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {

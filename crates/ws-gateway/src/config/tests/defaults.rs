@@ -26,6 +26,7 @@ fn each_setting_goes_to_a_place_of_its_own() {
             "JWKS_URL" | "UPSTREAM" | "HOOK_CONNECT" | "HOOK_SUBSCRIBE" | "HOOK_PUBLISH"
             | "HOOK_DISCONNECTED" => "https://other.example/x",
             "HOOK_FAILURE" => "allow",
+            "TUNNEL_TARGETS" => "other:22",
             "BROKER" => "disk",
             "BROKER_START" => "fail",
             "REDIS_URL" => "redis://other",
@@ -51,6 +52,7 @@ fn each_setting_goes_to_a_place_of_its_own() {
             "OUTBOX_BYTES_MAX" | "MAX_HEADER_BYTES" | "INBOX_BYTES" | "BROKER_QUEUE_BYTES" => {
                 "7KiB"
             }
+            "TUNNEL_BUFFER_BYTES" => "7KiB",
             "INBOX_TTL" => "7s",
             "DATA_BYTES_MAX" => "1GiB",
             _ => other(setting),

@@ -10,7 +10,8 @@ use super::Reader;
 use super::entry::{Entry, entries};
 
 pub(super) const CONNECTION_TYPES: &str = "connection_types";
-const KEYS: [&str; 6] = ["path", "max", "per", "owner", "channels", "on_limit"];
+const KEYS: [&str; 7] = ["path", "max", "per", "owner", "channels", "on_limit", "tunnel"];
+const TUNNEL: &str = "an address of TUNNEL_TARGETS such as 127.0.0.1:22, or {host}:22";
 const PATH: &str = "a path such as /ws/chat/{session_id}";
 const ON_LIMIT: [(&str, OnLimit); 2] = [
     (OnLimit::Reject.name(), OnLimit::Reject),
@@ -56,6 +57,7 @@ fn read_type(reader: &mut Reader<'_>, entry: &mut Entry<'_>) -> ConnectionTypeSp
         owner: entry.switch(reader, "owner"),
         channels: channels.unwrap_or_default(),
         on_limit: entry.word(reader, "on_limit", &ON_LIMIT),
+        tunnel: entry.text(reader, "tunnel", TUNNEL).map(str::to_owned),
     }
 }
 
@@ -103,11 +105,18 @@ fn explain(
             } else {
                 let accepted =
                     format!("parameters of the path, which has {parameters} and no {{{name}}}");
-                (&["channels"], accepted)
+                let is_tunnels = spec.tunnel.as_ref().is_some_and(|tunnel| {
+                    tunnel.contains(&format!("{{{name}}}")) && spec.channels.is_empty()
+                });
+                (if is_tunnels { &["tunnel"] } else { &["channels"] }, accepted)
             }
         }
         TypeError::Channel { .. } | TypeError::Reserved { .. } => {
             (&["channels"], format!("channels such as chat:{{session_id}}; {error}"))
+        }
+        TypeError::Tunnel { .. } => (&["tunnel"], TUNNEL.to_owned()),
+        TypeError::TunnelInChannels => {
+            (&["channels", "tunnel"], "only without tunnel, which is in no channel".to_owned())
         }
     }
 }

@@ -56,6 +56,7 @@ fn a_connection_type_is_read_and_an_empty_array_means_none() {
         owner: true,
         channels: vec!["user:{user_id}".to_owned(), "news".to_owned()],
         on_limit: OnLimit::CloseOldest,
+        tunnel: None,
     };
     let line_2 = Origin::File { path: "f".into(), line: 2 };
     assert_eq!(raw.types, Some(vec![(full, line_2)]));

@@ -1,0 +1,165 @@
+//! Connections that carry bytes to a TCP address: who gets one, and that nothing else is in it.
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tungstenite::Message;
+use ws_transport::{Connector, WebSocketStream};
+
+use crate::{
+    exchange::{fetch, upgrade},
+    house::House,
+};
+
+type Tunnel = WebSocketStream<TcpStream>;
+
+struct Place {
+    house: House,
+    target: TcpListener,
+}
+
+impl Place {
+    /// `/tunnel/<port>` and `/own/{user_id}` are tunnels to what the list allows: the target alone.
+    async fn open(variables: &[(&str, &str)]) -> Self {
+        let target = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = target.local_addr().expect("bound").to_string();
+        let variables = [&[("TUNNEL_TARGETS", address.as_str())], variables].concat();
+        let file = format!(
+            "[[connection_types]]\npath = \"/tunnel/{{port}}\"\ntunnel = \"127.0.0.1:{{port}}\"\n\
+             [[connection_types]]\npath = \"/own/{{user_id}}\"\nowner = true\ntunnel = \"{address}\"\n"
+        );
+        Self { house: House::open_with_file(&variables, &file), target }
+    }
+
+    fn path(&self) -> String {
+        format!("/tunnel/{}", self.target.local_addr().expect("bound").port())
+    }
+
+    async fn dial(&self, path: &str, user: &str) -> Tunnel {
+        let uri = format!("ws://{}{path}?token={}", self.house.address, self.house.token(user));
+        let connector = Connector::new().with_protocols(["ws-tunnel.v1"]);
+        connector.connect(uri.parse().expect("a URL")).await.expect("upgraded")
+    }
+
+    async fn tunnel(&self, user: &str) -> (Tunnel, TcpStream) {
+        let tunnel = self.dial(&self.path(), user).await;
+        (tunnel, self.target.accept().await.expect("the gateway connects").0)
+    }
+}
+
+async fn next(tunnel: &mut Tunnel) -> Option<Message> {
+    use futures_util::StreamExt;
+    loop {
+        let waiting = tokio::time::timeout(std::time::Duration::from_secs(20), tunnel.next());
+        match waiting.await.expect("something comes") {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => return other.and_then(Result::ok),
+        }
+    }
+}
+
+async fn say(tunnel: &mut Tunnel, bytes: &'static [u8]) {
+    use futures_util::SinkExt;
+    tunnel.send(Message::binary(bytes)).await.expect("the gateway reads");
+}
+
+async fn closed(tunnel: &mut Tunnel) -> (u16, String) {
+    match next(tunnel).await {
+        Some(Message::Close(Some(frame))) => (frame.code.into(), frame.reason.to_string()),
+        other => panic!("no close frame but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_the_targets_bytes_is_in_a_tunnel() {
+    let place = Place::open(&[("JSON_PING", "on"), ("API_KEY", "a-key-of-sixteen-bytes")]).await;
+    let (mut tunnel, mut target) = place.tunnel("ada").await;
+    // What goes to a user, and to everybody, is not for its tunnels.
+    for (path, body) in [
+        ("/api/users/ada/send", json!({ "data": "for ada" })),
+        ("/api/broadcast", json!({ "data": "for all" })),
+    ] {
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-key-of-sixteen-bytes\r\n\
+             Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert!(fetch(place.house.address, request).await.status < 300, "{path}");
+    }
+    say(&mut tunnel, b"question").await;
+    let mut question = [0; 8];
+    target.read_exact(&mut question).await.expect("it comes");
+    target.write_all(b"answer").await.expect("it is taken");
+    drop(target);
+    assert_eq!(next(&mut tunnel).await, Some(Message::binary(&b"answer"[..])));
+    assert_eq!(next(&mut tunnel).await, Some(Message::binary(&b""[..])));
+    say(&mut tunnel, b"").await;
+    assert_eq!(closed(&mut tunnel).await, (1000, "Both sides have finished".to_owned()));
+    place.house.emptied().await;
+    assert_eq!(place.house.ended("tunnel"), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_for_whoever_says_who_it_is_with_the_upgrade() {
+    let place = Place::open(&[]).await;
+    let refused = fetch(place.house.address, upgrade(&place.path(), "")).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (401, &json!("unauthorized")));
+    let mut stranger = place.dial("/own/ada", "bob").await;
+    assert_eq!(closed(&mut stranger).await, (1008, "This path belongs to another user".to_owned()));
+    let _owner = place.dial("/own/ada", "ada").await;
+    place.target.accept().await.expect("the gateway connects");
+}
+
+#[tokio::test]
+async fn a_url_cannot_name_an_address_that_is_not_on_the_list() {
+    let place = Place::open(&[]).await;
+    let mut tunnel = place.dial("/tunnel/22", "ada").await;
+    assert_eq!(closed(&mut tunnel).await, (1008, "There is no tunnel to this address".to_owned()));
+    // Nor with more in a segment than its name says.
+    let other = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = other.local_addr().expect("bound").port();
+    let mut tunnel = place.dial(&format!("/tunnel/1%3A{port}"), "ada").await;
+    assert_eq!(closed(&mut tunnel).await.0, 1008);
+    let nobody = tokio::time::timeout(std::time::Duration::from_millis(50), other.accept()).await;
+    assert!(nobody.is_err(), "nobody has connected");
+}
+
+#[tokio::test]
+async fn limits_and_a_target_that_is_away_are_said_in_a_sentence() {
+    let place = Place::open(&[("TUNNEL_MAX_PER_USER", "1")]).await;
+    let (_tunnel, _target) = place.tunnel("ada").await;
+    let mut second = place.dial(&place.path(), "ada").await;
+    assert_eq!(closed(&mut second).await.0, 1008);
+    let path = place.path();
+    let Place { house, target } = place;
+    drop(target);
+    let place = Place { house, target: TcpListener::bind("127.0.0.1:0").await.expect("a port") };
+    let mut away = place.dial(&path, "bob").await;
+    assert_eq!(closed(&mut away).await, (1014, "The target cannot be reached".to_owned()));
+    let scrape = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let page = fetch(place.house.address, scrape).await;
+    for line in [
+        "ws_tunnels 1\n",
+        "ws_tunnels_opened_total 2\n",
+        "ws_tunnel_refusals_total{cause=\"user_full\"} 1\n",
+        "ws_tunnel_ends_total{cause=\"unreachable\"} 1\n",
+    ] {
+        assert!(page.body.contains(line), "{line} is not in\n{}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_ends_tunnels_as_it_ends_all_others() {
+    let place = Place::open(&[]).await;
+    let (mut tunnel, mut target) = place.tunnel("ada").await;
+    let closing = tokio::spawn(place.house.close());
+    assert_eq!(closed(&mut tunnel).await.0, 1012);
+    // Half a file is not to be taken for a whole one.
+    let error = target.read_u8().await.expect_err("a reset");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    drop(tunnel);
+    closing.await.expect("the gateway does not panic");
+}
