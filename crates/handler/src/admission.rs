@@ -182,7 +182,11 @@ impl<A: Application> Shared<A> {
             Identification::Refused(error) => Err(error),
             Identification::Later(identified) => identified.await,
         };
-        identified.map(Some).map_err(Rejection::Credential)
+        let known = identified.and_then(|identity| {
+            self.revoking.judge(&identity, wall)?;
+            Ok(identity)
+        });
+        known.map(Some).map_err(Rejection::Credential)
     }
 }
 

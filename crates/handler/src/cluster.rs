@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use ws_broker::{Engine, EngineError, Entry, Listener, NodeId, Status};
 
-use crate::{application::Application, handler::Shared};
+use crate::{application::Application, handler::Shared, revoking};
 
 mod control;
 pub(crate) mod counting;
@@ -143,12 +143,15 @@ impl<A: Application> Listener for Ear<A> {
         let Some(shared) = self.0.upgrade() else { return };
         if let Some(channel) = log.strip_prefix(HISTORY) {
             shared.hub.handle_entry(channel, entry);
+        } else if log == revoking::LOG {
+            shared.revoking.note_news();
         }
     }
 
     fn handle_status(&self, status: &Status) {
         let Some(shared) = self.0.upgrade() else { return };
         shared.handle_engine_status(status);
+        shared.revoking.note_news();
         shared.hub.handle_status(status);
     }
 }

@@ -7,7 +7,7 @@ use ws_compression::CompressionManager;
 use ws_frame_validator::FrameSizeValidator;
 use ws_rate_limiter::{AnyLimit, IpKey, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
-use crate::{channels::settings::ChannelSettings, policy::Policy};
+use crate::{channels::settings::ChannelSettings, policy::Policy, revoking::RevocationConfig};
 
 /// When a client must say who it is (DESIGN §4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +101,8 @@ pub struct HandlerConfig {
     pub engine: Arc<dyn Engine>,
     /// How much is kept for users who are away; `None`: nothing is.
     pub inbox: Option<InboxConfig>,
+    /// How much is remembered of tokens that were taken back; `None`: none can be.
+    pub revocation: Option<RevocationConfig>,
 }
 
 impl Default for HandlerConfig {
@@ -112,6 +114,7 @@ impl Default for HandlerConfig {
             channels: ChannelSettings::default(),
             engine: Arc::new(Memory::new()),
             inbox: None,
+            revocation: None,
         }
     }
 }

@@ -184,6 +184,7 @@ impl EndReason {
     pub(crate) const fn of_refusal(code: ErrorCode) -> Self {
         match code {
             ErrorCode::TooManyConnections => Self::TooManyConnections,
+            ErrorCode::TokenRevoked => Self::TokenRevoked,
             ErrorCode::BrokerUnavailable => Self::Engine,
             ErrorCode::HookUnavailable => Self::HookUnavailable,
             ErrorCode::Overloaded => Self::Overload,

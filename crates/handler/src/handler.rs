@@ -38,6 +38,7 @@ use crate::{
     policy::{CurrentPolicy, InForce, Policy, Rulebook},
     registry::Registry,
     rejection::Rejection,
+    revoking::Revoking,
     session::{GatewaySession, Opening},
     stats::{Counters, HandlerStats},
     tap::Tap,
@@ -83,6 +84,7 @@ pub(crate) struct Shared<A> {
     /// Connections that are open or have been granted.
     pub(crate) places: Arc<AtomicUsize>,
     pub(crate) health: RecentHealth,
+    pub(crate) revoking: Revoking,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Drain,
     /// Keys of the message limiter are hashes of user names, so that no name is kept there.
@@ -123,6 +125,7 @@ impl<A: Application> WebSocketHandler<A> {
         let now = tokio::time::Instant::now().into_std();
         let cluster = Arc::new(Cluster::new(config.engine.clone()));
         let inbox = config.inbox.clone().map(|inbox| Inbox::new(config.engine.clone(), inbox));
+        let revoking = Revoking::new(config.revocation);
         let channels = config.channels.clone();
         let event_window = channels.published.map(|published| published.window);
         let policy = std::mem::take(&mut config.policy);
@@ -148,6 +151,7 @@ impl<A: Application> WebSocketHandler<A> {
                 pending: Arc::default(),
                 places: Arc::default(),
                 health: RecentHealth::default(),
+                revoking,
                 draining: AtomicBool::new(false),
                 drain: Drain::default(),
                 keys: ahash::RandomState::new(),
@@ -161,6 +165,7 @@ impl<A: Application> WebSocketHandler<A> {
         }
         shared.cluster.engine.start(Arc::new(Ear(Arc::downgrade(shared))));
         shared.join();
+        shared.start_revoking();
         handler
     }
 
@@ -427,6 +432,7 @@ impl<A: Application> WebSocketHandler<A> {
             messages.forget_recovered(now);
         }
         self.shared.hub.forget_recovered(now);
+        self.shared.revoking.forget_expired(self.shared.clock.wall(now));
     }
 }
 

@@ -24,6 +24,7 @@ mod lifecycle;
 mod policy;
 mod registry;
 mod rejection;
+mod revoking;
 mod session;
 mod stats;
 mod tap;
@@ -52,6 +53,7 @@ pub use health::Health;
 pub use identification::{Authenticate, Identification, LateIdentification};
 pub use policy::{CurrentPolicy, Policy};
 pub use rejection::Rejection;
+pub use revoking::RevocationConfig;
 pub use session::GatewaySession;
 pub use stats::{HandlerStats, Histogram};
 pub use tap::{

@@ -37,6 +37,15 @@ pub(crate) fn token_refused(client: &Client, error: &AuthError) {
     );
 }
 
+pub(crate) fn token_revoked(client: &Client) {
+    tracing::info!(
+        connection = %client.id(),
+        user = client.user_id().as_deref(),
+        address = %client.address(),
+        "token revoked"
+    );
+}
+
 pub(crate) fn too_many(client: &Client, user_id: &str) {
     tracing::info!(
         connection = %client.id(),

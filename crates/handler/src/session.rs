@@ -186,6 +186,10 @@ impl<A: Application> GatewaySession<A> {
             session.turn_away(SendableCode::POLICY, ErrorCode::TooManyConnections);
             return (session, None);
         }
+        if session.is_revoked(now) {
+            session.turn_away(SendableCode::UNAUTHORIZED, ErrorCode::TokenRevoked);
+            return (session, None);
+        }
         if matches!(session.state, State::Active { .. }) {
             if session.shared.in_force().gatekeeper.is_some()
                 || session.rare.is_some()

@@ -45,6 +45,8 @@ error_codes! {
     InvalidToken = "invalid_token": "Invalid token",
     /// The credential held once.
     TokenExpired = "token_expired": "Token expired",
+    /// The credential held once, and was taken back.
+    TokenRevoked = "token_revoked": "Token revoked",
     /// A fresh credential names somebody else than the one before.
     UserMismatch = "user_mismatch": "The token belongs to another user",
     /// The credential holds and does not allow this.

@@ -65,7 +65,9 @@ impl<A: Application> GatewaySession<A> {
         };
         let wall = self.shared.clock.wall(replies.now());
         match self.shared.authenticator.identify(auth.token.reveal(), wall) {
-            Identification::Known(identity) => self.accept(&identity, asked, replies),
+            Identification::Known(identity) => {
+                self.accept_unless_revoked(&identity, asked, replies)
+            }
             Identification::Refused(error) => self.refuse(&error, &asked, replies),
             Identification::Later(identified) => self.verify_later(identified, asked),
         }
@@ -104,7 +106,7 @@ impl<A: Application> GatewaySession<A> {
             _ => State::Active { expiry: previous },
         };
         match verdict {
-            Ok(identity) => self.accept(&identity, asked, replies),
+            Ok(identity) => self.accept_unless_revoked(&identity, asked, replies),
             Err(error) => self.refuse(&error, &asked, replies),
         }
     }
@@ -115,6 +117,9 @@ impl<A: Application> GatewaySession<A> {
         let (code, why, close) = match error.fault() {
             Fault::Token if *error == AuthError::Expired => {
                 (ErrorCode::TokenExpired, EndReason::TokenExpired, SendableCode::POLICY)
+            }
+            Fault::Token if *error == AuthError::Revoked => {
+                (ErrorCode::TokenRevoked, EndReason::TokenRevoked, SendableCode::POLICY)
             }
             Fault::Token => {
                 (ErrorCode::InvalidToken, EndReason::TokenInvalid, SendableCode::POLICY)
@@ -132,6 +137,19 @@ impl<A: Application> GatewaySession<A> {
         // A refresh that fails leaves the old token in force; it ends by its own expiry.
         if let State::Waiting { .. } = self.state {
             self.end(why, close, sentence, replies);
+        }
+    }
+
+    fn accept_unless_revoked(
+        &mut self,
+        identity: &Arc<Identity>,
+        asked: Asked,
+        replies: &mut Replies<'_>,
+    ) {
+        let wall = self.shared.clock.wall(replies.now());
+        match self.shared.revoking.judge(identity, wall) {
+            Ok(()) => self.accept(identity, asked, replies),
+            Err(error) => self.refuse(&error, &asked, replies),
         }
     }
 
@@ -159,6 +177,13 @@ impl<A: Application> GatewaySession<A> {
             self.send_error(code, None, asked.id(), None, replies);
             let why = EndReason::of_refusal(code);
             return self.end(why, SendableCode::POLICY, code.sentence(), replies);
+        }
+        // Whoever revokes it from now on finds us; whoever did before is found here.
+        if self.is_revoked(now) {
+            let code = ErrorCode::TokenRevoked;
+            self.send_error(code, None, asked.id(), None, replies);
+            let (why, close) = (EndReason::TokenRevoked, SendableCode::UNAUTHORIZED);
+            return self.end(why, close, code.sentence(), replies);
         }
         // Whoever has said who it is may send what the configuration allows.
         replies.set_sizes(self.shared.in_force().connection.sizes());
@@ -218,6 +243,12 @@ impl<A: Application> GatewaySession<A> {
         self.limit_key = self.shared.keys.hash_one(&*identity.user_id);
         self.renew(identity, now);
         Ok(())
+    }
+
+    /// Whether the token was taken back while the connection was being registered.
+    pub(super) fn is_revoked(&self, now: Instant) -> bool {
+        let Some(identity) = &self.identity else { return false };
+        self.shared.revoking.judge(identity, self.shared.clock.wall(now)).is_err()
     }
 
     /// Puts an identity in force: its tier, and its expiry.

@@ -15,6 +15,7 @@ mod offline;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
 #[path = "../handler/raw.rs"]
 mod raw;
+mod revoking;
 mod street;
 #[expect(dead_code, reason = "what clients of `tests/channels` say")]
 #[path = "../channels/talk.rs"]

@@ -1,0 +1,338 @@
+//! Tokens that are taken back: on all nodes, and for those who are connected.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{Arc, Weak},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::Notify, time::timeout};
+use ws_auth::{AuthError, Identity, Revocation, Revocations, Revoked};
+use ws_broker::{Engine, EngineError, Entry, Keep, Log, Position, ReadLimits, WhenFull};
+use ws_close_manager::SendableCode;
+use ws_protocol::{ErrorCode, ServerMessage};
+
+use crate::{
+    application::Application,
+    client::Client,
+    clock::millis,
+    end_reason::EndReason,
+    handler::{Shared, WebSocketHandler},
+    lifecycle,
+};
+
+/// The log in which all nodes find what was revoked.
+pub(crate) const LOG: &str = "revoked";
+/// Read in parts of this size.
+const PART: ReadLimits = ReadLimits { entries_max: 1024, bytes_max: 1 << 20 };
+/// The log is looked at this often, whether or not anything was heard of it: an engine may lose the word
+/// that there is something, and does not lose the log.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// What was said lately is not said twice, when several nodes find that it is missing.
+const EVENT_WINDOW: Duration = Duration::from_secs(3600);
+
+/// How much is remembered of tokens that were taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevocationConfig {
+    /// At most so many revocations; one more is refused.
+    pub entries_max: NonZeroU32,
+    /// For how long one is remembered unless it says so itself: as long as a token may live.
+    pub lifetime: Duration,
+}
+
+impl Default for RevocationConfig {
+    /// 100,000, for thirty days.
+    fn default() -> Self {
+        Self {
+            entries_max: const { NonZeroU32::new(100_000).unwrap() },
+            lifetime: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
+/// What a handler knows of it.
+#[derive(Debug)]
+pub(crate) struct Revoking {
+    table: Revocations,
+    keep: Keep,
+    /// Whether there is a log at all.
+    is_on: bool,
+    /// There may be something in the log.
+    news: Arc<Notify>,
+}
+
+/// A revocation as it stands in the log. Times are in ms since 1970.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Word {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sub: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued_before: Option<u64>,
+    until: u64,
+}
+
+impl Revoking {
+    pub(crate) fn new(config: Option<RevocationConfig>) -> Self {
+        let is_on = config.is_some();
+        let RevocationConfig { entries_max, lifetime } = config.unwrap_or_default();
+        let max = NonZeroUsize::new(entries_max.get() as usize).unwrap_or(NonZeroUsize::MIN);
+        let keep = Keep {
+            entries_max,
+            ttl: lifetime,
+            when_full: WhenFull::Refuse,
+            event_window: EVENT_WINDOW,
+        };
+        Self { table: Revocations::new(max), keep, is_on, news: Arc::default() }
+    }
+
+    /// Whether a token that was verified is still good.
+    pub(crate) fn judge(&self, identity: &Identity, wall: SystemTime) -> Result<(), AuthError> {
+        self.table.judge(identity, wall)
+    }
+
+    /// Something was appended to the log, or the engine is back.
+    pub(crate) fn note_news(&self) {
+        self.news.notify_one();
+    }
+
+    pub(crate) fn forget_expired(&self, wall: SystemTime) {
+        self.table.forget_expired(wall);
+    }
+
+    fn log(&self) -> Log<'_> {
+        Log { name: LOG, keep: &self.keep }
+    }
+}
+
+impl<A: Application> WebSocketHandler<A> {
+    /// What was revoked and is not over, on all nodes.
+    pub fn revocations(&self) -> &Revocations {
+        &self.shared.revoking.table
+    }
+
+    /// Takes tokens back. With the answer the engine keeps it, new upgrades with such a token are refused on
+    /// this node, and its connections that came with one are told `token_revoked` and closed with 3000;
+    /// other nodes follow as soon as the engine tells them. Answers how many connections of this node those are.
+    ///
+    /// Where the instant before which tokens must have been issued lies ahead, connections are closed when it
+    /// has come: a token that is fetched then is a fresh one.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not keep it: nothing was revoked then, or after [`EngineError::Unknown`] it may
+    /// have been.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<usize, EngineError> {
+        let shared = &self.shared;
+        let word = Word::of(&revocation);
+        let engine = &shared.cluster.engine;
+        engine.append(&shared.revoking.log(), word.encode(), None).await?;
+        let meant = shared.connections_of(std::slice::from_ref(&revocation)).len();
+        shared.take_back(vec![revocation]);
+        Ok(meant)
+    }
+}
+
+impl<A: Application> Shared<A> {
+    /// Reads what was revoked, now and as long as the handler lives. Must be called within a runtime.
+    pub(crate) fn start_revoking(self: &Arc<Self>) {
+        if !self.revoking.is_on {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(keep_reading(Arc::downgrade(self)))),
+            Err(_) => tracing::warn!("no runtime to read what was revoked in"),
+        }
+    }
+
+    /// Puts revocations in force on this node.
+    fn take_back(self: &Arc<Self>, revocations: Vec<Revocation>) {
+        let wall = self.wall_now();
+        let mut pause = Duration::ZERO;
+        for revocation in &revocations {
+            if let Err(error) = self.revoking.table.revoke(revocation, wall) {
+                tracing::error!(%error, "a revoked token may be used on this node");
+            }
+            pause = pause.max(time_until(&revocation.revoked, wall));
+        }
+        if pause.is_zero() {
+            return self.turn_out(&revocations);
+        }
+        // Who comes back with a token of this very second could not be told from who has had one.
+        let shared = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.turn_out(&revocations);
+            }
+        });
+    }
+
+    fn turn_out(&self, revocations: &[Revocation]) {
+        for client in self.connections_of(revocations) {
+            self.tell_revoked(&client);
+            client.close_for(
+                EndReason::TokenRevoked,
+                SendableCode::UNAUTHORIZED,
+                ErrorCode::TokenRevoked.sentence(),
+            );
+        }
+    }
+
+    fn tell_revoked(&self, client: &Client) {
+        lifecycle::token_revoked(client);
+        let code = ErrorCode::TokenRevoked;
+        self.counters.errors.add(code as usize);
+        let (message, request_id, retry_after_ms) = (code.sentence().into(), None, None);
+        let error = ServerMessage::Error { code, message, request_id, retry_after_ms };
+        let now = tokio::time::Instant::now().into_std();
+        let mut text = Vec::with_capacity(128);
+        error.encode(None, self.clock.wall_ms(now), &mut text);
+        // One that is closing already has nobody to tell.
+        let _ = str::from_utf8(&text).map(|text| client.send_text(text));
+    }
+
+    /// The connections of this node that came with one of the tokens.
+    fn connections_of(&self, revocations: &[Revocation]) -> Vec<Arc<Client>> {
+        let is_meant = |client: &Arc<Client>| {
+            client.identity().is_some_and(|identity| {
+                revocations.iter().any(|revocation| revocation.revoked.means(&identity))
+            })
+        };
+        if let [Revocation { revoked: Revoked::User(user, _), .. }] = revocations {
+            let mut clients = self.registry.of_user(user);
+            clients.retain(is_meant);
+            return clients;
+        }
+        let wall = self.wall_now();
+        // Many words, as after an outage, are asked by their names, and not one after the other.
+        let is_meant = |client: &Arc<Client>| match revocations {
+            [_] => is_meant(client),
+            _ => client
+                .identity()
+                .is_some_and(|identity| self.revoking.judge(&identity, wall).is_err()),
+        };
+        let mut clients = Vec::new();
+        self.registry.for_each(|client| {
+            if is_meant(client) {
+                clients.push(client.clone());
+            }
+        });
+        clients
+    }
+
+    fn wall_now(&self) -> SystemTime {
+        self.clock.wall(tokio::time::Instant::now().into_std())
+    }
+}
+
+/// Follows the log, and reads whatever is behind what was read.
+async fn keep_reading<A: Application>(shared: Weak<Shared<A>>) {
+    let (engine, keep, news) = match shared.upgrade() {
+        Some(it) => {
+            let revoking = &it.revoking;
+            (it.cluster.engine.clone(), revoking.keep.clone(), revoking.news.clone())
+        }
+        None => return,
+    };
+    let log = Log { name: LOG, keep: &keep };
+    let mut is_followed = false;
+    let mut at: Option<Position> = None;
+    loop {
+        if !is_followed {
+            is_followed = engine.follow(&log).await.is_ok();
+        }
+        if let Err(error) = read_on(&shared, &*engine, &log, &mut at).await {
+            tracing::debug!(%error, "what was revoked lately is not known here");
+        }
+        let _ = timeout(LOOK_EVERY, news.notified()).await;
+        if shared.strong_count() == 0 {
+            return;
+        }
+    }
+}
+
+async fn read_on<A: Application>(
+    shared: &Weak<Shared<A>>,
+    engine: &dyn Engine,
+    log: &Log<'_>,
+    at: &mut Option<Position>,
+) -> Result<(), EngineError> {
+    loop {
+        let after = at.map_or(0, |at| at.offset);
+        let page = engine.read(log, after, PART).await?;
+        let Some(shared) = shared.upgrade() else { return Ok(()) };
+        if at.is_some_and(|at| at.epoch != page.head.epoch) {
+            // It is another log: read from its beginning, and told what it does not know.
+            *at = None;
+            restate(&shared, log).await?;
+            continue;
+        }
+        let last = page.entries.last().map_or(after, |entry| entry.position.offset);
+        *at = Some(Position { epoch: page.head.epoch, offset: last });
+        let words: Vec<_> = page.entries.iter().filter_map(Word::read).collect();
+        if !words.is_empty() {
+            shared.take_back(words);
+        }
+        if page.entries.is_empty() || last >= page.head.offset {
+            return Ok(());
+        }
+    }
+}
+
+/// The engine has lost what it kept: what is known here is said again, by each node and kept once.
+async fn restate<A: Application>(shared: &Shared<A>, log: &Log<'_>) -> Result<(), EngineError> {
+    let known = shared.revoking.table.list(usize::MAX);
+    tracing::warn!(count = known.len(), "the engine has lost what was revoked; it is told again");
+    for revocation in known {
+        let word = Word::of(&revocation).encode();
+        let event = str::from_utf8(&word).unwrap_or_default().to_owned();
+        shared.cluster.engine.append(log, word, Some(&event)).await?;
+    }
+    Ok(())
+}
+
+impl Word {
+    fn of(revocation: &Revocation) -> Self {
+        let until = millis(revocation.until);
+        let (jti, sub, before) = match &revocation.revoked {
+            Revoked::Token(id) => (Some(id.clone()), None, None),
+            Revoked::User(name, before) => (None, Some(name.clone()), Some(*before)),
+            Revoked::Everybody(before) => (None, None, Some(*before)),
+        };
+        Self { jti, sub, issued_before: before.map(millis), until }
+    }
+
+    fn encode(&self) -> Bytes {
+        // Strings and numbers: there is nothing that could not be written.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    fn read(entry: &Entry) -> Option<Revocation> {
+        let word: Self = serde_json::from_slice(&entry.payload)
+            .inspect_err(|error| tracing::warn!(%error, "a revocation is not understood"))
+            .ok()?;
+        let at = |ms: u64| UNIX_EPOCH.checked_add(Duration::from_millis(ms));
+        let before = word.issued_before.and_then(at);
+        let revoked = match (word.jti, word.sub, before) {
+            (Some(id), _, _) => Revoked::Token(id),
+            (None, Some(name), Some(before)) => Revoked::User(name, before),
+            (None, None, Some(before)) => Revoked::Everybody(before),
+            (None, _, None) => return None,
+        };
+        Some(Revocation { revoked, until: at(word.until)? })
+    }
+}
+
+/// How long until all of what is meant has been issued.
+fn time_until(revoked: &Revoked, wall: SystemTime) -> Duration {
+    let before = match revoked {
+        Revoked::Token(_) => return Duration::ZERO,
+        Revoked::User(_, before) | Revoked::Everybody(before) => before,
+    };
+    before.duration_since(wall).unwrap_or_default()
+}
