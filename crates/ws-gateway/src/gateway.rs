@@ -131,6 +131,7 @@ impl Gateway {
                 .with_tunnels(Gatehouse(tunnels.clone())),
             engine: Arc::new(engine),
             inbox: compose::inbox(&config),
+            revocation: Some(ws_handler::RevocationConfig::default()),
             compression,
             validator,
             channels: compose::channels(&config, bridges.as_ref()),
