@@ -97,13 +97,32 @@ impl Client {
         payload: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, RequestError> {
+        self.request_with(subject, &[], payload, timeout).await
+    }
+
+    /// As [`Client::request`], with headers.
+    ///
+    /// # Errors
+    ///
+    /// As there, and a header is none.
+    pub async fn request_with(
+        &self,
+        subject: &str,
+        headers: &[(&str, &str)],
+        payload: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, RequestError> {
         if let Some(complaint) = complaint_about(subject) {
             return Err(RequestError::Refused(complaint));
         }
         if let Err(error) = self.link.check_up() {
             return Err(RequestError::Down(error.to_string()));
         }
-        let call = Call::new(subject.to_owned(), payload, timeout);
+        let mut call = Call::new(subject.to_owned(), payload, timeout);
+        if !headers.is_empty() {
+            let map = header_map(headers);
+            call.headers = Some(map.map_err(|what| RequestError::Refused(what.to_owned()))?);
+        }
         match self.link.answer_to(call).await {
             Ok(message) => Ok(message.payload),
             Err(CallError::NoResponders) => Err(RequestError::NoResponders),
@@ -132,13 +151,8 @@ impl Client {
         if let Some(complaint) = complaint_about(subject) {
             return Err(refused(complaint));
         }
-        let mut map = HeaderMap::new();
+        let mut map = header_map(headers).map_err(refused)?;
         map.insert(ORIGIN, self.link.names.prefix());
-        for (name, value) in headers {
-            let name: HeaderName = name.parse().map_err(|_| refused("a header's name"))?;
-            let value: HeaderValue = value.parse().map_err(|_| refused("a header's value"))?;
-            map.append(name, value);
-        }
         let subject = Subject::from(subject);
         self.link.send(OutboundMessage { subject, reply: None, payload, headers: Some(map) })
     }
@@ -207,6 +221,17 @@ impl Linked for Alone {
     fn handle_break(&self) {}
 
     fn handle_status(&self, _: &Status) {}
+}
+
+/// These as NATS has them, or what of one of them is none.
+fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, &'static str> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().map_err(|_| "a header's name")?;
+        let value: HeaderValue = value.parse().map_err(|_| "a header's value")?;
+        map.append(name, value);
+    }
+    Ok(map)
 }
 
 /// What is wrong with a subject to publish on.

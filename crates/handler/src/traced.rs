@@ -23,6 +23,11 @@ impl<A: Application> WebSocketHandler<A> {
         self.shared.hub.tracer.set(tracer).is_ok()
     }
 
+    /// Who tells of traces, if anybody does.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.shared.hub.tracer.get()
+    }
+
     /// Judges an upgrade, as a step of the trace that its header names, or of one that begins with it.
     pub(crate) async fn admit_traced(
         &self,

@@ -25,6 +25,7 @@ mod fault;
 mod looks;
 mod orders;
 mod query;
+mod traced;
 
 use fault::Fault;
 
@@ -62,6 +63,7 @@ pub(crate) fn routes<A: Application>(
         .fallback(async || Fault::not_found("There is no such route of the API"))
         .method_not_allowed_fallback(async || Fault::METHOD)
         .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(from_fn_with_state(api.clone(), traced::trace::<A>))
         .layer(from_fn_with_state(api.clone(), judge::<A>))
         .layer(from_fn_with_state(api.clone(), count::<A>))
         .with_state(api)

@@ -28,6 +28,7 @@ use crate::{
     http::Key,
     outcomes::Outcomes,
     server::ServerOptions,
+    traces::Traces,
     upstream::Upstream,
 };
 
@@ -298,6 +299,14 @@ pub fn hooks(
     outcomes: Arc<Outcomes>,
 ) -> Result<Option<Hooks>, ComposeError> {
     Hooks::new(&config.hooks, clock, outcomes).map_err(ComposeError::of("hooks"))
+}
+
+/// Who is told of traces, if anybody is. Must be called within a tokio runtime.
+pub(crate) fn traces(
+    config: &Config,
+    clock: Arc<WallClock>,
+) -> Result<Option<Traces>, ComposeError> {
+    Traces::start(&config.traces, clock).map_err(ComposeError::of("traces"))
 }
 
 /// The proxies whose word on a client's address is taken.

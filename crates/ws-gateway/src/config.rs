@@ -49,6 +49,7 @@ use self::sources::command_line::{self, Asked};
 use self::sources::{environment, file};
 
 pub use self::fault::{EXIT_BAD_CONFIGURATION, Fault, Faults, LoadError};
+pub(crate) use self::form::header_list;
 pub use self::loaded::{Effective, Loaded};
 pub use self::origin::Origin;
 pub(crate) use self::quantity::parse_duration;
@@ -57,8 +58,8 @@ pub use self::resolved::{
     ChannelSettings, CloseSettings, CompressionSettings, Config, Direction, DrainSettings,
     EngineKind, FrameSettings, HeartbeatSettings, HookFailure, HookSettings, InboxSettings,
     LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage, OverloadSettings,
-    RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier, TunnelSettings,
-    UpstreamSettings, UpstreamTarget,
+    RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier, TraceSettings,
+    TunnelSettings, UpstreamSettings, UpstreamTarget,
 };
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};

@@ -23,6 +23,7 @@ use crate::{
     metered::{EngineCounts, Metered},
     metrics::Metrics,
     server::Server,
+    traces::Traces,
     tunnels::Gatehouse,
     upstream::Upstream,
 };
@@ -47,6 +48,7 @@ pub struct Gateway {
     console: Option<Console<Upstream>>,
     engine_counts: Arc<EngineCounts>,
     bridges: Option<Bridges>,
+    traces: Option<Traces>,
 }
 
 /// The gateway could not start.
@@ -117,8 +119,13 @@ impl Gateway {
         let validator = compose::validator(&config)?;
         let upstream = compose::upstream(&config)?;
         let (clock, outcomes) = (wall_clock(), upstream.outcomes());
+        let traces = compose::traces(&config, clock.clone())?;
+        let steps = traces.as_ref().map(Traces::steps);
         let hooks = compose::hooks(&config, clock.clone(), outcomes.clone())?;
-        let upstream = upstream.with_hooks(hooks.clone());
+        if let (Some(hooks), Some(steps)) = (&hooks, steps) {
+            hooks.trace_with(steps.clone());
+        }
+        let upstream = upstream.with_hooks(hooks.clone()).with_steps(steps.cloned());
 
         let bridges = compose::bridges(&config, outcomes.clone())?;
         let tunnels = compose::tunnels(&config);
@@ -149,6 +156,10 @@ impl Gateway {
         let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone())
             .with_tunnels(tunnels);
         metrics.add_listener(listen.counts.clone());
+        if let Some(traces) = &traces {
+            handler.trace_with(traces.steps().tracer().clone());
+            metrics.add(traces.metrics());
+        }
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =
             Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine);
@@ -176,6 +187,7 @@ impl Gateway {
             console,
             engine_counts,
             bridges,
+            traces,
         })
     }
 
@@ -217,7 +229,7 @@ impl Gateway {
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { config, handler, server, authenticator, bridges, console, .. } = self;
+        let Self { config, handler, server, authenticator, bridges, console, traces, .. } = self;
         // Open until everybody is gone.
         let open = bridges.map(|bridges| bridges.open(&handler));
         let (leave, leaving) = oneshot::channel();
@@ -245,6 +257,9 @@ impl Gateway {
         let (report, ()) = tokio::join!(handler.drain(&closing), farewell);
         if let Some(hooks) = handler.application().hooks() {
             hooks.settle().await;
+        }
+        if let Some(traces) = traces {
+            traces.finish().await;
         }
         housekeeping.abort();
         watching.abort();

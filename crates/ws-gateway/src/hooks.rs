@@ -13,6 +13,7 @@ use ws_protocol::ErrorCode;
 use crate::{
     config::{HookFailure, HookSettings},
     outcomes::{Hook, HookOutcome, Outcomes},
+    traces::Steps,
 };
 
 mod asking;
@@ -78,6 +79,11 @@ impl Hooks {
             clock,
             outcomes,
         }))))
+    }
+
+    /// Says of whose trace a question is, and tells of it.
+    pub(crate) fn trace_with(&self, steps: Steps) {
+        self.0.asking.trace_with(steps);
     }
 
     /// Whether anybody is asked anything, so that connections have to wait for answers.
@@ -160,8 +166,9 @@ impl Hooks {
             };
         };
         let (url, body): (Box<str>, _) = (url.into(), question.body());
+        let trace = ws_traces::current();
         Judgement::Later(Box::pin(async move {
-            let answer = shared.asking.ask(hook, &url, body).await;
+            let answer = shared.asking.ask(hook, &url, body, trace).await;
             drop(place);
             shared.conclude(hook, answer)
         }))
@@ -272,9 +279,11 @@ impl fmt::Debug for Shared {
 pub(crate) fn http_client(
     timeout: Duration,
     concurrency_max: usize,
+    headers: http::HeaderMap,
 ) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .timeout(timeout)
+        .default_headers(headers)
         // A back-end is where it was said to be: a redirect is a mistake or an attack.
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(concurrency_max)

@@ -28,6 +28,7 @@ mod proxy;
 mod report;
 mod server;
 mod signals;
+mod traces;
 mod tunnels;
 mod under_way;
 mod upstream;

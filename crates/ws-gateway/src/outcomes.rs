@@ -98,6 +98,10 @@ pub(crate) enum HookOutcome {
 }
 
 impl Outcome {
+    pub(crate) fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
+
     const LABELS: [&'static str; 6] =
         ["answered", "timeout", "unavailable", "failed", "busy", "unset"];
 }
@@ -148,6 +152,10 @@ impl HookOutcome {
     ];
     const LABELS: [&'static str; 7] =
         ["allowed", "refused", "told", "timeout", "unavailable", "failed", "busy"];
+
+    pub(crate) fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
 
     /// Whether it can come of that hook: one that is only told neither allows nor refuses.
     fn comes_of(self, hook: Hook) -> bool {

@@ -10,10 +10,12 @@ use ws_broker_nats::{Client, RequestError};
 use ws_connection::End;
 use ws_handler::{Application, LateResponder, OfflineCause, Responder};
 use ws_protocol::ErrorCode;
+use ws_traces::{Kind, Step, TraceContext};
 
 use crate::{
     hooks::{Hooks, http_client},
     outcomes::{Outcome, Outcomes},
+    traces::{self, Steps},
 };
 
 /// Requests that may wait for their turn, for each one that may be under way.
@@ -25,6 +27,7 @@ pub struct Upstream {
     target: Target,
     outcomes: Arc<Outcomes>,
     hooks: Option<Hooks>,
+    steps: Option<Steps>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Upstream {
         concurrency_max: usize,
         answer_bytes_max: usize,
     ) -> Result<Self, reqwest::Error> {
-        let client = http_client(timeout, concurrency_max)?;
+        let client = http_client(timeout, concurrency_max, http::HeaderMap::new())?;
         let way = Way::Http { client, url: url.to_string().into() };
         Ok(Self::back_end(way, timeout, concurrency_max, answer_bytes_max))
     }
@@ -86,13 +89,20 @@ impl Upstream {
     }
 
     fn new(target: Target) -> Self {
-        Self { target, outcomes: Arc::default(), hooks: None }
+        Self { target, outcomes: Arc::default(), hooks: None, steps: None }
     }
 
     /// Tells these hooks who is gone.
     #[must_use]
     pub fn with_hooks(mut self, hooks: Option<Hooks>) -> Self {
         self.hooks = hooks;
+        self
+    }
+
+    /// Says of whose trace a request is, and tells of it.
+    #[must_use]
+    pub(crate) fn with_steps(mut self, steps: Option<Steps>) -> Self {
+        self.steps = steps;
         self
     }
 
@@ -131,9 +141,19 @@ impl Application for Upstream {
                 };
                 let (upstream, outcomes) = (upstream.clone(), self.outcomes.clone());
                 let (payload, responder) = (payload.to_owned(), responder.later());
+                let (steps, trace) = (self.steps.clone(), ws_traces::current());
                 tokio::spawn(async move {
-                    let outcome = upstream.answer(&payload, responder).await;
+                    let mut step = steps.as_ref().map_or(Step::NOTHING, |steps| {
+                        steps.begin_within("upstream", Kind::Client, trace)
+                    });
+                    let outcome = upstream.answer(&payload, responder, step.context()).await;
                     outcomes.add(outcome);
+                    if let Some(steps) = steps {
+                        if outcome != Outcome::Answered {
+                            step.fail(outcome.label());
+                        }
+                        steps.end(step);
+                    }
                     drop(waiting);
                 });
             }
@@ -195,13 +215,18 @@ struct Failure {
 }
 
 impl BackEnd {
-    async fn answer(&self, payload: &RawValue, responder: LateResponder) -> Outcome {
+    async fn answer(
+        &self,
+        payload: &RawValue,
+        responder: LateResponder,
+        trace: Option<TraceContext>,
+    ) -> Outcome {
         // One deadline for waiting and asking: the client waits for both.
         let work = async {
             let Ok(_slot) = self.slots.acquire().await else {
                 return Err(Failure::new(Outcome::Unavailable, ErrorCode::UpstreamUnavailable));
             };
-            self.ask(payload, &responder).await
+            self.ask(payload, &responder, trace).await
         };
         let answer = tokio::time::timeout(self.timeout, work).await;
         match answer {
@@ -224,7 +249,9 @@ impl BackEnd {
         &self,
         payload: &RawValue,
         responder: &LateResponder,
+        trace: Option<TraceContext>,
     ) -> Result<Box<RawValue>, Failure> {
+        let trace = trace.map(|trace| trace.to_string());
         let user_id = responder.client().user_id();
         let question = Question {
             request_id: responder.request_id(),
@@ -237,7 +264,10 @@ impl BackEnd {
         let answer = match &self.way {
             Way::Http { client, url } => {
                 let request = client.post(&**url).body(body);
-                let request = request.header(http::header::CONTENT_TYPE, "application/json");
+                let mut request = request.header(http::header::CONTENT_TYPE, "application/json");
+                if let Some(trace) = trace {
+                    request = request.header(traces::HEADER, trace);
+                }
                 let response = request.send().await.map_err(|error| Failure::of(&error))?;
                 let status = response.status();
                 if !status.is_success() {
@@ -246,7 +276,9 @@ impl BackEnd {
                 self.read_answer(response).await?
             }
             Way::Nats { client, subject } => {
-                let answer = client.request(subject, body.into(), self.timeout).await;
+                let headers = trace.as_deref().map(|trace| (traces::HEADER, trace));
+                let (body, timeout) = (body.into(), self.timeout);
+                let answer = client.request_with(subject, headers.as_slice(), body, timeout).await;
                 let answer = answer.map_err(|error| Failure::of_nats(&error))?;
                 if answer.len() > self.answer_bytes_max {
                     return Err(self.too_large());

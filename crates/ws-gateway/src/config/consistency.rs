@@ -18,6 +18,7 @@ mod channels;
 mod engine;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod tunnels;
 
 pub(super) use self::engine::asking;
@@ -56,6 +57,7 @@ impl<'a> Checks<'a> {
         self.check_channels(config);
         self.check_tunnels(config);
         self.check_engine(config);
+        self.check_traces(config);
     }
 
     pub(super) fn into_findings(self) -> (Vec<Fault>, Vec<String>) {

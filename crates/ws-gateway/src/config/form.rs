@@ -10,7 +10,10 @@ use ipnet::IpNet;
 
 use super::resolved::{Config, Supabase, UpstreamTarget};
 
+mod header_list;
 mod servers;
+
+pub(crate) use header_list::header_list;
 
 pub(super) use servers::{
     broker_prefix, data_dir, file, is_subject, nats_upstream, nats_url, redis_host, redis_url,

@@ -7,6 +7,7 @@ mod access;
 mod channels;
 mod drain;
 mod engine;
+mod traces;
 mod traffic;
 mod tunnels;
 
@@ -20,6 +21,7 @@ pub use engine::{
     BridgeSpec, BrokerSettings, Direction, EngineKind, InboxSettings, NatsSettings, NatsStorage,
     RedisSettings, ServerAddress, StartMode,
 };
+pub use traces::TraceSettings;
 pub use traffic::{
     CloseSettings, CompressionSettings, FrameSettings, HeartbeatSettings, LogFormat, LogLevel,
     LogSettings, ServerSettings,
@@ -71,4 +73,6 @@ pub struct Config {
     pub admin: AdminSettings,
     /// What is told about it.
     pub log: LogSettings,
+    /// What is told of whose request led to what.
+    pub traces: TraceSettings,
 }

@@ -75,6 +75,8 @@ pub enum Section {
     Admin,
     /// What is told about it.
     Log,
+    /// What is told of whose request led to what.
+    Traces,
 }
 
 /// Takes a checked value to its place.
@@ -202,7 +204,7 @@ fn parse_switch(text: &str) -> Option<bool> {
 
 impl Section {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Server,
         Self::Heartbeat,
         Self::Compression,
@@ -221,6 +223,7 @@ impl Section {
         Self::Api,
         Self::Admin,
         Self::Log,
+        Self::Traces,
     ];
 
     /// The name in the file.
@@ -245,6 +248,7 @@ impl Section {
             Self::Api => "api",
             Self::Admin => "admin",
             Self::Log => "log",
+            Self::Traces => "traces",
         }
     }
 
@@ -259,6 +263,7 @@ impl Section {
             Self::Redis => "REDIS_",
             Self::Nats => "NATS_",
             Self::Inbox => "INBOX_",
+            Self::Traces => "OTEL_",
             _ => "",
         }
     }
@@ -285,6 +290,7 @@ impl Section {
             Self::Api => "API for back-ends",
             Self::Admin => "Administration",
             Self::Log => "Log",
+            Self::Traces => "Traces",
         }
     }
 }

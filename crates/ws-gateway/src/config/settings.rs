@@ -8,6 +8,7 @@ mod defaults;
 mod drain;
 mod engine;
 mod operation;
+mod traces;
 mod traffic;
 mod tunnels;
 
@@ -15,7 +16,7 @@ use super::setting::{Section, Setting};
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
 
-const PARTS: [&[Setting]; 8] = [
+const PARTS: [&[Setting]; 9] = [
     traffic::SETTINGS,
     access::SETTINGS,
     drain::SETTINGS,
@@ -24,6 +25,7 @@ const PARTS: [&[Setting]; 8] = [
     engine::SETTINGS,
     back_ends::SETTINGS,
     operation::SETTINGS,
+    traces::SETTINGS,
 ];
 
 /// Every setting, by section: the parts in one list.

@@ -2,16 +2,23 @@
 
 use std::{
     error::Error,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use http::{StatusCode, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use ws_traces::{Kind, Step, TraceContext};
 
 use super::http_client;
-use crate::outcomes::{Hook, HookOutcome};
+use crate::{
+    outcomes::{Hook, HookOutcome},
+    traces::{self, Steps},
+};
 
 /// An answer says yes or no and why: whatever is longer is none.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
@@ -26,6 +33,7 @@ pub(super) struct Asking {
     slots: Semaphore,
     /// Of each hook, whether its last answer was none.
     is_down: [AtomicBool; Hook::LABELS.len()],
+    steps: OnceLock<Steps>,
 }
 
 /// What the back-end says.
@@ -51,9 +59,13 @@ struct Failure {
 
 impl Asking {
     pub(super) fn new(timeout: Duration, concurrency_max: usize) -> Result<Self, reqwest::Error> {
-        let client = http_client(timeout, concurrency_max)?;
+        let client = http_client(timeout, concurrency_max, http::HeaderMap::new())?;
         let slots = Semaphore::new(concurrency_max);
-        Ok(Self { client, timeout, slots, is_down: Default::default() })
+        Ok(Self { client, timeout, slots, is_down: Default::default(), steps: OnceLock::new() })
+    }
+
+    pub(super) fn trace_with(&self, steps: Steps) {
+        let _ = self.steps.set(steps);
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -66,20 +78,34 @@ impl Asking {
         hook: Hook,
         url: &str,
         body: Vec<u8>,
+        trace: Option<TraceContext>,
     ) -> Result<Answer, HookOutcome> {
+        let mut step = self
+            .steps
+            .get()
+            .map_or(Step::NOTHING, |steps| steps.begin_within("hook", Kind::Client, trace));
         let asked = async {
             // Nobody closes it.
             let _slot = self.slots.acquire().await;
-            self.post(url, body).await
+            self.post(url, body, step.context()).await
         };
         let answer = tokio::time::timeout(self.timeout, asked).await;
         let late = || Failure { outcome: HookOutcome::Timeout, reason: "no answer in time".into() };
-        self.note(hook, answer.unwrap_or_else(|_| Err(late())))
+        let answer = self.note(hook, answer.unwrap_or_else(|_| Err(late())));
+        if let Some(steps) = self.steps.get() {
+            step.note("ws.hook", hook.label());
+            match &answer {
+                Ok(answer) => step.note("ws.hook.allowed", matches!(answer, Answer::Allowed)),
+                Err(outcome) => step.fail(outcome.label()),
+            }
+            steps.end(step);
+        }
+        answer
     }
 
     /// Tells, without waiting for a turn.
     pub(super) async fn tell(&self, hook: Hook, url: &str, body: Vec<u8>) -> HookOutcome {
-        let told = self.note(hook, self.post(url, body).await);
+        let told = self.note(hook, self.post(url, body, None).await);
         told.map_or_else(|outcome| outcome, |_| HookOutcome::Told)
     }
 
@@ -107,8 +133,16 @@ impl Asking {
             })
     }
 
-    async fn post(&self, url: &str, body: Vec<u8>) -> Result<Answer, Failure> {
-        let request = self.client.post(url).header(header::CONTENT_TYPE, "application/json");
+    async fn post(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        trace: Option<TraceContext>,
+    ) -> Result<Answer, Failure> {
+        let mut request = self.client.post(url).header(header::CONTENT_TYPE, "application/json");
+        if let Some(trace) = trace {
+            request = request.header(traces::HEADER, trace.to_string());
+        }
         let response = request.body(body).send().await.map_err(Failure::of)?;
         let status = response.status();
         if !status.is_success() && status != StatusCode::FORBIDDEN {
@@ -222,7 +256,7 @@ mod tests {
         let url = format!("http://{}/?key=secret", listener.local_addr().unwrap());
         drop(listener);
         let asking = Asking::new(Duration::from_secs(9), 1).unwrap();
-        let Err(Failure { outcome, reason }) = asking.post(&url, Vec::new()).await else {
+        let Err(Failure { outcome, reason }) = asking.post(&url, Vec::new(), None).await else {
             panic!("nobody is there");
         };
         assert_eq!(outcome, HookOutcome::Unavailable);

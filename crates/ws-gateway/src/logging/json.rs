@@ -23,6 +23,8 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
+use ws_traces::TraceContext;
+
 use super::{
     text::{push_debug, push_f64, push_i64, push_str, push_u64},
     timestamp::Timestamp,
@@ -52,6 +54,9 @@ where
         let mut line = LINE.take();
         line.clear();
         push_event(&mut line, event);
+        if let Some(trace) = ws_traces::current() {
+            push_trace(&mut line, trace);
+        }
         if let Some(scope) = context.event_scope() {
             push_spans(&mut line, scope);
         }
@@ -158,6 +163,13 @@ impl Visit for Fields<'_> {
         self.push_name(field);
         push_debug(self.line, value);
     }
+}
+
+/// The trace that an event belongs to, by the names that OpenTelemetry has for logs in JSON.
+#[cold]
+fn push_trace(line: &mut String, trace: TraceContext) {
+    let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
+    let _ = write!(line, ",\"trace_id\":\"{trace_id:032x}\",\"span_id\":\"{span_id:016x}\"");
 }
 
 /// The spans around an event, outermost first. We open none and libraries hardly any, so that this
