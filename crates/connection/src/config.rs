@@ -136,6 +136,11 @@ impl ConnectionConfig {
         self.sizes
     }
 
+    /// When to ping and when to give up.
+    pub fn heartbeat(&self) -> Option<HeartbeatConfig> {
+        self.heartbeat
+    }
+
     /// How long the peer may take to answer a close frame.
     pub fn close_timeout(&self) -> Duration {
         self.close_timeout

@@ -103,6 +103,8 @@ pub struct HandlerConfig {
     pub inbox: Option<InboxConfig>,
     /// How much is remembered of tokens that were taken back; `None`: none can be.
     pub revocation: Option<RevocationConfig>,
+    /// Of how many users the last ends are kept, whoever ended last; some 1 KiB each, at most. 0: of none.
+    pub past_ends_users_max: usize,
 }
 
 impl Default for HandlerConfig {
@@ -115,6 +117,7 @@ impl Default for HandlerConfig {
             engine: Arc::new(Memory::new()),
             inbox: None,
             revocation: None,
+            past_ends_users_max: 8192,
         }
     }
 }

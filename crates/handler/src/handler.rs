@@ -26,6 +26,7 @@ use crate::{
     admission::Admission,
     agents::Agents,
     application::Application,
+    breaks::Breaks,
     channels::{Hub, feeds::keep_looking},
     client::{Client, ConnectionId},
     clock::WallClock,
@@ -35,6 +36,7 @@ use crate::{
     gatekeeper::Gatekeeper,
     health::{Health, RecentHealth},
     identification::Authenticate,
+    past_ends::{PastEnd, PastEnds},
     policy::{CurrentPolicy, InForce, Policy, Rulebook},
     registry::Registry,
     rejection::Rejection,
@@ -87,6 +89,8 @@ pub(crate) struct Shared<A> {
     pub(crate) revoking: Revoking,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Drain,
+    pub(crate) breaks: Breaks,
+    pub(crate) past_ends: PastEnds,
     /// Keys of the message limiter are hashes of user names, so that no name is kept there.
     pub(crate) keys: ahash::RandomState,
 }
@@ -124,6 +128,7 @@ impl<A: Application> WebSocketHandler<A> {
         let meter = Arc::new(Meter::new(config.validator.clone()));
         let now = tokio::time::Instant::now().into_std();
         let cluster = Arc::new(Cluster::new(config.engine.clone()));
+        let past_ends = PastEnds::new(config.past_ends_users_max);
         let inbox = config.inbox.clone().map(|inbox| Inbox::new(config.engine.clone(), inbox));
         let revoking = Revoking::new(config.revocation);
         let channels = config.channels.clone();
@@ -154,6 +159,8 @@ impl<A: Application> WebSocketHandler<A> {
                 revoking,
                 draining: AtomicBool::new(false),
                 drain: Drain::default(),
+                breaks: Breaks::new(now),
+                past_ends,
                 keys: ahash::RandomState::new(),
             }),
         };
@@ -341,6 +348,12 @@ impl<A: Application> WebSocketHandler<A> {
     /// Every connection of a user.
     pub fn connections_by_user_id(&self, user_id: &str) -> Vec<Arc<Client>> {
         self.shared.registry.of_user(user_id)
+    }
+
+    /// How the last connections of a user to this node ended, the last one first; also of a user who is gone.
+    /// Of [so many users](HandlerConfig::past_ends_users_max) eight each are kept.
+    pub fn ends_by_user_id(&self, user_id: &str) -> Vec<PastEnd> {
+        self.shared.past_ends.of_user(user_id)
     }
 
     /// Every connection.

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use ws_heartbeat::Suspect;
 use ws_protocol::{ClientType, ErrorCode};
 
 use crate::{
@@ -81,6 +82,10 @@ pub struct HandlerStats {
     pub rejections: Vec<(&'static str, u64)>,
     /// Connections that ended, by [reason](EndReason).
     pub ends: Vec<(&'static str, u64)>,
+    /// How old connections were that [broke](EndReason::is_abnormal).
+    pub break_ages: Histogram,
+    /// Who is behind most of the last of those, if anybody is.
+    pub suspect: Option<Suspect>,
     /// Messages that were understood, by type.
     pub messages: Vec<(&'static str, u64)>,
     /// Errors that were sent to clients, by code.
@@ -108,6 +113,8 @@ impl HandlerStats {
                 .map(|reason| reason.label())
                 .zip(counters.ends.totals())
                 .collect(),
+            break_ages: shared.breaks.ages(),
+            suspect: shared.breaks.suspect(shared.ping_interval()),
             messages: ClientType::ALL
                 .iter()
                 .map(|kind| kind.name())

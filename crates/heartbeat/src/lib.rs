@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod cuts;
 mod error;
 mod heartbeat;
 mod manager;
@@ -11,6 +12,7 @@ mod stats;
 mod stream;
 
 pub use config::HeartbeatConfig;
+pub use cuts::{Culprit, Cuts, Suspect};
 pub use error::ConfigError;
 pub use heartbeat::{Action, Heartbeat};
 pub use manager::HeartbeatManager;

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod body;
+mod ends;
 mod fault;
 mod looks;
 mod orders;
@@ -55,6 +56,7 @@ pub(crate) fn routes<A: Application>(
         .route("/broadcast", post(orders::broadcast))
         .route("/users/{id}/send", post(orders::send))
         .route("/users/{id}/disconnect", post(orders::disconnect))
+        .route("/users/{id}/ends", get(ends::of_user))
         .route("/channels", get(looks::channels))
         .route("/channels/{name}/presence", get(looks::presence))
         .route("/channels/{name}/history", get(looks::history))

@@ -139,6 +139,7 @@ impl Gateway {
             engine: Arc::new(engine),
             inbox: compose::inbox(&config),
             revocation: Some(ws_handler::RevocationConfig::default()),
+            past_ends_users_max: config.admin.ends_kept_users as usize,
             compression,
             validator,
             channels: compose::channels(&config, bridges.as_ref()),

@@ -9,6 +9,7 @@ mod back_ends;
 mod channels;
 mod connections;
 mod drain;
+mod ends;
 mod engine;
 mod limits;
 mod messages;
@@ -125,6 +126,7 @@ impl<A: Application> Collector for Snapshots<A> {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::of(encoder);
         self.connections(&mut page)?;
+        self.ends(&mut page)?;
         self.messages(&mut page)?;
         self.compression(&mut page)?;
         self.limits(&mut page)?;

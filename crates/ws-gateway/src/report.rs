@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use ws_broker::Status;
-use ws_handler::{Application, ChannelStats, Client, WebSocketHandler};
+use ws_handler::{Application, ChannelStats, Client, HandlerStats, WebSocketHandler};
 
 use crate::metered::{Call, EngineCounts};
 
@@ -70,6 +70,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
         "errors": pairs(&stats.errors),
         "rejections": pairs(&stats.rejections),
         "ends": pairs(&stats.ends),
+        "abnormal_ends": abnormal_ends(&stats),
         "rate_limits": {
             "messages_dropped": stats.rate_limited,
             "messages": messages.map(limiter),
@@ -110,6 +111,22 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
             "key_fetches": auth.fetches,
             "key_fetch_failures": auth.fetch_failures,
         },
+    })
+}
+
+/// Connections that nobody closed, and who is suspected of that.
+fn abnormal_ends(stats: &HandlerStats) -> Value {
+    let (ages, suspect) = (&stats.break_ages, stats.suspect);
+    json!({
+        "count": ages.count,
+        "average_age_ms": (ages.count > 0).then(|| milliseconds(ages.sum) / ages.count as f64),
+        "suspect": suspect.map(|suspect| json!({
+            "sentence": suspect.to_string(),
+            "culprit": suspect.culprit.label(),
+            "after_ms": milliseconds(suspect.after),
+            "within_ms": milliseconds(suspect.within),
+            "percent": suspect.percent(),
+        })),
     })
 }
 

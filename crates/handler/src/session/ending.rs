@@ -1,10 +1,15 @@
 //! The end of a session, however it comes about.
 
+use std::time::{Duration, Instant};
+
 use ws_broker::OfflineCause;
 use ws_connection::{Cause, End};
 
 use super::{GatewaySession, State};
-use crate::{application::Application, end_reason::EndReason, lifecycle, tap::What};
+use crate::{
+    application::Application, client::Client, end_reason::EndReason, handler::Shared, lifecycle,
+    past_ends::PastEnd, tap::What,
+};
 
 impl<A: Application> GatewaySession<A> {
     /// Gives back whatever the connection held, and tells of its end: once.
@@ -34,6 +39,7 @@ impl<A: Application> GatewaySession<A> {
         shared.counters.ends.add(reason as usize);
         let lived_ms = shared.clock.wall_ms(now).saturating_sub(client.connected_at_ms());
         lifecycle::disconnected(client, reason, end, lived_ms);
+        shared.keep_end(client, reason, end, lived_ms, now);
         if shared.tap.is_open() {
             shared.tap.tell(client, &shared.clock, &What::Ended { reason, end: *end, lived_ms });
         }
@@ -49,6 +55,40 @@ impl<A: Application> GatewaySession<A> {
         } else if is_last && self.is_started && shared.peers().is_none() {
             shared.application.handle_user_offline(&user_id, OfflineCause::Left);
         }
+    }
+}
+
+impl<A: Application> Shared<A> {
+    /// Keeps what is asked about later: how the connections of a user ended, and who cuts them.
+    fn keep_end(&self, client: &Client, reason: EndReason, end: &End, lived_ms: u64, now: Instant) {
+        if reason.is_abnormal() {
+            let age = Duration::from_millis(lived_ms);
+            self.breaks.note(reason, age, end.silent_for, self.ping_interval(), now);
+        }
+        if let Some(user) = client.user_id().filter(|_| self.past_ends.is_kept()) {
+            self.past_ends.note(
+                user,
+                PastEnd {
+                    connection: client.id(),
+                    address: client.address(),
+                    reason,
+                    code: end.cause.close_code(),
+                    rule: match end.cause {
+                        Cause::Protocol(error) => Some(error.label()),
+                        _ => None,
+                    },
+                    connected_at_ms: client.connected_at_ms(),
+                    ended_at_ms: client.connected_at_ms() + lived_ms,
+                    latency: client.latency(),
+                    silent_for: end.silent_for,
+                    queued_bytes: client.outbox().queued_bytes(),
+                },
+            );
+        }
+    }
+
+    pub(crate) fn ping_interval(&self) -> Option<Duration> {
+        self.in_force().connection.heartbeat().map(|heartbeat| heartbeat.ping_interval())
     }
 }
 

@@ -50,7 +50,7 @@ async fn what_the_peer_does_is_its_reason() {
     .await;
     let small = |config: &mut HandlerConfig| {
         let sizes = SizeLimits::with_max(100).expect("sound");
-        config.connection = ConnectionConfig::server().with_sizes(sizes).into();
+        config.policy.connection = ConnectionConfig::server().with_sizes(sizes).into();
     };
     check(EndReason::TooLarge, small, async |house| {
         let mut raw = house.visit_raw("ada").await;
@@ -60,7 +60,7 @@ async fn what_the_peer_does_is_its_reason() {
     .await;
     let few = |config: &mut HandlerConfig| {
         let rate = TokenBucket::per_minute(NonZeroU32::MIN);
-        config.connection = ConnectionConfig::server().with_ping_rate(Some(rate)).into();
+        config.policy.connection = ConnectionConfig::server().with_ping_rate(Some(rate)).into();
     };
     check(EndReason::RateLimited, few, async |house| {
         let mut raw = house.visit_raw("ada").await;
@@ -100,7 +100,7 @@ async fn what_the_peer_leaves_undone_is_its_reason() {
 async fn who_talks_and_takes_nothing_ends_for_the_write_timeout() {
     let patient = |config: &mut HandlerConfig| {
         let connection = ConnectionConfig::server().with_write_timeout(Some(20 * SECOND));
-        config.connection = connection.into();
+        config.policy.connection = connection.into();
     };
     check(EndReason::WriteTimeout, patient, async |house| {
         let (mut raw, task) = house.visit_raw_from("192.0.2.1", "ada").await;
@@ -135,7 +135,7 @@ async fn who_is_not_let_in_is_told_and_counted_with_why() {
     })
     .await;
     let one = |config: &mut HandlerConfig| {
-        config.limits.connections_per_user_max = Some(NonZeroUsize::MIN);
+        config.policy.limits.connections_per_user_max = Some(NonZeroUsize::MIN);
     };
     check(EndReason::TooManyConnections, one, async |house| {
         // It stays, and is not to be counted before the count is looked at.
@@ -151,8 +151,8 @@ async fn what_our_side_does_is_noted_by_whoever_does_it() {
     let strict = |config: &mut HandlerConfig| {
         let limit = TokenBucket::per_second(NonZeroU32::MIN);
         let keys = NonZeroUsize::new(10).expect("not zero");
-        config.limits.messages = Some(TieredLimiter::new("free", limit.into(), keys));
-        config.limits.ladder = Ladder::new(NonZeroU32::MIN, 3600 * SECOND).expect("sound");
+        config.policy.limits.messages = Some(TieredLimiter::new("free", limit.into(), keys).into());
+        config.policy.limits.ladder = Ladder::new(NonZeroU32::MIN, 3600 * SECOND).expect("sound");
     };
     check(EndReason::RateLimited, strict, async |house| {
         let mut peer = house.visit("ada").await;

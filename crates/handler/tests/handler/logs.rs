@@ -280,3 +280,40 @@ async fn the_line_of_an_end_says_what_is_known_of_it_and_leaves_out_the_rest() {
     assert!(dead["silent_ms"].as_u64().is_some_and(|silent| silent >= 15_000), "{dead}");
     assert_eq!((dead.get("rule"), dead.get("queued_bytes")), (None, None), "{dead}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_cuts_connections_again_and_again_is_named_once_in_a_while() {
+    let (log, _guard) = Log::listen();
+    let house = House::open(|_| {});
+    for _ in 0..70 {
+        let peer = house.visit("ada").await;
+        // A first ping is due after 15 s at the earliest, and is answered by nobody who reads nothing.
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        peer.vanish().await;
+    }
+    let stats = house.handler.stats();
+    assert_eq!(stats.break_ages.count, 70);
+    let suspect = stats.suspect.expect("a suspect");
+    let sentence = "100 % of abnormal ends at 12 s ± 1: an idle timeout on the path is shorter than \
+                    PING_INTERVAL (30 s)";
+    assert_eq!(suspect.to_string(), sentence);
+    let named = log.line("connections are cut on their way");
+    assert_eq!((&named["suspect"], &named["culprit"]), (&json!(sentence), &json!("idle_timeout")));
+    assert_eq!(named["level"], "WARN");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_ends_of_a_user_are_known_when_the_user_is_gone() {
+    let house = House::open(|_| {});
+    house.visit("ada").await.leave().await;
+    let mut raw = house.visit_raw("ada").await;
+    raw.send_bytes(b"\x81\x02hi").await;
+    while raw.next().await.is_some() {}
+    drop(raw);
+    house.emptied().await;
+    let ends = house.handler.ends_by_user_id("ada");
+    let told: Vec<_> = ends.iter().map(|end| (end.reason.label(), end.code, end.rule)).collect();
+    let broken = ("protocol", Some(1002), Some("unmasked_from_client"));
+    assert_eq!(told, [broken, ("peer_closed", None, None)]);
+    assert!(house.handler.ends_by_user_id("bob").is_empty());
+}

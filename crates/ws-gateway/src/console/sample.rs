@@ -23,6 +23,7 @@ impl<A: Application> Inner<A> {
             "gauges": self.gauges(&stats, &channels),
             "counters": self.counters(&stats, &channels),
             "ends": pairs(&stats.ends),
+            "suspect": stats.suspect.map(|suspect| suspect.to_string()),
             "rejections": pairs(&stats.rejections),
             "errors": pairs(&stats.errors),
             "messages": pairs(&stats.messages),

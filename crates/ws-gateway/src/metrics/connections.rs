@@ -33,7 +33,6 @@ impl<A: Application> Snapshots<A> {
             "reason",
             &stats.rejections,
         )?;
-        page.counters("ws_connection_ends_total", "Connections that ended", "reason", &stats.ends)?;
         page.counter("ws_heartbeat_pings_total", "Pings sent to silent peers", stats.pings)?;
         page.histogram(
             "ws_heartbeat_round_trip_seconds",

@@ -84,7 +84,7 @@ async fn section_4_4_a_message_above_max_frame_size_is_1009_and_a_counted_violat
     let stats = crate::exchange::get(house.address, "/stats").await.json();
     assert_eq!(stats["frame_sizes"]["violations"], 2);
     drop((mute, client));
-    house.until("both have ended", |house| house.ended("protocol") == 2).await;
+    house.until("both have ended", |house| house.ended("too_large") == 2).await;
 }
 
 #[tokio::test]

@@ -196,9 +196,17 @@ pub enum UpstreamTarget {
 }
 
 /// Who may look inside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminSettings {
     /// What `/stats` and `/metrics` demand as `Authorization: Bearer`. Default `None`: they are
     /// open to whoever reaches the port.
     pub key: Option<Secret>,
+    /// Of how many users the last ends of connections are kept. Default 8192; zero: of none.
+    pub ends_kept_users: u32,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self { key: None, ends_kept_users: 8192 }
+    }
 }

@@ -13,6 +13,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "What /stats, /metrics and the console demand; unless it is set the first two are open, and there is a console with --dev alone",
     },
     Setting {
+        env: "ENDS_KEPT_USERS",
+        section: Section::Admin,
+        reload: Reload::Restart,
+        kind: Kind::Integer(0..=1_000_000, |c, n| c.admin.ends_kept_users = n),
+        default: "8192",
+        doc: "Of how many users the last ends of connections are kept, for the API",
+    },
+    Setting {
         env: "LOG_LEVEL",
         section: Section::Log,
         reload: Reload::Restart,

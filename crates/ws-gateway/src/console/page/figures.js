@@ -14,6 +14,7 @@ export class Figures {
   #cards;
   #hello = null;
   #broker = null;
+  #suspect = null;
   /** The row that is pointed at, by its time; null: the present. */
   #cursor = null;
   /** Between two samples the plots move on by the page's own clock. */
@@ -40,6 +41,7 @@ export class Figures {
 
   sample(sample) {
     this.#broker = sample.broker;
+    this.#suspect = sample.suspect;
     this.#history.push(sample.at, this.#rates.next(sample));
     this.#last = { at: sample.at, heard: performance.now() };
     if (!document.hidden) this.draw();
@@ -100,6 +102,7 @@ export class Figures {
       read(output, (value.format ?? figure.format)(index < 0 ? NaN : history.value(value.name, index)));
     }
     if (figure.id === "broker") this.#tellBroker(card);
+    if (figure.id === "ends") this.#tellSuspect(card);
     // Whoever has it read aloud is not to be told each second anew.
     if (now - card.toldAt > 10_000 || card.isEmpty !== isEmpty) {
       [card.toldAt, card.isEmpty] = [now, isEmpty];
@@ -133,6 +136,13 @@ export class Figures {
     const state = broker.up ? "up" : "down";
     setText(hint, `${broker.kind}, ${state}${!broker.up && broker.reason ? `: ${broker.reason}` : ""}`);
     hint.className = `hint broker ${broker.up ? "good" : "bad"}`;
+  }
+
+  /** Who cuts connections on their way, if it looks so. */
+  #tellSuspect({ figure, hint }) {
+    setText(hint, this.#suspect ?? figure.hint);
+    hint.title = this.#suspect ?? "";
+    hint.className = this.#suspect ? "hint bad" : "hint";
   }
 
   /** A figure in words. */
