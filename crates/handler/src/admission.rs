@@ -96,6 +96,9 @@ impl<A: Application> Shared<A> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Rejection::Draining);
         }
+        if self.is_out_of_memory.load(Ordering::Relaxed) {
+            return Err(Rejection::OutOfMemory);
+        }
         let upgrade = Upgrade::from_request(request)?;
         let headers = request.headers();
         // One for all of it, also where keys have to be fetched meanwhile; few wait at once.

@@ -88,6 +88,8 @@ pub(crate) struct Shared<A> {
     pub(crate) health: RecentHealth,
     pub(crate) revoking: Revoking,
     pub(crate) draining: AtomicBool,
+    /// What is left of the memory is for those who are connected.
+    pub(crate) is_out_of_memory: AtomicBool,
     pub(crate) drain: Drain,
     pub(crate) breaks: Breaks,
     pub(crate) past_ends: PastEnds,
@@ -158,6 +160,7 @@ impl<A: Application> WebSocketHandler<A> {
                 health: RecentHealth::default(),
                 revoking,
                 draining: AtomicBool::new(false),
+                is_out_of_memory: AtomicBool::new(false),
                 drain: Drain::default(),
                 breaks: Breaks::new(now),
                 past_ends,
@@ -383,6 +386,17 @@ impl<A: Application> WebSocketHandler<A> {
     /// Grants no upgrade from now on; established connections are served as before.
     pub fn start_drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether there is memory for more connections. While there is none, upgrades are answered 503;
+    /// established connections are served as before. Whoever measures it says so.
+    pub fn set_out_of_memory(&self, is_out: bool) {
+        self.shared.is_out_of_memory.store(is_out, Ordering::Relaxed);
+    }
+
+    /// What [`WebSocketHandler::set_out_of_memory`] was told last.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.shared.is_out_of_memory.load(Ordering::Relaxed)
     }
 
     /// Whether [`WebSocketHandler::start_drain`] was called.

@@ -34,6 +34,9 @@ pub enum Rejection {
     /// As many connections as this server takes, or as may wait for their authentication.
     #[error("The server has as many connections as it takes")]
     Full,
+    /// The server uses as much memory as it may; those who are connected need the rest.
+    #[error("The server has no memory for another connection")]
+    OutOfMemory,
     /// The server is on its way out.
     #[error("Server restart")]
     Draining,
@@ -41,7 +44,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// All labels, in the order of [`Rejection::index`].
-    pub const LABELS: [&'static str; 10] = [
+    pub const LABELS: [&'static str; 11] = [
         "handshake",
         "head",
         "timed_out",
@@ -52,6 +55,7 @@ impl Rejection {
         "keys_unavailable",
         "overloaded",
         "shutting_down",
+        "out_of_memory",
     ];
 
     /// Its place in [`Rejection::LABELS`].
@@ -67,6 +71,7 @@ impl Rejection {
             Self::Credential(_) => 7,
             Self::Full => 8,
             Self::Draining => 9,
+            Self::OutOfMemory => 10,
         }
     }
 
@@ -88,7 +93,7 @@ impl Rejection {
                 Fault::Token => StatusCode::UNAUTHORIZED,
                 Fault::Keys => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Full | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::OutOfMemory | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -98,6 +103,8 @@ impl Rejection {
         let retry_after_secs = match self {
             Self::RateLimited { retry_after_secs } => Some(*retry_after_secs),
             Self::Full | Self::Draining => Some(1),
+            // What is given up is given back to the system seconds later.
+            Self::OutOfMemory => Some(5),
             Self::Credential(error) if error.fault() == Fault::Keys => Some(1),
             _ => None,
         };
@@ -170,6 +177,7 @@ mod tests {
                 "The token cannot be verified now",
             ),
             (Rejection::Full, 503, "The server has as many connections as it takes"),
+            (Rejection::OutOfMemory, 503, "The server has no memory for another connection"),
             (Rejection::Draining, 503, "Server restart"),
         ] {
             let response = rejection.response();

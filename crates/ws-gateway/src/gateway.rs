@@ -20,6 +20,7 @@ use crate::{
     console::Console,
     http::Http,
     listener::Listener,
+    memory::MemoryWatch,
     metered::{EngineCounts, Metered},
     metrics::Metrics,
     server::Server,
@@ -49,6 +50,7 @@ pub struct Gateway {
     engine_counts: Arc<EngineCounts>,
     bridges: Option<Bridges>,
     traces: Option<Traces>,
+    memory: Option<MemoryWatch>,
 }
 
 /// The gateway could not start.
@@ -161,6 +163,8 @@ impl Gateway {
             handler.trace_with(traces.steps().tracer().clone());
             metrics.add(traces.metrics());
         }
+        let memory = MemoryWatch::new(config.overload.memory_bytes_max);
+        metrics.add_memory(memory.as_ref().map(MemoryWatch::counts).unwrap_or_default());
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =
             Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine);
@@ -189,6 +193,7 @@ impl Gateway {
             engine_counts,
             bridges,
             traces,
+            memory,
         })
     }
 
@@ -230,7 +235,8 @@ impl Gateway {
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { config, handler, server, authenticator, bridges, console, traces, .. } = self;
+        let Self { config, handler, server, authenticator, bridges, console, .. } = self;
+        let (traces, memory) = (self.traces, self.memory);
         // Open until everybody is gone.
         let open = bridges.map(|bridges| bridges.open(&handler));
         let (leave, leaving) = oneshot::channel();
@@ -241,6 +247,7 @@ impl Gateway {
         }));
         let housekeeping = tokio::spawn(keep_house(handler.clone(), authenticator));
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
+        let memory = memory.map(|memory| tokio::spawn(memory.run(handler.clone())));
         stop.await;
         if is_shared {
             // Who connects from now on does so to another process: nobody has to be refused.
@@ -264,6 +271,9 @@ impl Gateway {
         }
         housekeeping.abort();
         watching.abort();
+        if let Some(memory) = memory {
+            memory.abort();
+        }
         serving.abort();
         drop(open);
         report

@@ -1,14 +1,16 @@
 //! The gateway's binary: configuration, components, signals.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
-use std::process::ExitCode;
+use std::{net::TcpListener, process::ExitCode};
 
 use ws_auth::{Secret, TokenRequest};
 use ws_gateway::{
     Gateway, Signals, compose,
-    config::{self, Command, ConnectArgs, Loaded, TokenArgs},
-    inherited, logging,
+    config::{self, Command, Config, ConnectArgs, Loaded, TokenArgs},
+    inherited::{self, InheritedError},
+    logging,
     notify::{self, Notifier, Stage},
+    open_files,
 };
 
 /// What a crowd of idle connections takes is small objects of a few sizes, a large one of them aligned
@@ -67,13 +69,9 @@ fn serve(loaded: Loaded) -> ExitCode {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
         };
-        let listener = match listener {
-            Ok(listener) => listener,
-            Err(error) => return fail(&error.to_string()),
-        };
-        let gateway = match Gateway::open_on(config, listener).await {
+        let gateway = match open(config, listener).await {
             Ok(gateway) => gateway,
-            Err(error) => return fail(&error.to_string()),
+            Err(sentence) => return fail(&sentence),
         };
         announce(&gateway);
         manager.tell(Stage::Ready);
@@ -100,6 +98,20 @@ fn serve(loaded: Loaded) -> ExitCode {
     // At once: a name that is being looked up in a thread of its own would be waited for otherwise.
     runtime.shutdown_background();
     code
+}
+
+async fn open(
+    config: Config,
+    listener: Result<Option<TcpListener>, InheritedError>,
+) -> Result<Gateway, String> {
+    let listener = listener.map_err(|error| error.to_string())?;
+    let files_max = open_files::raise_limit();
+    open_files::check(config.limits.connections_max, files_max)
+        .map_err(|error| error.to_string())?;
+    if let Some(files_max) = files_max {
+        tracing::debug!(files_max, "files that may be open");
+    }
+    Gateway::open_on(config, listener).await.map_err(|error| error.to_string())
 }
 
 fn announce(gateway: &Gateway) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ws_handler::Application;
 
 use super::Metrics;
-use crate::listener::AcceptCounts;
+use crate::{listener::AcceptCounts, memory::MemoryCounts};
 
 impl<A: Application> Metrics<A> {
     /// Tells of connections as they come from the kernel.
@@ -15,6 +15,16 @@ impl<A: Application> Metrics<A> {
             page.counter("ws_accepts_total", accepted, counts.accepted())?;
             let delayed = "Times that connections had to wait for ACCEPT_RATE";
             page.counter("ws_accept_delays_total", delayed, counts.delayed())
+        });
+    }
+
+    /// Tells of the memory above which nobody is taken in.
+    pub(crate) fn add_memory(&mut self, counts: Arc<MemoryCounts>) {
+        self.add(move |page| {
+            let used = "Memory that counts, of the process or of its control group";
+            page.gauge("ws_memory_used_bytes", used, counts.used() as usize)?;
+            let most = "Memory above which new connections are refused; 0 for no bound";
+            page.gauge("ws_memory_max_bytes", most, counts.max() as usize)
         });
     }
 }

@@ -123,3 +123,35 @@ async fn section_4_9_without_channel_rules_the_log_says_that_channels_are_open()
     let closed = Process::start(&["--config", rule.to_str().expect("UTF-8")], &[]).await;
     assert!(!closed.log().contains("[[channels]]"), "{}", closed.log());
 }
+
+#[tokio::test]
+async fn more_connections_than_the_system_has_files_for_are_refused_before_the_start() {
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", "ulimit -n 1000 && exec \"$0\"", env!("CARGO_BIN_EXE_ws-gateway")]);
+    let variables = [("JWT_SECRET_KEY", SECRET), ("MAX_CONNECTIONS", "2000")];
+    command.env_clear().envs(variables).env("WEBSOCKET_PORT", "0");
+    let ended = command.output().await.expect("it starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    let sentence =
+        "MAX_CONNECTIONS is 2000, and this process may have 1000 files open (RLIMIT_NOFILE)";
+    assert!(said.contains(sentence), "{said}");
+    assert!(said.contains("lower MAX_CONNECTIONS to 744"), "{said}");
+}
+
+#[tokio::test]
+async fn the_limit_on_files_is_raised_as_far_as_the_process_may() {
+    let mut command = tokio::process::Command::new("sh");
+    let limits = "ulimit -Sn 100 && ulimit -Hn 5000 && exec \"$0\"";
+    command.args(["-c", limits, env!("CARGO_BIN_EXE_ws-gateway")]).env_clear();
+    command.envs([
+        ("JWT_SECRET_KEY", SECRET),
+        ("MAX_CONNECTIONS", "4000"),
+        ("WEBSOCKET_HOST", "127.0.0.1"),
+        ("WEBSOCKET_PORT", "0"),
+    ]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command.kill_on_drop(true);
+    let process = Process::of(command).await;
+    process.visit("ada").await;
+}

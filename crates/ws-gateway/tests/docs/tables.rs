@@ -1,9 +1,13 @@
 //! The tables of the docs have the rows of the tables in the code, no more and no less.
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use ws_auth::AuthError;
 use ws_close_manager::{CODES, ComeBack};
 use ws_connection::handshake::{HeadError, Refusal};
-use ws_gateway::{Gateway, Metrics, config};
+use ws_gateway::{Gateway, config};
 use ws_handler::Rejection;
 use ws_protocol::{ClientType, ErrorCode, ServerMessage};
 
@@ -59,6 +63,7 @@ fn each_refusal_of_an_upgrade_has_its_row() {
         Rejection::Credential(AuthError::KeysUnavailable),
         Rejection::Full,
         Rejection::Draining,
+        Rejection::OutOfMemory,
     ];
     let rows = table(PROTOCOL, "### Refusals");
     // The last two rows are answers of HTTP, not of the handler.
@@ -108,10 +113,16 @@ async fn every_metric_that_a_page_names_is_there() {
     let command = config::load(arguments.map(Into::into), [], no_files);
     let Ok(config::Command::Serve(loaded)) = command else { panic!("no command means to serve") };
     let gateway = Gateway::start(loaded.config).unwrap();
-    let outcomes = gateway.handler().application().outcomes();
-    let (handler, engine) = (gateway.handler().clone(), gateway.engine_counts());
-    let tunnels = ws_gateway::compose::tunnels(&config::Config::default());
-    let metrics = Metrics::new(handler, outcomes, engine).with_tunnels(tunnels).encode();
+    let address = gateway.address();
+    let running = tokio::spawn(gateway.run_until(std::future::pending()));
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut metrics = String::new();
+    socket.read_to_string(&mut metrics).await.unwrap();
+    running.abort();
     for (page, text) in [
         ("README.md", README),
         ("docs/architecture.md", ARCHITECTURE),

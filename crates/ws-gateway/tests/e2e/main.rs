@@ -21,6 +21,7 @@ mod metrics;
 mod nodes;
 mod oracle;
 mod orders;
+mod overload;
 mod page;
 mod paths;
 mod proxies;

@@ -28,4 +28,7 @@ impl Default for DrainSettings {
 pub struct OverloadSettings {
     /// How many connections a second are taken in. Default `None`, written as zero: all that come.
     pub accepts_per_second: Option<NonZeroU32>,
+    /// How many bytes of memory the process may have in use before nobody is taken in. Default `None`,
+    /// written as zero: nine tenths of the limit of its control group, if that has one.
+    pub memory_bytes_max: Option<u64>,
 }

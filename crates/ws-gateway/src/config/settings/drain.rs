@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::config::quantity::HOUR;
+use crate::config::quantity::{GIB, HOUR};
 use crate::config::setting::{Kind, Reload, Section, Setting};
 
 pub(super) const SETTINGS: &[Setting] = &[
@@ -37,9 +37,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: Section::Limits,
         reload: Reload::Restart,
         kind: Kind::Integer(0..=10_000_000, |c, n| {
-            c.overload.accepts_per_second = NonZeroU32::new(n)
+            c.overload.accepts_per_second = NonZeroU32::new(n);
         }),
         default: "0",
         doc: "How many connections a second are taken in, others wait in the kernel; 0 for all that come",
+    },
+    Setting {
+        env: "MEMORY_MAX",
+        section: Section::Limits,
+        reload: Reload::Restart,
+        kind: Kind::Size(0..=1024 * GIB, |c, bytes| {
+            c.overload.memory_bytes_max = Some(bytes).filter(|bytes| *bytes > 0);
+        }),
+        default: "0",
+        doc: "With how much memory in use connects are refused; 0 for 90 % of what the control group may have, if it has a limit",
     },
 ];
