@@ -1,7 +1,8 @@
 //! The command line, as it was typed and as it is meant.
 
 use crate::{
-    behaviours, budgets, curves, instructions, peers, scale, siege, soak, suite, torture, wave,
+    behaviours, budgets, curves, fuzz, instructions, peers, scale, siege, soak, suite, torture,
+    wave,
 };
 
 /// What `cargo xtask --help` prints.
@@ -55,6 +56,10 @@ Usage: cargo xtask COMMAND
     --minutes N        for how long
     --engine ENGINE    memory, redis or nats
     --no-build         our programs as they were built last
+  fuzz         any bytes for whatever reads what a peer has written
+    --runs N           how often each target is run; a million times unless it is said
+    --only TARGET      only this one; repeat
+    --keep             what was found is kept in xtask/fuzz/corpus
   torture [..] kills, pauses and cuts off gateways and engines: nothing may be lost, doubled or reordered
     --engine ENGINE    only memory, disk, redis or nats
     --minutes N        for how long
@@ -84,6 +89,7 @@ pub(crate) enum Task {
     Torture(torture::Options),
     Scale(scale::Options),
     Siege(siege::Options),
+    Fuzz(fuzz::Options),
     Soak(soak::Options),
 }
 
@@ -123,6 +129,7 @@ impl Task {
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
             Some("scale") => Ok(Self::Scale(scale::Options::parse(rest))),
+            Some("fuzz") => fuzz::Options::parse(rest).map(Self::Fuzz),
             Some("soak") => Ok(Self::Soak(soak::Options::parse(rest))),
             Some("siege") => Ok(Self::Siege(siege::Options::parse(rest))),
             Some("torture") => torture::Options::parse(rest).map(Self::Torture).map_err(with_help),

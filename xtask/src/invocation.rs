@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -43,6 +44,16 @@ impl Cargo {
     pub(crate) fn run(&self, environment: &[(&'static str, OsString)]) -> anyhow::Result<bool> {
         let status = self.command(environment).status().with_context(|| format!("run {self}"))?;
         Ok(status.success())
+    }
+
+    /// Runs it in another folder than the workspace's; whether it succeeded.
+    pub(crate) fn run_in(
+        &self,
+        folder: &Path,
+        environment: &[(&'static str, OsString)],
+    ) -> anyhow::Result<bool> {
+        let status = self.command(environment).current_dir(folder).status();
+        Ok(status.with_context(|| format!("run {self}"))?.success())
     }
 
     /// Runs it, passes its standard output on line by line and counts the tests that it reports.

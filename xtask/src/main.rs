@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
-//! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `siege`, `soak`, `million`,
+//! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `siege`, `soak`, `fuzz`, `million`,
 //! `instructions`, `behaviours`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
@@ -22,6 +22,7 @@ mod behaviours;
 mod budgets;
 mod chart;
 mod curves;
+mod fuzz;
 mod instructions;
 mod invocation;
 mod measure;
@@ -80,6 +81,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
         Task::Scale(options) => return scale::run(&Workspace::here()?, &options),
         Task::Siege(options) => return siege::run(&Workspace::here()?, &options),
         Task::Soak(options) => return soak::run(&Workspace::here()?, &options),
+        Task::Fuzz(options) => return fuzz::run(&Workspace::here()?, &options),
         Task::Wave(options) => return wave::run(&Workspace::here()?, &options),
         Task::Bench(arguments) => return suite::bench(&arguments).run(&[]),
         Task::Instructions(options) => {

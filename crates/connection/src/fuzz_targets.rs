@@ -1,6 +1,6 @@
 //! Bodies of the fuzz targets, here so that they are compiled and tried with everything else.
 //!
-//! Each takes any bytes whatever and panics if a promise of this crate is broken. `fuzz/` has a target of
+//! Each takes any bytes whatever and panics if a promise of this crate is broken. `xtask/fuzz` has a target of
 //! one line for each; the tests below run them on some thousand inputs.
 
 mod bytes;

@@ -107,3 +107,20 @@ proptest! {
         heads(&data);
     }
 }
+
+/// What libFuzzer has found worth keeping: each reached something that nothing before it had reached.
+#[test]
+fn what_was_kept_of_longer_runs() {
+    type Target = fn(&[u8]);
+    let kept: [(&str, Target); 4] =
+        [("bytes", bytes), ("heads", heads), ("operations", operations), ("pair", pair)];
+    for (name, target) in kept {
+        let path = format!("{}/../../xtask/fuzz/corpus/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines() {
+            let digits = line.as_bytes().chunks(2);
+            let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+            target(&digits.map(byte).collect::<Vec<_>>());
+        }
+    }
+}
