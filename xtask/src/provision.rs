@@ -13,11 +13,13 @@ use self::programs::Programs;
 use crate::invocation::shell_quoted;
 use crate::workspace::{Workspace, root};
 
+mod balancers;
 mod browser;
 mod node;
 pub(crate) mod programs;
 mod python;
 mod servers;
+mod ssh;
 pub(crate) mod stamp;
 mod valgrind;
 
@@ -36,6 +38,17 @@ const REDIS_SERVER: &str = "WS_TEST_REDIS_SERVER";
 /// nats-server, 2.9 or newer.
 const NATS_SERVER: &str = "WS_TEST_NATS_SERVER";
 
+/// sshd, ssh and ssh-keygen of OpenSSH.
+const SSHD: &str = "WS_TEST_SSHD";
+const SSH: &str = "WS_TEST_SSH";
+const SSH_KEYGEN: &str = "WS_TEST_SSH_KEYGEN";
+/// nginx, 1.18 or newer.
+const NGINX: &str = "WS_TEST_NGINX";
+/// haproxy, 2.4 or newer.
+const HAPROXY: &str = "WS_TEST_HAPROXY";
+/// systemd-analyze, 250 or newer.
+const SYSTEMD_ANALYZE: &str = "WS_TEST_SYSTEMD_ANALYZE";
+
 /// One thing to provide: the variables that tell of it, and how to get their values.
 struct Need {
     variables: &'static [&'static str],
@@ -46,13 +59,17 @@ struct Need {
 /// The values of a need's variables, in their order.
 type Found = Vec<OsString>;
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 10] = [
     Need { variables: &[PYTHON], provide: python::provide },
     Need { variables: &[NODE, NODE_MODULES], provide: node::provide },
     Need { variables: &[CHROMIUM], provide: browser::provide },
     Need { variables: &[VALGRIND], provide: valgrind::provide },
     Need { variables: &[REDIS_SERVER], provide: servers::provide_redis },
     Need { variables: &[NATS_SERVER], provide: servers::provide_nats },
+    Need { variables: &[SSHD, SSH, SSH_KEYGEN], provide: ssh::provide },
+    Need { variables: &[NGINX], provide: balancers::provide_nginx },
+    Need { variables: &[HAPROXY], provide: balancers::provide_haproxy },
+    Need { variables: &[SYSTEMD_ANALYZE], provide: balancers::provide_systemd },
 ];
 
 /// What is there for the tests, and what could not be had.

@@ -2,11 +2,17 @@
 
 use std::{
     io::{self, Read, Write},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
     thread,
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex},
     runtime::Handle,
     sync::oneshot,
 };
@@ -51,11 +57,13 @@ pub async fn connect(address: &str, token: Option<&str>) -> Result<Bridged, Conn
     let runtime = Handle::current();
     let (reader, from_stdin) = duplex(BUFFER_BYTES);
     let (writer, to_stdout) = duplex(BUFFER_BYTES);
+    let has_finished = Arc::new(AtomicBool::new(false));
+    let writer = Output { writer, has_finished: has_finished.clone() };
     let (written, all_written) = oneshot::channel();
     let handle = runtime.clone();
     thread::spawn(move || read_input(&handle, from_stdin));
     thread::spawn(move || {
-        let _ = written.send(write_output(&runtime, to_stdout));
+        let _ = written.send(write_output(&runtime, to_stdout, &has_finished));
     });
     let bridged = ws_tunnel::bridge(socket, reader, writer).await;
     // What came before the end is to be read, whatever the end was.
@@ -76,7 +84,11 @@ fn read_input(runtime: &Handle, mut into: DuplexStream) {
     }
 }
 
-fn write_output(runtime: &Handle, mut from: DuplexStream) -> io::Result<()> {
+fn write_output(
+    runtime: &Handle,
+    mut from: DuplexStream,
+    has_finished: &AtomicBool,
+) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut output = io::stdout().lock();
     loop {
@@ -87,7 +99,36 @@ fn write_output(runtime: &Handle, mut from: DuplexStream) -> io::Result<()> {
         output.write_all(&buffer[..len])?;
         output.flush()?;
     }
+    // An ssh that sees its output end ends us, and would not hear why: what breaks ends with the process.
+    if !has_finished.load(Ordering::Acquire) {
+        return Ok(());
+    }
     // Whoever waits for the end of what the target says must hear of it, while we still listen to them.
     let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+/// Knows whether what it is for has finished, or was given up.
+struct Output {
+    writer: DuplexStream,
+    has_finished: Arc<AtomicBool>,
+}
+
+impl AsyncWrite for Output {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.writer).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.writer).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.has_finished.store(true, Ordering::Release);
+        Pin::new(&mut self.writer).poll_shutdown(cx)
+    }
 }

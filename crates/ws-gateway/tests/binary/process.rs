@@ -117,6 +117,11 @@ impl Process {
             .unwrap_or_else(|_| panic!("{text:?} is not in the log:\n{}", self.log()));
     }
 
+    /// Its number while it runs.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Sends a signal by its name.
     pub(crate) async fn signal(&self, name: &str) {
         let process = self.child.id().expect("it runs").to_string();

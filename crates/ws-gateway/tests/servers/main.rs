@@ -9,3 +9,4 @@ mod process;
 mod redis;
 mod rooms;
 mod story;
+mod tunnel;
