@@ -11,6 +11,7 @@ use crate::workspace::{Member, Workspace};
 
 mod figures;
 mod layers;
+mod licences;
 mod links;
 mod lock;
 mod manifests;
@@ -40,13 +41,16 @@ struct House {
     members: Vec<Member>,
     /// What each crate of the lower layers pulls in by default, as `cargo tree` prints it.
     dependency_trees: Vec<runtime::DependencyTree>,
+    /// What is not ours.
+    packages: Vec<licences::Package>,
 }
 
 type Rule = fn(&House) -> Vec<Finding>;
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     figures::no_file_is_too_long,
     layers::dependencies_point_down,
+    licences::licences_are_accepted,
     links::links_resolve,
     lock::lock_files_are_committed_and_name_no_host,
     manifests::manifests_inherit,
@@ -90,6 +94,7 @@ impl House {
             tree: Tree::of_repository()?,
             members: workspace.members.clone(),
             dependency_trees: runtime::dependency_trees(&workspace.members)?,
+            packages: licences::packages()?,
         })
     }
 }
