@@ -64,7 +64,8 @@ pub use self::resolved::{
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};
 pub use self::settings::SETTINGS;
-pub use self::sources::command_line::{ConnectArgs, TokenArgs, command};
+
+pub use self::sources::command_line::{ConnectArgs, InspectArgs, Reach, Show, TokenArgs, command};
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -79,6 +80,8 @@ pub enum Command {
     ShowConfig(Loaded),
     /// `connect`: be the client's end of a tunnel. Nothing of a configuration is needed for that.
     Connect(ConnectArgs),
+    /// `top`, `trace`: look at a gateway that runs.
+    Inspect(InspectArgs, Reach),
 }
 
 /// Reads the arguments (the program's own name first), the environment and the file that one of
@@ -108,6 +111,9 @@ pub fn load(
     raw.overlay(environment);
     raw.overlay(command_line.raw);
 
+    if let Some(arguments) = command_line.inspect {
+        return Ok(Command::Inspect(arguments, Reach::of(&raw)));
+    }
     let loaded = resolve::resolve(raw, &command_line.asked, command_line.dev, read_file)?;
     Ok(match command_line.asked {
         Asked::Serve => Command::Serve(loaded),

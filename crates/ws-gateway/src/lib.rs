@@ -30,6 +30,7 @@ mod proxy;
 mod report;
 mod server;
 mod signals;
+pub mod terminal;
 mod traces;
 mod tunnels;
 mod under_way;

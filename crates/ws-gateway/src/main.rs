@@ -10,7 +10,7 @@ use ws_gateway::{
     inherited::{self, InheritedError},
     logging,
     notify::{self, Notifier, Stage},
-    open_files,
+    open_files, terminal,
 };
 
 /// What a crowd of idle connections takes is small objects of a few sizes, a large one of them aligned
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Connect(arguments)) => connect(&arguments),
+        Ok(Command::Inspect(arguments, reach)) => terminal::inspect(&arguments, &reach),
         Err(config::LoadError::Usage(usage)) => usage.exit(),
         Err(faults) => {
             eprintln!("{faults}");

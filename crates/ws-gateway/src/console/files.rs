@@ -23,6 +23,7 @@ pub(super) const FILES: &[File] = files![
     "figures.js",
     "frames.js",
     "history.js",
+    "inspector.js",
     "link.js",
     "pane.js",
     "playground.js",

@@ -36,3 +36,23 @@ impl Stay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, pin::pin};
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_outlives_the_grace_by_as_much_as_it_was_granted() {
+        let (stay, before) = (Stay::default(), Instant::now());
+        assert_eq!(stay.end_of(pin!(pending::<()>()), GRACE).await, None);
+        assert_eq!(before.elapsed(), GRACE);
+        stay.until(Instant::now() + 10 * GRACE);
+        assert_eq!(stay.end_of(pin!(pending::<()>()), GRACE).await, None);
+        assert_eq!(before.elapsed(), 12 * GRACE);
+        assert_eq!(stay.end_of(pin!(async { 7 }), GRACE).await, Some(7));
+    }
+}

@@ -4,6 +4,7 @@
 mod commands;
 mod console;
 mod handing_over;
+mod inspecting;
 mod logs;
 mod process;
 mod signals;

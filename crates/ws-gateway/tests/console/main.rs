@@ -29,6 +29,7 @@ stories! {
     two_clicks_make_one_connection [];
     what_is_deflated_is_told_as_about_so_much [];
     a_connection_is_found_and_closed [];
+    what_passes_is_traced_and_who_does_most_is_shown [];
     a_slow_gateway_is_not_asked_again_meanwhile [];
     what_others_write_is_text_and_no_markup [];
     a_wrong_key_is_asked_for_again [];

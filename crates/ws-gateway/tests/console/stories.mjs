@@ -5,10 +5,11 @@
 import { launch } from "./browser.mjs";
 import * as reading from "./reading.mjs";
 import * as doing from "./doing.mjs";
+import * as inspecting from "./inspecting.mjs";
 import * as opening from "./opening.mjs";
 
 const [story, address, console_] = process.argv.slice(2);
-const told = { ...reading, ...doing, ...opening }[story];
+const told = { ...reading, ...doing, ...inspecting, ...opening }[story];
 if (!told) throw new Error(`there is no story ${story}`);
 
 const patience = setTimeout(() => {

@@ -14,6 +14,7 @@ mod exchange;
 mod hooks;
 mod house;
 mod http;
+mod inspector;
 mod issuer;
 mod limits;
 mod looks;

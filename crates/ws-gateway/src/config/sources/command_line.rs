@@ -1,5 +1,7 @@
 //! The command line: the commands, and a flag for each setting.
 
+mod inspecting;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::config::quantity::{DAY, SECOND, parse_duration};
 use crate::config::setting::{Kind, Setting};
 use crate::config::settings::SETTINGS;
 use crate::config::shown::shown;
+
+pub use inspecting::{InspectArgs, Reach, Show};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub(in crate::config) struct CommandLine {
     pub(in crate::config) dev: bool,
     pub(in crate::config) config_file: Option<PathBuf>,
     pub(in crate::config) raw: Raw,
+    /// A gateway that runs elsewhere is to be looked at: its own configuration is not this one.
+    pub(in crate::config) inspect: Option<InspectArgs>,
 }
 
 const DEV: &str = "dev";
@@ -62,11 +68,17 @@ pub(in crate::config) fn read(
 ) -> Result<CommandLine, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     // Flags may stand before the command and after it; the innermost knows them all.
+    let mut inspect = None;
     let (asked, matches) = match matches.subcommand() {
         Some(("token", matches)) => (Asked::Token(token_args(matches)), matches),
         Some(("check-config", matches)) => (Asked::CheckConfig, matches),
         Some(("config", matches)) => (Asked::ShowConfig, matches),
         Some(("connect", matches)) => (Asked::Connect(connect_args(matches)), matches),
+        Some((name @ ("top" | "trace"), matches)) => {
+            let args = if name == "top" { inspecting::top_args } else { inspecting::trace_args };
+            inspect = Some(args(matches));
+            (Asked::ShowConfig, matches)
+        }
         _ => (Asked::Serve, &matches),
     };
     let config_file =
@@ -76,6 +88,7 @@ pub(in crate::config) fn read(
         dev: matches.get_flag(DEV),
         config_file: config_file.cloned(),
         raw: settings(matches),
+        inspect,
     })
 }
 
@@ -136,6 +149,8 @@ pub fn command() -> clap::Command {
         .subcommand(quiet("check-config", "Check the configuration, and say all that is wrong"))
         .subcommand(quiet("config", "Print each effective value and where it came from"))
         .subcommand(connect_command())
+        .subcommand(inspecting::top_command())
+        .subcommand(inspecting::trace_command())
         .arg(
             Arg::new(DEV)
                 .long(DEV)

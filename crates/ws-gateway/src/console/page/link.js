@@ -7,7 +7,7 @@ const ANSWER_MS = 10_000;
 const SILENCE_MS = 8_000;
 
 /**
- * `handlers`: `hello(message)`, `sample(message)`, `state(name, detail)` with the names `connecting`, `live`,
+ * `handlers`: `hello(message)`, `sample(message)`, `traced(message)`, `state(name, detail)` with the names `connecting`, `live`,
  * `waiting` (detail: when the next attempt is), `refused` (detail: why) and `stopped`.
  */
 export class Link {
@@ -98,6 +98,8 @@ export class Link {
         return this.#handlers.state("live");
       case "sample":
         return this.#handlers.sample(message);
+      case "traced":
+        return this.#handlers.traced(message);
       case "error":
         return this.#settle(message.id)?.reject(Object.assign(new Error(message.message), { code: message.code }));
       default:

@@ -3,6 +3,7 @@
 import { askKey, stopAsking } from "./dialogs.js";
 import { byId, bytes, count, duration, element, setText } from "./elements.js";
 import { Figures } from "./figures.js";
+import { Inspector } from "./inspector.js";
 import { Link } from "./link.js";
 import { Playground } from "./playground.js";
 import { Snippets } from "./snippets.js";
@@ -60,9 +61,13 @@ const link = new Link({
     tellStatus("live");
     setText(byId("uptime"), duration(sample.uptimeMs));
   },
+  traced: (message) => inspector.traced(message),
   state: (state, detail) => {
     // The next figures have no predecessor whenever somebody was not looking.
-    if (state === "waiting" || state === "refused") figures.lost();
+    if (state === "waiting" || state === "refused") {
+      figures.lost();
+      inspector.lost();
+    }
     outage = state === "waiting" ? detail : null;
     tellStatus(state);
     if (state === "refused") askAgain(detail);
@@ -70,6 +75,7 @@ const link = new Link({
 });
 const playground = new Playground(byId("panes"), byId("tour"), link, (token) => (snippets.token = token));
 const connections = new Connections(byId("connections"), link, () => figures.now);
+const inspector = new Inspector(byId("inspected"), link);
 const channels = new Channels(byId("channels"), link, (name) => {
   const [pane] = playground.panes;
   pane.use(name);
