@@ -78,6 +78,13 @@ pub enum Command {
     CheckConfig(Loaded),
     /// `config`: print each effective value and where it came from.
     ShowConfig(Loaded),
+    /// `health`: ask the gateway that runs here how it is.
+    Health {
+        /// Whether it wants connections is asked, instead of whether it answers.
+        is_ready_asked: bool,
+        /// Where it listens is in there.
+        loaded: Loaded,
+    },
     /// `connect`: be the client's end of a tunnel. Nothing of a configuration is needed for that.
     Connect(ConnectArgs),
     /// `top`, `trace`: look at a gateway that runs.
@@ -121,6 +128,7 @@ pub fn load(
         Asked::CheckConfig => Command::CheckConfig(loaded),
         Asked::ShowConfig => Command::ShowConfig(loaded),
         Asked::Connect(arguments) => Command::Connect(arguments),
+        Asked::Health { is_ready_asked } => Command::Health { is_ready_asked, loaded },
     })
 }
 

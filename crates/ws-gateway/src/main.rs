@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Connect(arguments)) => connect(&arguments),
         Ok(Command::Inspect(arguments, reach)) => terminal::inspect(&arguments, &reach),
+        Ok(Command::Health { is_ready_asked, loaded }) => health(is_ready_asked, &loaded),
         Err(config::LoadError::Usage(usage)) => usage.exit(),
         Err(faults) => {
             eprintln!("{faults}");
@@ -144,6 +145,19 @@ fn check_config(loaded: &Loaded) -> ExitCode {
     }
     println!("the configuration is sound");
     ExitCode::SUCCESS
+}
+
+fn health(is_ready_asked: bool, loaded: &Loaded) -> ExitCode {
+    match ws_gateway::health(&loaded.config.server, is_ready_asked) {
+        Ok(body) => {
+            println!("{body}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The client's end of a tunnel. All that it says but bytes of the target goes to standard error.

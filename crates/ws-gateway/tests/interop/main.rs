@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod connection_guide;
+mod deploy;
 mod drop_in;
 mod management;
 #[path = "../binary/process.rs"]

@@ -2,6 +2,7 @@
 //! the server is not there.
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
+mod balancers;
 mod nats;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]

@@ -27,6 +27,7 @@ pub(in crate::config) enum Asked {
     CheckConfig,
     ShowConfig,
     Connect(ConnectArgs),
+    Health { is_ready_asked: bool },
 }
 
 /// Where a tunnel begins, and with what.
@@ -78,6 +79,9 @@ pub(in crate::config) fn read(
             let args = if name == "top" { inspecting::top_args } else { inspecting::trace_args };
             inspect = Some(args(matches));
             (Asked::ShowConfig, matches)
+        }
+        Some(("health", matches)) => {
+            (Asked::Health { is_ready_asked: matches.get_flag("ready") }, matches)
         }
         _ => (Asked::Serve, &matches),
     };
@@ -151,6 +155,7 @@ pub fn command() -> clap::Command {
         .subcommand(connect_command())
         .subcommand(inspecting::top_command())
         .subcommand(inspecting::trace_command())
+        .subcommand(health_command())
         .arg(
             Arg::new(DEV)
                 .long(DEV)
@@ -196,6 +201,13 @@ fn connect_command() -> clap::Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("A file with the token [else the variable WS_GATEWAY_TOKEN, else none]"),
         )
+}
+
+fn health_command() -> clap::Command {
+    let ready = Arg::new("ready").long("ready").action(ArgAction::SetTrue);
+    clap::Command::new("health")
+        .about("Ask the gateway that runs here with these settings how it is; 0 is well")
+        .arg(ready.help("Ask whether it wants connections, instead of whether it answers"))
 }
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {
