@@ -17,6 +17,7 @@ mod balancers;
 mod browser;
 mod node;
 pub(crate) mod programs;
+mod prometheus;
 mod python;
 mod servers;
 mod ssh;
@@ -37,6 +38,10 @@ pub(crate) const VALGRIND: &str = "WS_TEST_VALGRIND";
 const REDIS_SERVER: &str = "WS_TEST_REDIS_SERVER";
 /// nats-server, 2.9 or newer.
 const NATS_SERVER: &str = "WS_TEST_NATS_SERVER";
+/// Prometheus, 2.42 or newer.
+const PROMETHEUS: &str = "WS_TEST_PROMETHEUS";
+/// Its promtool.
+const PROMTOOL: &str = "WS_TEST_PROMTOOL";
 
 /// sshd, ssh and ssh-keygen of OpenSSH.
 const SSHD: &str = "WS_TEST_SSHD";
@@ -59,13 +64,14 @@ struct Need {
 /// The values of a need's variables, in their order.
 type Found = Vec<OsString>;
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 11] = [
     Need { variables: &[PYTHON], provide: python::provide },
     Need { variables: &[NODE, NODE_MODULES], provide: node::provide },
     Need { variables: &[CHROMIUM], provide: browser::provide },
     Need { variables: &[VALGRIND], provide: valgrind::provide },
     Need { variables: &[REDIS_SERVER], provide: servers::provide_redis },
     Need { variables: &[NATS_SERVER], provide: servers::provide_nats },
+    Need { variables: &[PROMETHEUS, PROMTOOL], provide: prometheus::provide },
     Need { variables: &[SSHD, SSH, SSH_KEYGEN], provide: ssh::provide },
     Need { variables: &[NGINX], provide: balancers::provide_nginx },
     Need { variables: &[HAPROXY], provide: balancers::provide_haproxy },

@@ -234,3 +234,63 @@ async fn nothing_that_a_client_sends_becomes_a_label() {
     let after: Vec<_> = page(&house).await.samples.into_keys().collect();
     assert_eq!(before, after);
 }
+
+const ALERTS: &str = include_str!("../../../../docs/deploy/alerts.yml");
+const ALERT_TESTS: &str = include_str!("../../../../docs/deploy/alerts_test.yml");
+const DASHBOARD: &str = include_str!("../../../../docs/deploy/grafana-dashboard.json");
+const OBSERVABILITY: &str = include_str!("../../../../docs/observability.md");
+
+/// Each name of a metric in a text, with the selectors that stand behind it.
+fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_part = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    let found = text.match_indices("ws_").chain(text.match_indices("process_"));
+    found.filter_map(move |(at, _)| {
+        let (before, rest) = text.split_at(at);
+        if before.ends_with(|it: char| is_part(it) || it == '$') {
+            return None;
+        }
+        let end = rest.find(|it| !is_part(it)).unwrap_or(rest.len());
+        let (name, behind) = rest.split_at(end);
+        // A rule's own name has a colon in it.
+        let selector = behind.strip_prefix('{').and_then(|it| it.split_once('}'));
+        (!behind.starts_with(':')).then_some((name, selector.map_or("", |(inner, _)| inner)))
+    })
+}
+
+#[tokio::test]
+async fn each_metric_and_label_of_the_dashboard_and_the_alerts_is_there() {
+    let house = House::open(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")]);
+    let page = page(&house).await;
+    let dashboard = DASHBOARD.replace("\\\"", "\"");
+    let mut count = 0;
+    for (name, selector) in named(ALERTS).chain(named(&dashboard)) {
+        let family = name.strip_suffix("_bucket").unwrap_or(name);
+        assert!(page.has_family(family), "{name} is not on the page");
+        let conditions = selector.split(',').filter(|it| !it.starts_with(['j', 'i']));
+        for (label, values) in conditions.filter_map(|it| it.split_once('=')) {
+            let (label, values) = (label.trim_end_matches('!'), values.trim_start_matches('~'));
+            for value in values.trim_matches('"').split('|').filter(|_| label != "le") {
+                let sample = format!("{label}=\"{value}\"");
+                let mut of_family = page.samples.keys().filter(|it| it.starts_with(name));
+                assert!(of_family.any(|it| it.contains(&sample)), "no {name} with {sample}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 15, "{count}");
+}
+
+#[test]
+fn each_alert_has_its_lines_in_the_docs_and_its_test() {
+    let alerts = ALERTS.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let mut count = 0;
+    for alert in alerts {
+        assert!(OBSERVABILITY.contains(&format!("\n### {alert}\n\n")), "no lines on {alert}");
+        let runbook = format!("docs/observability.md#{}\"\n", alert.to_ascii_lowercase());
+        assert!(ALERTS.contains(&runbook), "{alert} does not say where they are");
+        let fires = format!("alertname: {alert}\n        exp_alerts:");
+        assert!(ALERT_TESTS.contains(&fires), "no test lets {alert} fire");
+        count += 1;
+    }
+    assert!(count > 15, "{count}");
+}

@@ -3,11 +3,16 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod balancers;
+#[path = "../e2e/collector.rs"]
+#[expect(dead_code, reason = "the tests in one process use all of it")]
+mod collector;
 mod nats;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
 mod process;
+mod prometheus;
 mod redis;
 mod rooms;
 mod story;
+mod traces;
 mod tunnel;
