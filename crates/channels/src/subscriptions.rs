@@ -15,6 +15,7 @@ use parking_lot::RwLock;
 use crate::{ChannelName, SubscribeError, SubscriptionLimits};
 
 mod channel;
+mod limits;
 #[cfg(test)]
 mod properties;
 mod roster;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use channel::{Channel, Continuity, Members, Position, Publication};
 use channel::{JoinError, Place, is_same};
+use limits::LiveLimits;
 pub use subscriber::{Arrival, Left, Subscribed, Subscriber};
 
 /// More than threads that a server is likely to have, so that who looks for a channel rarely waits for
@@ -40,7 +42,7 @@ const SHARDS: usize = 64;
 /// other, and no lock is ever taken while another is held. A subscription costs its member and eight
 /// bytes in the channel, and 16 at its subscriber.
 pub struct Subscriptions<M> {
-    limits: SubscriptionLimits,
+    limits: LiveLimits,
     hasher: RandomState,
     shards: Box<[Shard<M>]>,
     /// Changes only when a channel comes or goes.
@@ -73,7 +75,7 @@ impl<M> Subscriptions<M> {
         let shard =
             |_| Shard { table: RwLock::new(HashTable::new()), subscriptions: AtomicUsize::new(0) };
         Self {
-            limits,
+            limits: LiveLimits::new(limits),
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(shard).collect(),
             channels: AtomicUsize::new(0),
@@ -82,8 +84,13 @@ impl<M> Subscriptions<M> {
     }
 
     /// The limits.
-    pub const fn limits(&self) -> &SubscriptionLimits {
-        &self.limits
+    pub fn limits(&self) -> SubscriptionLimits {
+        self.limits.get()
+    }
+
+    /// From now on these are the limits. Who is above them stays; nobody comes in addition.
+    pub fn set_limits(&self, limits: SubscriptionLimits) {
+        self.limits.set(limits);
     }
 
     /// The channel of that name, if somebody is subscribed to it.
@@ -125,7 +132,7 @@ impl<M> Subscriptions<M> {
         hash: u64,
         member: impl Fn() -> M,
     ) -> Result<(Arc<Channel<M>>, Place), SubscribeError> {
-        let max = self.limits.subscribers_per_channel_max;
+        let max = self.limits.get().subscribers_per_channel_max;
         loop {
             let channel = match self.find(name, hash) {
                 Some(channel) => channel,
@@ -160,7 +167,7 @@ impl<M> Subscriptions<M> {
             }
             return Ok(channel.clone());
         }
-        let max = self.limits.channels_max;
+        let max = self.limits.get().channels_max;
         if self.channels.fetch_add(1, Ordering::Relaxed) >= max.get() {
             self.channels.fetch_sub(1, Ordering::Relaxed);
             return Err(SubscribeError::TooManyChannelsInAll { max });
@@ -197,7 +204,7 @@ impl<M> Subscriptions<M> {
 impl<M> fmt::Debug for Subscriptions<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscriptions")
-            .field("limits", &self.limits)
+            .field("limits", &self.limits())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

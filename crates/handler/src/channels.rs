@@ -29,6 +29,7 @@ use crate::{
 
 pub(crate) mod back_end;
 pub(crate) mod backlog;
+pub(crate) mod changing;
 pub(crate) mod delivery;
 pub(crate) mod events;
 pub(crate) mod feeds;
@@ -218,6 +219,13 @@ impl Hub {
         let in_force = self.in_force();
         let rule = in_force.rules.rule_of(name);
         rule.is_some_and(|rule| rule.permissions().contain(Permissions::PRESENCE))
+    }
+
+    /// Whether it is to be said that a user leaves a channel: also where it came by rules that are not in force
+    /// any more.
+    pub(crate) fn tells_of_leaving(&self, name: &ChannelName, user: &str) -> bool {
+        self.has_presence(name)
+            || (self.in_force().generation != 0 && self.presence.is_own(name, user))
     }
 
     /// What becomes of slow subscribers of a channel into which a back-end publishes.

@@ -430,7 +430,11 @@ impl<A: Application> WebSocketHandler<A> {
     /// keep their [`connection`](Policy::connection) and the room of their outbox, and whoever is served
     /// goes on being served, whatever [`auth_mode`](Policy::auth_mode) says now.
     pub fn set_policy(&self, policy: Policy) {
-        self.shared.rulebook.replace(policy);
+        let hub = &self.shared.hub;
+        hub.table.set_limits(policy.subscriptions);
+        let get_ready = |before: &InForce, next: &InForce| hub.get_ready_for(before, next);
+        let changing = self.shared.rulebook.replace(policy, get_ready);
+        hub.conclude_change(&changing);
     }
 
     /// What the handler was built with and keeps; its policy has gone where [`policy`](Self::policy) looks.

@@ -215,14 +215,19 @@ impl Rulebook {
         self.current.load()
     }
 
-    /// Puts another policy in force, and answers the one before it.
-    pub(crate) fn replace(&self, mut policy: Policy) -> Arc<InForce> {
+    /// Puts another policy in force. Before it is, `get_ready` may look at both.
+    pub(crate) fn replace<T>(
+        &self,
+        mut policy: Policy,
+        get_ready: impl FnOnce(&InForce, &InForce) -> T,
+    ) -> T {
         let _turn = self.changing.lock();
         let before = self.current.load_full();
         policy.limits.go_on_from(&before.policy.limits);
         policy.tunnels = policy.tunnels.or_else(|| before.policy.tunnels.clone());
         let next = InForce::new(policy, self.event_window, Some(&before));
+        let ready = get_ready(&before, &next);
         self.current.store(Arc::new(next));
-        before
+        ready
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     outcomes::Outcomes,
     server::ServerOptions,
     traces::Traces,
-    upstream::Upstream,
+    upstream::{Target, Upstream},
 };
 
 mod drain;
@@ -292,6 +292,11 @@ pub fn upstream(config: &Config) -> Result<Upstream, ComposeError> {
     }
 }
 
+/// As [`upstream`], to take the place of another.
+pub(crate) fn target(config: &Config) -> Result<Arc<Target>, ComposeError> {
+    upstream(config).map(Upstream::into_target)
+}
+
 /// Who is asked about clients, and told of them.
 pub fn hooks(
     config: &Config,
@@ -324,6 +329,23 @@ pub fn server(config: &Config) -> ServerOptions {
     }
 }
 
+/// What a viewer of the console is told of the configuration.
+pub(crate) fn console_settings(config: &Config) -> serde_json::Value {
+    let auth_mode = match config.auth.mode {
+        config::AuthMode::Upgrade => "upgrade",
+        config::AuthMode::Message => "message",
+        config::AuthMode::None => "none",
+    };
+    json!({
+        "heartbeatMs": config.heartbeat.ping_interval.as_millis() as u64,
+        "compressionEnabled": config.compression.enabled,
+        "compressionThreshold": config.compression.threshold_bytes,
+        "maxFrameSize": config.frames.bytes_max,
+        "authMode": auth_mode,
+        "messageRateLimit": config.limits.messages_per_minute,
+    })
+}
+
 /// The console, which is there with `--dev` or with a key. `dev_key` is the key of this run, and `dev_secret`
 /// the secret of this run, where none is configured.
 pub(crate) fn console(
@@ -334,24 +356,11 @@ pub(crate) fn console(
     let key = config.admin.key.as_ref().map(config::Secret::expose).or(dev_key)?;
     let configured = || config.auth.secret.as_ref().map(|it| ws_auth::Secret::new(it.expose()));
     let secret = dev_secret.cloned().or_else(configured).filter(|_| config.dev);
-    let auth_mode = match config.auth.mode {
-        config::AuthMode::Upgrade => "upgrade",
-        config::AuthMode::Message => "message",
-        config::AuthMode::None => "none",
-    };
-    let settings = json!({
-        "heartbeatMs": config.heartbeat.ping_interval.as_millis() as u64,
-        "compressionEnabled": config.compression.enabled,
-        "compressionThreshold": config.compression.threshold_bytes,
-        "maxFrameSize": config.frames.bytes_max,
-        "authMode": auth_mode,
-        "messageRateLimit": config.limits.messages_per_minute,
-    });
     Some(ConsoleOptions {
         key: Key::new(key),
         dev: config.dev,
         websocket_path: config.server.path.as_str().into(),
-        settings,
+        settings: console_settings(config),
         minter: secret.and_then(|secret| minter(config, &secret).ok()),
     })
 }

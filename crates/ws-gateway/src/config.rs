@@ -62,7 +62,7 @@ pub use self::resolved::{
     TunnelSettings, UpstreamSettings, UpstreamTarget,
 };
 pub use self::secret::Secret;
-pub use self::setting::{Kind, Put, PutText, Section, Setting, Word};
+pub use self::setting::{Kind, Put, PutText, Reload, Section, Setting, Word};
 pub use self::settings::SETTINGS;
 
 pub use self::sources::command_line::{ConnectArgs, InspectArgs, Reach, Show, TokenArgs, command};

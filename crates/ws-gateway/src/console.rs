@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::{Router, routing::get};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -61,7 +62,7 @@ pub(crate) struct ConsoleOptions {
     pub(crate) dev: bool,
     /// Where clients connect.
     pub(crate) websocket_path: Box<str>,
-    /// What a viewer is told of the configuration.
+    /// What a viewer is told of the configuration at first.
     pub(crate) settings: Value,
     /// Makes tokens for whoever tries things out; there is none but with `--dev`.
     pub(crate) minter: Option<TokenMinter>,
@@ -75,6 +76,8 @@ struct Inner<A> {
     outcomes: Arc<Outcomes>,
     engine: Arc<EngineCounts>,
     options: ConsoleOptions,
+    /// What a viewer is told of the configuration.
+    settings: ArcSwap<Value>,
     started: Instant,
     connection: Arc<ConnectionConfig>,
     compression: CompressionManager,
@@ -128,6 +131,7 @@ impl<A: Application> Console<A> {
             handler,
             outcomes,
             engine,
+            settings: ArcSwap::from_pointee(options.settings.clone()),
             options,
             started: Instant::now(),
             connection: Arc::new(viewer::connection()),
@@ -161,6 +165,16 @@ impl<A: Application> Console<A> {
         look: impl FnOnce(&WebSocketHandler<A>) -> T + Send + 'static,
     ) -> Option<T> {
         self.0.look(look).await
+    }
+
+    /// The key that it demands.
+    pub(crate) fn key(&self) -> Key {
+        self.0.options.key.clone()
+    }
+
+    /// Whoever looks from now on is told this of the configuration.
+    pub(crate) fn set_settings(&self, settings: Value) {
+        self.0.settings.store(Arc::new(settings));
     }
 
     /// Tells all viewers that the gateway goes, and waits a moment for those who listen.
@@ -204,7 +218,7 @@ impl<A: Application> Inner<A> {
             "websocketPath": options.websocket_path,
             "startedAt": now.saturating_sub(uptime),
             "now": now,
-            "settings": options.settings,
+            "settings": &**self.settings.load(),
             "canMint": options.minter.is_some(),
         })
     }

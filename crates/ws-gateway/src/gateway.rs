@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use ws_auth::{Authenticator, Secret, TokenRequest};
+use ws_auth::{Secret, TokenRequest};
 use ws_broker::{Engine, Status};
 use ws_close_manager::CloseReport;
 use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
@@ -18,11 +18,12 @@ use crate::{
     compose::{self, ComposeError},
     config::{self, AuthMode, Config, StartMode},
     console::Console,
-    http::Http,
+    http::{Http, Key},
     listener::Listener,
     memory::MemoryWatch,
     metered::{EngineCounts, Metered},
     metrics::Metrics,
+    reload::{LiveAuthenticator, Parts, Reloader},
     server::Server,
     traces::Traces,
     tunnels::Gatehouse,
@@ -42,7 +43,8 @@ pub struct Gateway {
     config: Config,
     handler: WebSocketHandler<Upstream>,
     server: Server<Upstream>,
-    authenticator: Authenticator,
+    authenticator: LiveAuthenticator,
+    reloader: Reloader,
     dev_token: Option<Secret>,
     /// Where no key is configured, one that is good for this run.
     dev_key: Option<Secret>,
@@ -146,7 +148,11 @@ impl Gateway {
             validator,
             channels: compose::channels(&config, bridges.as_ref()),
         };
+        let authenticator = LiveAuthenticator::new(authenticator);
         let handler = WebSocketHandler::new(composed, authenticator.clone(), clock, upstream);
+        let secret = dev_secret.clone().unwrap_or_else(throw_away_secret);
+        let reloader =
+            Reloader::new(handler.clone(), authenticator.clone(), secret, config.clone());
 
         // Serve upgrades, and HTTP beside them.
         let key = config.admin.key.as_ref().map(config::Secret::expose);
@@ -168,12 +174,19 @@ impl Gateway {
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =
             Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine);
-        if let Some(key) = &config.api.key {
-            http = http.with_api(key.expose(), config.frames.bytes_max as usize, outcomes);
+        let api_key = config.api.key.as_ref().map(|key| Key::new(key.expose()));
+        if let Some(key) = &api_key {
+            http = http.with_api(key.clone(), config.frames.bytes_max as usize, outcomes);
         }
         if let Some(console) = &console {
             http = http.with_console(console);
         }
+        let of_console = console.as_ref().filter(|_| key.is_some()).map(Console::key);
+        let admin_keys: Vec<Key> = http.admin_key().into_iter().chain(of_console).collect();
+        if !admin_keys.is_empty() {
+            http = http.with_reload(&reloader);
+        }
+        reloader.with_parts(Parts { admin_keys, api_key, console: console.clone() });
         let dev_token = dev_token(&config, dev_secret, &handler);
         let address = config.server.address;
         let listening = match listener {
@@ -187,6 +200,7 @@ impl Gateway {
             handler,
             server,
             authenticator,
+            reloader,
             dev_token,
             dev_key,
             console,
@@ -205,6 +219,11 @@ impl Gateway {
     /// The handler, to look at connections and to end them.
     pub fn handler(&self) -> &WebSocketHandler<Upstream> {
         &self.handler
+    }
+
+    /// Puts another configuration in force, also while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// What the engine did so far.
@@ -235,7 +254,7 @@ impl Gateway {
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { config, handler, server, authenticator, bridges, console, .. } = self;
+        let Self { handler, server, authenticator, reloader, bridges, console, .. } = self;
         let (traces, memory) = (self.traces, self.memory);
         // Open until everybody is gone.
         let open = bridges.map(|bridges| bridges.open(&handler));
@@ -256,7 +275,7 @@ impl Gateway {
         }
         // Upgrades are refused from now on, and `/ready` says so; connections end at a pace.
         handler.start_drain();
-        let closing = compose::close(&config, rand::random());
+        let closing = compose::close(&reloader.config(), rand::random());
         let farewell = async {
             if let Some(console) = &console {
                 console.close().await;
@@ -281,7 +300,7 @@ impl Gateway {
 }
 
 /// Keeps keys fresh, limiters lean and the clock right.
-async fn keep_house(handler: WebSocketHandler<Upstream>, authenticator: Authenticator) {
+async fn keep_house(handler: WebSocketHandler<Upstream>, authenticator: LiveAuthenticator) {
     let clock = handler.clock().clone();
     let wall = move || clock.wall(tokio::time::Instant::now().into_std());
     let keys = authenticator.keep_keys_fresh(wall);

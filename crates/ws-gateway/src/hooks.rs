@@ -46,7 +46,7 @@ struct Shared {
     /// Questions under way or waiting for a slot.
     waiting: Arc<Semaphore>,
     farewells: Option<Farewells>,
-    leaving: Leaving,
+    leaving: Arc<Leaving>,
     failure: HookFailure,
     clock: Arc<WallClock>,
     outcomes: Arc<Outcomes>,
@@ -74,7 +74,7 @@ impl Hooks {
             asking,
             waiting: Arc::new(Semaphore::new(concurrency_max.saturating_mul(WAITING_PER_SLOT))),
             farewells,
-            leaving: Leaving::default(),
+            leaving: Arc::default(),
             failure: settings.failure,
             clock,
             outcomes,
@@ -84,6 +84,17 @@ impl Hooks {
     /// Says of whose trace a question is, and tells of it.
     pub(crate) fn trace_with(&self, steps: Steps) {
         self.0.asking.trace_with(steps);
+    }
+
+    /// Knows who is there from the hooks whose place it takes.
+    #[must_use]
+    pub(crate) fn going_on_from(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return self };
+        // Nobody has it yet but us, so it is what is in it.
+        match Arc::try_unwrap(self.0) {
+            Ok(shared) => Self(Arc::new(Shared { leaving: before.0.leaving.clone(), ..shared })),
+            Err(shared) => Self(shared),
+        }
     }
 
     /// Whether anybody is asked anything, so that connections have to wait for answers.

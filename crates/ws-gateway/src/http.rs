@@ -24,8 +24,15 @@ use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
 
 use crate::{
-    api, console::Console, inspector, metrics::Metrics, outcomes::Outcomes, prefixed::Prefixed,
-    report, server::ServerOptions,
+    api,
+    console::Console,
+    inspector,
+    metrics::Metrics,
+    outcomes::Outcomes,
+    prefixed::Prefixed,
+    reload::{self, Reloader},
+    report,
+    server::ServerOptions,
 };
 
 mod key;
@@ -52,6 +59,7 @@ pub struct Http<A> {
     handler: WebSocketHandler<A>,
     router: Router,
     path: Arc<str>,
+    admin_key: Option<Key>,
     /// One for each connection that carries HTTP.
     slots: Semaphore,
 }
@@ -92,7 +100,7 @@ impl<A: Application> Http<A> {
         let shared = Arc::new(Shared {
             handler: handler.clone(),
             metrics,
-            key,
+            key: key.clone(),
             path: path.clone(),
             ready_needs_engine,
         });
@@ -104,14 +112,19 @@ impl<A: Application> Http<A> {
             .merge(library::routes())
             .fallback(not_found)
             .with_state(shared);
-        Self { handler, router, path, slots: Semaphore::new(CONNECTIONS_MAX) }
+        Self { handler, router, path, admin_key: key, slots: Semaphore::new(CONNECTIONS_MAX) }
     }
 
     /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`. A body may have so
     /// many bytes; what becomes of requests is counted among the outcomes.
     #[must_use]
-    pub fn with_api(mut self, key: &str, body_bytes_max: usize, outcomes: Arc<Outcomes>) -> Self {
-        let api = api::routes(self.handler.clone(), Key::new(key), body_bytes_max, outcomes);
+    pub(crate) fn with_api(
+        mut self,
+        key: Key,
+        body_bytes_max: usize,
+        outcomes: Arc<Outcomes>,
+    ) -> Self {
+        let api = api::routes(self.handler.clone(), key, body_bytes_max, outcomes);
         self.router = self.router.nest("/api", api);
         self
     }
@@ -121,6 +134,18 @@ impl<A: Application> Http<A> {
     pub(crate) fn with_console(mut self, console: &Console<A>) -> Self {
         self.router = self.router.merge(console.routes()).merge(inspector::routes(console));
         self
+    }
+
+    /// With `POST /api/reload`.
+    #[must_use]
+    pub(crate) fn with_reload(mut self, reloader: &Reloader) -> Self {
+        self.router = self.router.merge(reload::routes(reloader.clone()));
+        self
+    }
+
+    /// What statistics and metrics demand.
+    pub(crate) fn admin_key(&self) -> Option<Key> {
+        self.admin_key.clone()
     }
 
     /// Whether upgrades are served there.

@@ -8,11 +8,15 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IsTerminal};
+use std::{
+    fmt,
+    io::{self, IsTerminal},
+    sync::Arc,
+};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{LogFormat, LogLevel, LogSettings};
 use batches::Batches;
 use json::JsonLine;
 
@@ -20,11 +24,54 @@ use json::JsonLine;
 /// to nobody who leaves before.
 #[derive(Debug)]
 #[must_use = "what is logged last is written when this goes"]
-pub struct Log(Option<Batches>);
+pub struct Log {
+    batches: Option<Batches>,
+    level: Level,
+}
+
+/// How urgent a line has to be to be written, while it is written. Cheap to clone.
+#[derive(Clone)]
+pub struct Level {
+    set: Arc<dyn Fn(LogLevel) + Send + Sync>,
+    is_fixed: bool,
+}
+
+impl Level {
+    /// From now on these are written. No effect where `RUST_LOG` has said it.
+    pub fn set(&self, level: LogLevel) {
+        if !self.is_fixed {
+            (self.set)(level);
+        }
+    }
+
+    /// Whether `RUST_LOG` has said it.
+    #[must_use]
+    pub const fn is_fixed(&self) -> bool {
+        self.is_fixed
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Level").field("is_fixed", &self.is_fixed).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    #[cfg(test)]
+    fn of(batches: Batches) -> Self {
+        Self { batches: Some(batches), level: Level { set: Arc::new(|_| ()), is_fixed: true } }
+    }
+
+    /// How urgent a line has to be.
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+}
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if let Some(batches) = &self.0 {
+        if let Some(batches) = &self.batches {
             batches.flush();
         }
     }
@@ -35,8 +82,9 @@ impl Drop for Log {
 /// For people each line is written when it is logged. For machines lines are written in batches, by
 /// a thread of their own; it fails where that cannot be had.
 pub fn start(settings: &LogSettings) -> io::Result<Log> {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(settings.level.name()));
+    let by_environment = EnvFilter::try_from_default_env().ok();
+    let is_fixed = by_environment.is_some();
+    let filter = by_environment.unwrap_or_else(|| EnvFilter::new(settings.level.name()));
     let is_human = match settings.format {
         LogFormat::Auto => io::stderr().is_terminal(),
         LogFormat::Human => true,
@@ -46,11 +94,24 @@ pub fn start(settings: &LogSettings) -> io::Result<Log> {
     // A second start, as tests in one process make, keeps the first.
     if is_human {
         let builder = builder.with_writer(io::stderr).with_target(false);
-        let _ = builder.with_ansi(io::stderr().is_terminal()).try_init();
-        return Ok(Log(None));
+        let builder = builder.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
+        let set = setter(builder.reload_handle());
+        let _ = builder.try_init();
+        return Ok(Log { batches: None, level: Level { set, is_fixed } });
     }
     let batches = Batches::start(io::stderr())?;
     let builder = builder.json().with_writer(batches.clone());
-    let _ = builder.event_format(JsonLine).try_init();
-    Ok(Log(Some(batches)))
+    let builder = builder.event_format(JsonLine).with_filter_reloading();
+    let set = setter(builder.reload_handle());
+    let _ = builder.try_init();
+    Ok(Log { batches: Some(batches), level: Level { set, is_fixed } })
+}
+
+fn setter<S: 'static>(
+    filter: tracing_subscriber::reload::Handle<EnvFilter, S>,
+) -> Arc<dyn Fn(LogLevel) + Send + Sync> {
+    Arc::new(move |level| {
+        // The log has ended, and nobody reads what would be written.
+        let _ = filter.reload(EnvFilter::new(level.name()));
+    })
 }

@@ -5,7 +5,7 @@ use std::{net::TcpListener, process::ExitCode};
 
 use ws_auth::{Secret, TokenRequest};
 use ws_gateway::{
-    Gateway, Signals, compose,
+    Gateway, Hangups, ReloadError, Reloader, Signals, compose,
     config::{self, Command, Config, ConnectArgs, Loaded, TokenArgs},
     inherited::{self, InheritedError},
     logging,
@@ -20,10 +20,7 @@ use ws_gateway::{
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let loaded = config::load(std::env::args_os(), std::env::vars_os(), |path| {
-        std::fs::read_to_string(path)
-    });
-    match loaded {
+    match load() {
         Ok(Command::Serve(loaded)) => serve(loaded),
         Ok(Command::Token(arguments, loaded)) => token(&arguments, &loaded),
         Ok(Command::CheckConfig(loaded)) => check_config(&loaded),
@@ -42,16 +39,28 @@ fn main() -> ExitCode {
     }
 }
 
+fn load() -> Result<Command, config::LoadError> {
+    config::load(std::env::args_os(), std::env::vars_os(), |path| std::fs::read_to_string(path))
+}
+
+/// The same command line and environment once more, and the file as it is now.
+fn load_again() -> Result<Loaded, ReloadError> {
+    match load()? {
+        Command::Serve(loaded) => Ok(loaded),
+        // The command line is what it was when it said to serve.
+        _ => Err(ReloadError::NoSource),
+    }
+}
+
 fn serve(loaded: Loaded) -> ExitCode {
-    let Loaded { config, warnings, .. } = loaded;
     // While this is the only thread.
     let listener = inherited::take_listener();
     // First here, and so the last to go: every way out of this function writes what was logged.
-    let _log = match logging::start(&config.log) {
+    let log = match logging::start(&loaded.config.log) {
         Ok(log) => log,
         Err(error) => return fail(&format!("cannot start the log: {error}")),
     };
-    for warning in warnings {
+    for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let manager = match Notifier::new(std::env::var_os(notify::VARIABLE)) {
@@ -59,7 +68,7 @@ fn serve(loaded: Loaded) -> ExitCode {
         Err(error) => return fail(&format!("{}: {error}", notify::VARIABLE)),
     };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = config.server.worker_threads {
+    if let Some(threads) = loaded.config.server.worker_threads {
         runtime.worker_threads(threads.get());
     }
     let runtime = match runtime.enable_all().build() {
@@ -71,20 +80,28 @@ fn serve(loaded: Loaded) -> ExitCode {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
         };
-        let gateway = match open(config, listener).await {
+        let mut hangups = match Hangups::listen() {
+            Ok(hangups) => hangups,
+            Err(error) => return fail(&format!("cannot listen for SIGHUP: {error}")),
+        };
+        let gateway = match open(loaded.config.clone(), listener).await {
             Ok(gateway) => gateway,
             Err(sentence) => return fail(&sentence),
         };
         announce(&gateway);
+        let reloader = gateway.reloader().reading(&loaded, load_again).with_level(log.level());
         manager.tell(Stage::Ready);
 
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut running = std::pin::pin!(gateway.run_until(async {
             let _ = stopped.await;
         }));
-        let signal = tokio::select! {
-            report = &mut running => return done(&report),
-            signal = signals.next() => signal,
+        let signal = loop {
+            tokio::select! {
+                report = &mut running => return done(&report),
+                signal = signals.next() => break signal,
+                () = hangups.next() => reload(&reloader, &manager).await,
+            }
         };
         tracing::info!(signal, "closing all connections; a second signal ends at once");
         manager.tell(Stage::Stopping);
@@ -114,6 +131,15 @@ async fn open(
         tracing::debug!(files_max, "files that may be open");
     }
     Gateway::open_on(config, listener).await.map_err(|error| error.to_string())
+}
+
+/// What comes of it is in the log.
+async fn reload(reloader: &Reloader, manager: &Notifier) {
+    manager.tell(Stage::Reloading);
+    let reloader = reloader.clone();
+    // Files are read, and that may take a while: not where connections are served.
+    let _ = tokio::task::spawn_blocking(move || reloader.read_again()).await;
+    manager.tell(Stage::Ready);
 }
 
 fn announce(gateway: &Gateway) {

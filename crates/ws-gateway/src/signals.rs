@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first drains, the second ends at once.
+//! SIGTERM and SIGINT: the first drains, the second ends at once. SIGHUP: the configuration is read again.
 
 use std::io;
 
@@ -24,5 +24,21 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+}
+
+/// SIGHUP. Listened for from the moment it is made; whoever does not listen is ended by it.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes over the signal.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one. Several that come at once are one.
+    pub async fn next(&mut self) {
+        let _ = self.0.recv().await;
     }
 }

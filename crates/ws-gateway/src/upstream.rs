@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -24,14 +25,15 @@ const WAITING_PER_SLOT: usize = 16;
 /// The gateway's application.
 #[derive(Debug)]
 pub struct Upstream {
-    target: Target,
+    target: ArcSwap<Target>,
     outcomes: Arc<Outcomes>,
-    hooks: Option<Hooks>,
+    hooks: ArcSwapOption<Hooks>,
     steps: Option<Steps>,
 }
 
+/// Who answers.
 #[derive(Debug)]
-enum Target {
+pub(crate) enum Target {
     Unset,
     Echo,
     BackEnd(Arc<BackEnd>),
@@ -89,13 +91,18 @@ impl Upstream {
     }
 
     fn new(target: Target) -> Self {
-        Self { target, outcomes: Arc::default(), hooks: None, steps: None }
+        Self {
+            target: ArcSwap::from_pointee(target),
+            outcomes: Arc::default(),
+            hooks: ArcSwapOption::empty(),
+            steps: None,
+        }
     }
 
     /// Tells these hooks who is gone.
     #[must_use]
-    pub fn with_hooks(mut self, hooks: Option<Hooks>) -> Self {
-        self.hooks = hooks;
+    pub fn with_hooks(self, hooks: Option<Hooks>) -> Self {
+        self.set_hooks(hooks);
         self
     }
 
@@ -106,9 +113,29 @@ impl Upstream {
         self
     }
 
+    /// Of whose trace a question is, where anybody wants to know.
+    pub(crate) fn steps(&self) -> Option<&Steps> {
+        self.steps.as_ref()
+    }
+
+    /// From now on these are told. Those before tell of whoever they have begun to tell of.
+    pub(crate) fn set_hooks(&self, hooks: Option<Hooks>) {
+        self.hooks.store(hooks.map(Arc::new));
+    }
+
+    /// From now on this one answers. Requests that are under way are answered by the one before.
+    pub(crate) fn set_target(&self, target: Arc<Target>) {
+        self.target.store(target);
+    }
+
+    /// Who answers, to be had by another.
+    pub(crate) fn into_target(self) -> Arc<Target> {
+        self.target.into_inner()
+    }
+
     /// The hooks that are told who is gone.
-    pub(crate) fn hooks(&self) -> Option<&Hooks> {
-        self.hooks.as_ref()
+    pub(crate) fn hooks(&self) -> Option<Hooks> {
+        self.hooks.load().as_deref().cloned()
     }
 
     /// What became so far of all that back-ends were asked or told.
@@ -124,7 +151,7 @@ impl Application for Upstream {
         payload: &RawValue,
         responder: Responder<'_, '_>,
     ) {
-        match &self.target {
+        match &**self.target.load() {
             Target::Unset => {
                 self.outcomes.add(Outcome::Unset);
                 let sentence = "No upstream is set: set UPSTREAM to echo or to an http:// address";
@@ -161,26 +188,26 @@ impl Application for Upstream {
     }
 
     fn handle_connect(&self, client: &Arc<ws_handler::Client>) {
-        if let Some(hooks) = &self.hooks {
+        if let Some(hooks) = &*self.hooks.load() {
             hooks.note_connected(client);
         }
     }
 
     fn handle_user_offline(&self, user_id: &str, cause: OfflineCause) {
-        if let Some(hooks) = &self.hooks {
+        if let Some(hooks) = &*self.hooks.load() {
             hooks.tell_offline(user_id, cause);
         }
     }
 
     fn handle_disconnect(&self, client: &Arc<ws_handler::Client>, end: &End) {
-        if let Some(hooks) = &self.hooks {
+        if let Some(hooks) = &*self.hooks.load() {
             hooks.tell_disconnected(client, end);
         }
     }
 }
 
 #[derive(Debug)]
-struct BackEnd {
+pub(crate) struct BackEnd {
     way: Way,
     timeout: Duration,
     /// Requests under way.

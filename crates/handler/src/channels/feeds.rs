@@ -102,6 +102,15 @@ impl Feeds {
 }
 
 impl Feed {
+    fn new(name: &ChannelName, keep: Option<Arc<Keep>>, now: Instant) -> Self {
+        Self {
+            name: name.clone(),
+            log: keep.map(|keep| Box::new(Log::new(keep))),
+            opened: OnceCell::new(),
+            used: Mutex::new(now),
+        }
+    }
+
     /// Whether everything that is published from now on will come.
     pub(crate) fn is_open(&self) -> bool {
         self.opened.initialized()
@@ -143,21 +152,45 @@ impl Hub {
         }
         let now = Instant::now();
         let mut shard = self.feeds.shard(name).lock();
-        if let Some(feed) = shard.get(name) {
+        // One of other rules, which nobody was subscribed to when they went, is not this one.
+        if let Some(feed) = shard.get(name)
+            && feed.log.is_some() == keep.is_some()
+        {
             *feed.used.lock() = now;
             return Some(feed.clone());
         }
-        let feed = Arc::new(Feed {
-            name: name.clone(),
-            log: keep.map(|keep| Box::new(Log::new(keep))),
-            opened: OnceCell::new(),
-            used: Mutex::new(now),
-        });
-        shard.insert(name.clone(), feed.clone());
+        let feed = Arc::new(Feed::new(name, keep, now));
+        self.replaced(shard.insert(name.clone(), feed.clone()));
         drop(shard);
         // Perhaps nobody is subscribed in the end.
         self.look_later(name);
         Some(feed)
+    }
+
+    /// Another feed takes the place of that of a channel, or none where nothing is to be followed.
+    pub(super) fn renew_feed(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        keep: Option<Arc<Keep>>,
+    ) -> Option<Arc<Feed>> {
+        let is_needed = keep.is_some() || self.cluster.is_shared;
+        let feed = is_needed.then(|| Arc::new(Feed::new(name, keep, Instant::now())));
+        let mut shard = self.feeds.shard(name).lock();
+        let before = match &feed {
+            Some(feed) => shard.insert(name.clone(), feed.clone()),
+            None => shard.remove(name),
+        };
+        self.replaced(before);
+        feed
+    }
+
+    /// With the lock held: who follows the log anew comes to the engine after this.
+    fn replaced(&self, feed: Option<Arc<Feed>>) {
+        let Some(feed) = feed else { return };
+        if let Some(log) = &feed.log {
+            let name = history_log(&feed.name);
+            self.cluster.engine.unfollow(&LogOf { name: &name, keep: log.keep() });
+        }
     }
 
     /// Follows channels before somebody asks for one after the other.
@@ -182,8 +215,10 @@ impl Hub {
 
     /// The last subscriber has gone from a channel: it is followed for a little while yet.
     pub(crate) fn note_vacated(self: &Arc<Self>, name: &ChannelName) {
-        let is_followed = (self.in_force().has_keeps || self.cluster.is_shared)
-            && self.feeds.shard(name).lock().contains_key(name);
+        let in_force = self.in_force();
+        // Rules of before may have had something kept.
+        let may_be = in_force.has_keeps || in_force.generation != 0 || self.cluster.is_shared;
+        let is_followed = may_be && self.feeds.shard(name).lock().contains_key(name);
         if is_followed {
             self.look_later(name);
         }

@@ -349,9 +349,9 @@ impl<A: Application> GatewaySession<A> {
         if let Some(rare) = &mut self.rare {
             rare.ordered.retain(|ordered| ordered != name);
         }
-        let hub = &self.shared.hub;
-        if hub.has_presence(name) {
-            hub.go(name, &self.client().name(), Departure::Meant, replies.now());
+        let (hub, user) = (&self.shared.hub, self.client().name());
+        if hub.tells_of_leaving(name, &user) {
+            hub.go(name, &user, Departure::Meant, replies.now());
         }
     }
 
@@ -384,7 +384,7 @@ impl<A: Application> GatewaySession<A> {
                 hub.watchers.fetch_sub(1, Ordering::Relaxed);
             }
         });
-        for name in left.iter().filter(|name| hub.has_presence(name)) {
+        for name in left.iter().filter(|name| hub.tells_of_leaving(name, &user)) {
             hub.go(name, &user, Departure::Lost, now);
         }
     }

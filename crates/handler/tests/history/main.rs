@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod again;
+mod changed_rules;
 #[path = "../handler/desk.rs"]
 mod desk;
 mod distant;

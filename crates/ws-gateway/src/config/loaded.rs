@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::origin::Origin;
 use super::resolved::Config;
+use super::secret::Secret;
 use super::setting::{Section, Setting};
 
 /// What the gateway runs with.
@@ -34,6 +35,8 @@ pub struct Effective {
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
+    /// The value as it was written, also of a secret: to be compared, never to be shown.
+    pub(crate) text: Secret,
 }
 
 impl Loaded {

@@ -192,8 +192,13 @@ fn effective(setting: &'static Setting, raw: &Raw) -> Effective {
     match raw.written.get(setting.env) {
         Some(Written { text, origin }) => {
             let value = if text.is_empty() { String::new() } else { shown(setting, text) };
-            Effective { setting, value, origin: origin.clone() }
+            Effective { setting, value, origin: origin.clone(), text: Secret::new(text.as_str()) }
         }
-        None => Effective { setting, value: setting.default.to_owned(), origin: Origin::Default },
+        None => Effective {
+            setting,
+            value: setting.default.to_owned(),
+            origin: Origin::Default,
+            text: Secret::new(setting.default),
+        },
     }
 }

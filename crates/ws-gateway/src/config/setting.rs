@@ -155,6 +155,16 @@ impl Setting {
         }
     }
 
+    /// Whether two texts mean the same to it, as `5s` and `5000` do.
+    pub(crate) fn means_the_same(&self, one: &str, other: &str) -> bool {
+        let meaning = |text| {
+            let mut config = Config::default();
+            let is_accepted = self.apply(&mut config, text);
+            (is_accepted, config)
+        };
+        one == other || meaning(one) == meaning(other)
+    }
+
     /// Checks the text and takes it to its place in the configuration; `false` if it is not
     /// accepted.
     pub(super) fn apply(&self, config: &mut Config, text: &str) -> bool {

@@ -1,6 +1,8 @@
 //! A key that a request must carry.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -8,8 +10,10 @@ use serde_json::json;
 
 use super::json_response;
 
-/// What is demanded as `Authorization: Bearer`.
-pub(crate) struct Key(Box<[u8]>);
+/// What is demanded as `Authorization: Bearer`. Cheap to clone: all are the same one, and another key may take
+/// its place.
+#[derive(Clone)]
+pub(crate) struct Key(Arc<ArcSwap<Box<[u8]>>>);
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,7 +23,12 @@ impl fmt::Debug for Key {
 
 impl Key {
     pub(crate) fn new(key: &str) -> Self {
-        Self(key.as_bytes().into())
+        Self(Arc::new(ArcSwap::from_pointee(key.as_bytes().into())))
+    }
+
+    /// From now on this one is demanded.
+    pub(crate) fn replace(&self, key: &str) {
+        self.0.store(Arc::new(key.as_bytes().into()));
     }
 
     /// Whether a request with these headers carries it.
@@ -32,7 +41,7 @@ impl Key {
 
     /// Whether it is this one.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
-        constant_time_eq(given, &self.0)
+        constant_time_eq(given, &self.0.load())
     }
 }
 

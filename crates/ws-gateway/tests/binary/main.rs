@@ -7,5 +7,6 @@ mod handing_over;
 mod inspecting;
 mod logs;
 mod process;
+mod reloading;
 mod signals;
 mod start;

@@ -8,7 +8,7 @@ use ws_broker::Engine;
 use ws_close_manager::CloseReport;
 use ws_gateway::{
     Gateway, Upstream,
-    config::{Command, Config, load},
+    config::{Command, Config, LoadError, Loaded, load},
 };
 use ws_handler::WebSocketHandler;
 
@@ -26,6 +26,11 @@ pub(crate) struct House {
 /// What these variables and this file mean. Loopback, port 0, a secret and an echo unless they say
 /// otherwise.
 pub(crate) fn configured(variables: &[(&str, &str)], file: &str) -> Config {
+    load_with(variables, file).unwrap_or_else(|error| panic!("{error}")).config
+}
+
+/// As [`configured`], with all that is known of it, or all that is wrong.
+pub(crate) fn load_with(variables: &[(&str, &str)], file: &str) -> Result<Loaded, LoadError> {
     let defaults = [
         ("WEBSOCKET_HOST", "127.0.0.1"),
         ("WEBSOCKET_PORT", "0"),
@@ -37,10 +42,9 @@ pub(crate) fn configured(variables: &[(&str, &str)], file: &str) -> Config {
     let environment =
         defaults.chain(variables).map(|(name, value)| ((*name).into(), (*value).into()));
     let arguments = ["ws-gateway", "--config", "gateway.toml"].map(Into::into);
-    match load(arguments, environment, |_| Ok(file.to_owned())) {
-        Ok(Command::Serve(loaded)) => loaded.config,
-        Ok(other) => panic!("not a configuration to serve with: {other:?}"),
-        Err(error) => panic!("{error}"),
+    match load(arguments, environment, |_| Ok(file.to_owned()))? {
+        Command::Serve(loaded) => Ok(loaded),
+        other => panic!("not a configuration to serve with: {other:?}"),
     }
 }
 

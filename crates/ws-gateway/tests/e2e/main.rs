@@ -26,6 +26,7 @@ mod overload;
 mod page;
 mod paths;
 mod proxies;
+mod reload;
 mod smuggling;
 mod stopping;
 mod traces;

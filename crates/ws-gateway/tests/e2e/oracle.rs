@@ -111,6 +111,11 @@ impl Oracle {
         House::with_api(&[&named, further].concat())
     }
 
+    /// Where it is asked as this hook.
+    pub(crate) fn url(&self, hook: &str) -> String {
+        format!("{}/{hook}", self.address)
+    }
+
     /// From now on it says this to questions of that kind.
     pub(crate) fn say(&self, hook: &str, saying: Saying) {
         self.shared.sayings.lock().insert(hook.to_owned(), saying);

@@ -7,7 +7,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_CHANNELS_PER_CONNECTION",
         section: Section::Subscriptions,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(1..=1_000_000, |c, n| c.channels.per_connection_max = n),
         default: "100",
         doc: "In how many channels one connection may be",
@@ -15,7 +15,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_CONNECTIONS_PER_CHANNEL",
         section: Section::Subscriptions,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(1..=u32::MAX, |c, n| c.channels.connections_per_channel_max = n),
         default: "1000000",
         doc: "How many connections one channel may have",
@@ -23,7 +23,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_CHANNELS",
         section: Section::Subscriptions,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(1..=100_000_000, |c, n| c.channels.channels_max = n),
         default: "1000000",
         doc: "How many channels there may be with somebody in them",
@@ -73,7 +73,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "PRESENCE_USERS_MAX",
         section: Section::Subscriptions,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(0..=100_000, |c, n| c.channels.presence_users_max = n),
         default: "100",
         doc: "Up to how many users are named to who asks for presence; 0 for a count only",

@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "DRAIN_TIMEOUT",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Duration(0..=HOUR, |c, time| {
             c.drain.timeout = Some(time).filter(|time| !time.is_zero());
         }),
@@ -19,7 +19,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "RECONNECT_RATE",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(0..=10_000_000, |c, n| c.drain.returns_per_second = NonZeroU32::new(n)),
         default: "1000",
         doc: "How many connects a second the rest of the fleet bears: clients are told to come back at that pace; 0 tells them nothing",

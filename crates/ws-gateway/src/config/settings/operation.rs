@@ -7,7 +7,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "ADMIN_KEY",
         section: Section::Admin,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Secret(|c, key| c.admin.key = key),
         default: "",
         doc: "What /stats, /metrics and the console demand; unless it is set the first two are open, and there is a console with --dev alone",
@@ -23,7 +23,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "LOG_LEVEL",
         section: Section::Log,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Word(&[
             ("error", |c| c.log.level = LogLevel::Error),
             ("warn", |c| c.log.level = LogLevel::Warn),

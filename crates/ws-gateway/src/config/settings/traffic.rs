@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TRUSTED_PROXIES",
         section: Section::Server,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::List("networks such as 10.0.0.0/8, or addresses", network),
         default: "",
         doc: "Proxies whose `X-Forwarded-For` is believed",
@@ -66,7 +66,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "ALLOWED_ORIGINS",
         section: Section::Server,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::List("origins such as https://app.example, or * for any", origin),
         default: "",
         doc: "Which web pages may connect",
@@ -84,7 +84,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "PING_INTERVAL",
         section: Section::Heartbeat,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Duration(1..=HOUR, |c, time| c.heartbeat.ping_interval = time),
         default: "30000",
         doc: "How long a peer may be silent before it is pinged",
@@ -92,7 +92,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "PONG_TIMEOUT",
         section: Section::Heartbeat,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Duration(1..=HOUR, |c, time| c.heartbeat.pong_timeout = time),
         default: "5000",
         doc: "How long a pinged peer may stay silent before that is a miss",
@@ -100,7 +100,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_MISSED_PONGS",
         section: Section::Heartbeat,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Integer(1..=1000, |c, n| c.heartbeat.missed_pongs_max = n),
         default: "3",
         doc: "How many misses in a row declare a peer dead",
@@ -108,7 +108,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "JSON_PING",
         section: Section::Heartbeat,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Switch(|c, on| c.heartbeat.json_ping = on),
         default: "false",
         doc: "Whether a JSON `ping` goes out beside each control ping, for browsers",
@@ -116,7 +116,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "IDLE_TIMEOUT",
         section: Section::Heartbeat,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Duration(0..=DAY, |c, time| {
             c.heartbeat.idle_timeout = Some(time).filter(|time| !time.is_zero());
         }),
@@ -190,7 +190,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_FRAME_SIZE",
         section: Section::Frames,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Size(1..=GIB, |c, bytes| c.frames.bytes_max = bytes),
         default: "1048576",
         doc: "The largest message, whole and inflated",
@@ -198,7 +198,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "FRAME_WARN_THRESHOLD",
         section: Section::Frames,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Size(0..=GIB, |c, bytes| c.frames.warn_bytes = bytes),
         default: "524288",
         doc: "Larger messages are counted and logged; half of MAX_FRAME_SIZE unless set; 0 for none",
@@ -206,7 +206,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "MAX_FRAGMENTS",
         section: Section::Frames,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Integer(1..=u32::MAX, |c, n| c.frames.fragments_max = n),
         default: "131072",
         doc: "How many frames one message may come in",
@@ -214,7 +214,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "CLOSE_TIMEOUT",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Duration(1..=HOUR, |c, time| c.close.timeout = time),
         default: "5000",
         doc: "How long a peer may take to answer a close",
@@ -222,7 +222,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "CLOSE_RATE",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(0..=10_000_000, |c, n| c.close.per_second = limit(n)),
         default: "0",
         doc: "How many connections a second are told to go during a drain; 0 for RECONNECT_RATE",

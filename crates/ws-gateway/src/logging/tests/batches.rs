@@ -167,7 +167,7 @@ fn warnings_that_nobody_reads_are_bounded_as_well() {
 #[test]
 fn the_end_waits_for_what_was_logged_and_for_a_hanging_reader_only_so_long() {
     let (batches, mut reader, _) = piped();
-    let log = Log(Some(batches.clone()));
+    let log = Log::of(batches.clone());
     leave(&batches, "first\n");
     leave(&batches, "last\n");
     drop(log);
@@ -175,7 +175,7 @@ fn the_end_waits_for_what_was_logged_and_for_a_hanging_reader_only_so_long() {
     assert_eq!(read_line(&mut reader), "first\n");
     assert_eq!(read_line(&mut reader), "last\n");
     leave(&batches, &("x".repeat(200_000) + "\n"));
-    drop(Log(Some(batches.clone())));
+    drop(Log::of(batches.clone()));
     assert!(batches.held() > 0, "nobody has read it");
 }
 
@@ -183,7 +183,7 @@ fn the_end_waits_for_what_was_logged_and_for_a_hanging_reader_only_so_long() {
 fn a_panic_loses_no_line() {
     let (batches, mut reader, _) = piped();
     let unwound = catch_unwind(AssertUnwindSafe(|| {
-        let _log = Log(Some(batches.clone()));
+        let _log = Log::of(batches.clone());
         leave(&batches, "before it\n");
         panic!("the story of this test");
     }));

@@ -1,0 +1,281 @@
+//! The configuration, read again while the gateway runs: all that can change changes at once, or nothing does.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::http::HeaderMap;
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+use ws_auth::Secret;
+use ws_handler::{Policy, WebSocketHandler};
+
+use crate::{
+    compose::{self, ComposeError},
+    config::{AuthMode, AuthSettings, Config, LoadError, Loaded},
+    console::Console,
+    hooks::Hooks,
+    http::Key,
+    logging::Level,
+    upstream::{Target, Upstream},
+};
+
+mod comparing;
+mod keys;
+mod report;
+mod routes;
+
+use comparing::Standing;
+pub use keys::LiveAuthenticator;
+pub use report::{Change, ReloadReport};
+pub(crate) use routes::routes;
+
+/// Reads the configuration again; from the same command line, the same environment and the file as it is
+/// then.
+type Source = Box<dyn Fn() -> Result<Loaded, ReloadError> + Send + Sync>;
+
+/// Puts another configuration in force while a gateway runs. Cheap to clone.
+#[derive(Clone)]
+pub struct Reloader(Arc<Inner>);
+
+struct Inner {
+    handler: WebSocketHandler<Upstream>,
+    authenticator: LiveAuthenticator,
+    /// The secret of this run, where nobody has to have one.
+    dev_secret: Secret,
+    /// What the gateway goes by now, as far as it could be changed.
+    config: ArcSwap<Config>,
+    parts: OnceCell<Parts>,
+    level: OnceCell<Level>,
+    source: OnceCell<Source>,
+    /// What was compared with last. Two reloads at once come one after the other.
+    standing: Mutex<Option<Standing>>,
+}
+
+/// What is changed beside the handler.
+pub(crate) struct Parts {
+    /// Each place that demands the admin's key.
+    pub(crate) admin_keys: Vec<Key>,
+    pub(crate) api_key: Option<Key>,
+    pub(crate) console: Option<Console<Upstream>>,
+}
+
+/// Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// What was read is no configuration.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A component refused its part of it.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// Nobody has said what the gateway was started with.
+    #[error("it is not known where the configuration is to be read again")]
+    NoSource,
+}
+
+/// All that takes the place of something, made and not yet there.
+struct Next {
+    policy: Policy,
+    authenticator: Option<ws_auth::Authenticator>,
+    target: Option<Arc<Target>>,
+    hooks: Option<Option<Hooks>>,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        handler: WebSocketHandler<Upstream>,
+        authenticator: LiveAuthenticator,
+        dev_secret: Secret,
+        config: Config,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            handler,
+            authenticator,
+            dev_secret,
+            config: ArcSwap::from_pointee(config),
+            parts: OnceCell::new(),
+            level: OnceCell::new(),
+            source: OnceCell::new(),
+            standing: Mutex::new(None),
+        }))
+    }
+
+    /// What is changed beside the handler, told once.
+    pub(crate) fn with_parts(&self, parts: Parts) {
+        // The second time would be of another gateway.
+        let _ = self.0.parts.set(parts);
+    }
+
+    /// What the gateway was started with, and how it is read again. Told once, by whoever started it.
+    #[must_use]
+    pub fn reading(
+        self,
+        started_with: &Loaded,
+        source: impl Fn() -> Result<Loaded, ReloadError> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.standing.lock().get_or_insert_with(|| Standing::new(started_with));
+        let _ = self.0.source.set(Box::new(source));
+        self
+    }
+
+    /// With the log, whose level is changed, too.
+    #[must_use]
+    pub fn with_level(self, level: Level) -> Self {
+        let _ = self.0.level.set(level);
+        self
+    }
+
+    /// What the gateway goes by now: what a reload could not change is as it was at the start.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.0.config.load_full()
+    }
+
+    /// Reads the configuration where it was read first, and puts it in force; the log says what came of it. Waits
+    /// for files and keys of certificates: not for a connection's task.
+    ///
+    /// # Errors
+    ///
+    /// If anything is wrong with any of it, nothing has changed.
+    pub fn read_again(&self) -> Result<ReloadReport, ReloadError> {
+        let read = || self.0.source.get().ok_or(ReloadError::NoSource)?();
+        let reloaded = read().and_then(|loaded| self.reload(&loaded));
+        match &reloaded {
+            Ok(report) => report.log(),
+            Err(error) => {
+                for fault in error.to_string().lines() {
+                    tracing::error!(target: "audit", %fault, "not reloaded: nothing has changed");
+                }
+            }
+        }
+        reloaded
+    }
+
+    /// Puts a configuration in force. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If a component refuses its part of it, nothing has changed.
+    pub fn reload(&self, loaded: &Loaded) -> Result<ReloadReport, ReloadError> {
+        let mut standing = self.0.standing.lock();
+        let standing = standing.as_mut().ok_or(ReloadError::NoSource)?;
+        let before = self.0.config.load_full();
+        let next = self.compose(&loaded.config, &before)?;
+        // From here on nothing can fail.
+        let report = standing.advance(loaded, &self.held_back(&loaded.config, &before));
+        self.install(next, &loaded.config);
+        Ok(report)
+    }
+
+    /// What takes the place of something else. What says what it said before stays, with all that it knows.
+    fn compose(&self, config: &Config, before: &Config) -> Result<Next, ComposeError> {
+        let upstream = self.0.handler.application();
+        let hooks = (config.hooks != before.hooks)
+            .then(|| {
+                let clock = self.0.handler.clock().clone();
+                let hooks = compose::hooks(config, clock, upstream.outcomes())?;
+                if let (Some(hooks), Some(steps)) = (&hooks, upstream.steps()) {
+                    hooks.trace_with(steps.clone());
+                }
+                Ok(hooks.map(|hooks| hooks.going_on_from(upstream.hooks().as_ref())))
+            })
+            .transpose()?;
+        let judging = hooks.clone().unwrap_or_else(|| upstream.hooks());
+        let has_other_keys = keys_of(config) != keys_of(before);
+        let has_other_target = config.upstream != before.upstream;
+        let mut policy = compose::policy(config, judging.as_ref())?;
+        // What leads to other addresses is settled at the start.
+        policy.tunnels = self.0.handler.policy().tunnels.clone();
+        Ok(Next {
+            policy,
+            authenticator: has_other_keys
+                .then(|| compose::authenticator(config, self.dev_secret(config)))
+                .transpose()?,
+            target: has_other_target.then(|| compose::target(config)).transpose()?,
+            hooks,
+        })
+    }
+
+    fn install(&self, next: Next, config: &Config) {
+        let Next { policy, authenticator, target, hooks } = next;
+        let upstream = self.0.handler.application();
+        // Who is judged by the new policy is to find what belongs to it.
+        if let Some(authenticator) = authenticator {
+            self.0.authenticator.replace(authenticator);
+        }
+        if let Some(target) = target {
+            upstream.set_target(target);
+        }
+        if let Some(hooks) = hooks {
+            upstream.set_hooks(hooks);
+        }
+        self.0.handler.set_policy(policy);
+        if let Some(parts) = self.0.parts.get() {
+            parts.install(config);
+        }
+        if let Some(level) = self.0.level.get() {
+            level.set(config.log.level);
+        }
+        self.0.config.store(Arc::new(config.clone()));
+    }
+
+    /// What cannot take effect although its kind of setting can, and why.
+    fn held_back(&self, config: &Config, before: &Config) -> Vec<(&'static str, &'static str)> {
+        let mut held = Vec::new();
+        let has_both = |pick: fn(&Config) -> bool| pick(config) == pick(before);
+        if !has_both(|config| config.admin.key.is_some()) {
+            held.push(("ADMIN_KEY", "whether there is a key is settled at the start"));
+        }
+        if !has_both(|config| config.api.key.is_some()) {
+            held.push(("API_KEY", "whether there is an /api is settled at the start"));
+        }
+        if self.0.handler.config().engine.is_shared()
+            && !has_both(|config| config.limits.connections_per_user_max.is_some())
+        {
+            let why = "whether nodes count together is settled at the start";
+            held.push(("MAX_CONNECTIONS_PER_USER", why));
+        }
+        if self.0.level.get().is_some_and(Level::is_fixed) {
+            held.push(("LOG_LEVEL", "RUST_LOG says what is logged"));
+        }
+        held
+    }
+
+    /// As at the start: where nobody has to have a secret, one that nobody knows.
+    fn dev_secret(&self, config: &Config) -> Option<&Secret> {
+        let is_lenient = config.dev || config.auth.mode == AuthMode::None;
+        (is_lenient && !config.auth.has_keys()).then_some(&self.0.dev_secret)
+    }
+
+    /// Whether a request carries the key of whoever may reload.
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let keys = self.0.parts.get().map(|parts| &*parts.admin_keys).unwrap_or_default();
+        keys.iter().any(|key| key.admits(headers))
+    }
+}
+
+impl Parts {
+    fn install(&self, config: &Config) {
+        if let Some(key) = &config.admin.key {
+            self.admin_keys.iter().for_each(|place| place.replace(key.expose()));
+        }
+        if let (Some(place), Some(key)) = (&self.api_key, &config.api.key) {
+            place.replace(key.expose());
+        }
+        if let Some(console) = &self.console {
+            console.set_settings(compose::console_settings(config));
+        }
+    }
+}
+
+/// What tokens are verified by; the rest of it is the policy's.
+fn keys_of(config: &Config) -> (AuthSettings, bool) {
+    let AuthSettings { mode, timeout, pending_max, cookie, .. } = AuthSettings::default();
+    let is_open = config.dev || config.auth.mode == AuthMode::None;
+    (AuthSettings { mode, timeout, pending_max, cookie, ..config.auth.clone() }, is_open)
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").finish_non_exhaustive()
+    }
+}
