@@ -30,7 +30,8 @@ fn depth(json: &str) -> usize {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
-            b']' | b'}' => depth -= 1,
+            // What closes more than it opens is no JSON: a level is none below the first.
+            b']' | b'}' => depth = depth.saturating_sub(1),
             b'"' => skip_string(&mut bytes),
             _ => {}
         }
@@ -75,6 +76,13 @@ mod tests {
             assert!(serde_json::from_str::<serde_json::Value>(json).is_ok());
             assert!(!is_too_deep(json), "{json}");
         }
+    }
+
+    #[test]
+    fn what_is_no_json_is_looked_at_all_the_same() {
+        let closes_first = "]".repeat(300) + &"[".repeat(200);
+        assert!(is_too_deep(&closes_first));
+        assert!(!is_too_deep(&"[]]".repeat(300)));
     }
 
     #[test]
