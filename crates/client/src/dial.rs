@@ -162,13 +162,19 @@ impl Dialer {
                 handshake.with_header(name.clone(), value.clone())
             })
             .map_err(invalid)?;
+        let mut headers = config.headers;
+        if headers.iter().all(|(name, _)| name != header::USER_AGENT) {
+            // So that whoever looks at a gateway sees which clients are old.
+            let own = concat!("ws-client/", env!("CARGO_PKG_VERSION"));
+            headers.push((header::USER_AGENT, HeaderValue::from_static(own)));
+        }
         let compression =
             CompressionManager::new(CompressionConfig::default().with_enabled(config.compression));
         let sizes = SizeLimits::with_max(config.message_bytes_max).map_err(invalid)?;
         Ok(Self {
             target,
             protocols: config.protocols,
-            headers: config.headers,
+            headers,
             connector: Connector::new()
                 // The machine listens to silence by itself, as long as the server says.
                 .with_connection(Connector::client_config().with_sizes(sizes).with_heartbeat(None))

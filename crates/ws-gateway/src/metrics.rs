@@ -11,6 +11,7 @@ mod connections;
 mod drain;
 mod ends;
 mod engine;
+mod inspector;
 mod limits;
 mod messages;
 mod page;
@@ -133,6 +134,7 @@ impl<A: Application> Collector for Snapshots<A> {
         self.tokens(&mut page)?;
         self.channels(&mut page)?;
         self.engine(&mut page)?;
+        self.inspector(&mut page)?;
         self.back_ends(&mut page)
     }
 }

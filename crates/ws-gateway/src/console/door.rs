@@ -95,10 +95,10 @@ pub(super) async fn enter<A: Application>(
 impl<A: Application> Console<A> {
     /// Whether a request of the inspector may be made, and from where it comes; the answer to it otherwise. A drain
     /// is something to look at, too.
-    pub(crate) fn admit(&self, request: &Request) -> Result<IpAddr, Response> {
+    pub(crate) fn admit(&self, request: &Request) -> Result<IpAddr, Box<Response>> {
         let address = self.0.address_of(request);
         let judged = self.0.judge_key(request.headers(), request.uri(), address);
-        judged.map(|()| address).map_err(|refusal| self.0.refuse(&refusal, address))
+        judged.map(|()| address).map_err(|refusal| self.0.refuse(&refusal, address).into())
     }
 }
 

@@ -38,7 +38,7 @@ async fn connections<A: Application>(
     request: Request,
 ) -> Response {
     if let Err(refused) = console.admit(&request) {
-        return refused;
+        return *refused;
     }
     let parameters = Parameters::of_query(request.uri().query());
     let selection = match Selection::read(&parameters) {
@@ -61,7 +61,7 @@ async fn connections<A: Application>(
 async fn trace<A: Application>(State(console): State<Console<A>>, request: Request) -> Response {
     let address = match console.admit(&request) {
         Ok(address) => address,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let parameters = Parameters::of_query(request.uri().query());
     let trace = match Trace::start(console.handler(), &parameters, address) {
@@ -83,7 +83,7 @@ async fn trace<A: Application>(State(console): State<Console<A>>, request: Reque
         // A proxy that waits for more would show a live trace in pieces of a minute.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let lines = stream::unfold(Telling::Beginning(trace), |telling| telling.go_on());
+    let lines = stream::unfold(Telling::Beginning(trace), Telling::go_on);
     (StatusCode::OK, headers, Body::from_stream(lines)).into_response()
 }
 
