@@ -56,6 +56,12 @@ impl<A: Application> WebSocketHandler<A> {
     /// `goodbye`. The other nodes are told that this one goes. Answers how it went.
     pub async fn drain(&self, options: &CloseOptions) -> CloseReport {
         self.start_drain();
+        if let Some(peers) = self.shared.peers()
+            && !peers.balance.lock().is_alone()
+        {
+            // What is here is no part of what is to be level any more.
+            self.shared.cluster.say_load(None);
+        }
         let (sender, mut closed) = unbounded_channel();
         // Before the list is made: an end in between is reported, and so not waited for.
         *self.shared.drain.0.lock() = Some(sender);

@@ -167,6 +167,18 @@ impl Registry {
         }
     }
 
+    /// In how many parts the connections can be looked at.
+    pub(crate) fn parts(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Calls `each` for every connection of one part.
+    pub(crate) fn for_each_of(&self, part: usize, each: impl FnMut(&Arc<Client>)) {
+        if let Some(shard) = self.connections.get(part) {
+            shard.lock().iter().for_each(each);
+        }
+    }
+
     /// At most `max` connections behind `after`, in an order that stays as it is while others come and go.
     /// A page looks at a shard or two, not at all connections, and copies no more than it holds.
     pub(crate) fn page(&self, after: Option<ConnectionId>, max: usize) -> Vec<Arc<Client>> {

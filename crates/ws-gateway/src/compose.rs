@@ -39,7 +39,7 @@ mod tests;
 mod tunnels;
 
 pub use drain::close;
-pub(crate) use drain::listen;
+pub(crate) use drain::{listen, moving};
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
 pub use tunnels::tunnels;
 

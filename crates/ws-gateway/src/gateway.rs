@@ -267,6 +267,10 @@ impl Gateway {
         let housekeeping = tokio::spawn(keep_house(handler.clone(), authenticator));
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
         let memory = memory.map(|memory| tokio::spawn(memory.run(handler.clone())));
+        let moving = tokio::spawn({
+            let (handler, moving) = (handler.clone(), compose::moving(&config));
+            async move { handler.keep_moving(moving).await }
+        });
         stop.await;
         if is_shared {
             // Who connects from now on does so to another process: nobody has to be refused.
@@ -290,6 +294,7 @@ impl Gateway {
         }
         housekeeping.abort();
         watching.abort();
+        moving.abort();
         if let Some(memory) = memory {
             memory.abort();
         }

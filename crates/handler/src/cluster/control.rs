@@ -45,6 +45,8 @@ pub(super) enum Control<'c> {
         #[serde(borrow)]
         user: Cow<'c, str>,
     },
+    /// How many connections the node has, of which it may give some away; none: it goes.
+    Load { connections: Option<usize> },
     /// What came of a question.
     Answer {
         question: u64,

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::{
     runtime::Handle,
@@ -25,7 +26,7 @@ use super::{
     node_topic,
     questions::{Answer, Questions},
 };
-use crate::{application::Application, handler::Shared};
+use crate::{application::Application, handler::Shared, moving::balance::Balance};
 
 /// So many notes of other nodes may wait to be looked at.
 const INBOUND_MAX: usize = 65_536;
@@ -39,6 +40,8 @@ pub(crate) struct Peers {
     pub(crate) members: Arc<Members>,
     pub(crate) users: Arc<Users>,
     pub(super) questions: Questions,
+    /// How many connections the others have.
+    pub(crate) balance: Mutex<Balance>,
     inbound: Sender<Note>,
     tasks: OnceLock<[AbortHandle; 3]>,
 }
@@ -62,7 +65,8 @@ impl<A: Application> Shared<A> {
         let (inbound, queue) = channel(INBOUND_MAX);
         let tasks = OnceLock::new();
         let questions = Questions::default();
-        let peers = Peers { members, users, questions, inbound, tasks };
+        let balance = Mutex::default();
+        let peers = Peers { members, users, questions, balance, inbound, tasks };
         if self.peers.set(peers).is_err() {
             return;
         }
@@ -153,6 +157,10 @@ impl<A: Application> Shared<A> {
                 (question, count, users.iter().map(ToString::to_string).collect())
             }
             Control::Letters { user } => return self.tell_of_letters(&user),
+            Control::Load { connections } => {
+                let now = tokio::time::Instant::now().into_std();
+                return peers.balance.lock().handle_load(note.node, connections, now);
+            }
             Control::Answer { question, count, users } => {
                 return peers.questions.handle_answer(question, Answer { count, users });
             }
@@ -192,6 +200,11 @@ impl Cluster {
         let Ok(body) = serde_json::to_vec(control) else { return false };
         let told = self.tell(topic, Kind::Control, |out| out.extend_from_slice(&body));
         told.inspect_err(|error| tracing::debug!(topic, %error, "other nodes are not told")).is_ok()
+    }
+
+    /// Tells all others how many connections this node has; none: it goes.
+    pub(crate) fn say_load(&self, connections: Option<usize>) {
+        self.say(NODES, &Control::Load { connections });
     }
 }
 
@@ -271,6 +284,10 @@ impl<A: Application> MembersListener for Ear<A> {
         let Some(shared) = self.0.upgrade() else { return };
         tracing::info!(%node, "another node is gone");
         shared.hub.forget_node(node.bits());
+        if let Some(peers) = shared.peers() {
+            let now = tokio::time::Instant::now().into_std();
+            peers.balance.lock().handle_load(node.bits(), None, now);
+        }
     }
 
     fn handle_estate(&self, node: NodeId, life: Life) {

@@ -10,6 +10,7 @@ mod everywhere;
 mod house;
 mod joining;
 mod letters;
+mod levelling;
 mod limit;
 mod offline;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]

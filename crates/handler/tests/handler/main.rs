@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 mod address;
+mod aging;
 mod client_codes;
 mod credentials;
 mod desk;

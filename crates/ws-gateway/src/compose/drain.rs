@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use ws_close_manager::{CloseOptions, Pace, SendableCode};
+use ws_handler::{Moving, Rebalance};
 
 use crate::{config::Config, listener::ListenOptions};
 
@@ -32,5 +33,18 @@ pub(crate) fn listen(config: &Config) -> ListenOptions {
         reuse_port: config.drain.reuse_port,
         per_second: config.overload.accepts_per_second,
         ..ListenOptions::default()
+    }
+}
+
+/// How clients are asked to connect again while the gateway runs.
+pub(crate) fn moving(config: &Config) -> Moving {
+    let drain = &config.drain;
+    let interval = drain.rebalance_interval;
+    Moving {
+        lifetime_max: drain.lifetime_max,
+        rebalance: drain
+            .rebalance_margin_percent
+            .map(|margin_percent| Rebalance { margin_percent, interval }),
+        per_second: drain.returns_per_second,
     }
 }

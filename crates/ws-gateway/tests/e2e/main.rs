@@ -19,6 +19,7 @@ mod issuer;
 mod limits;
 mod looks;
 mod metrics;
+mod moving;
 mod nodes;
 mod oracle;
 mod orders;

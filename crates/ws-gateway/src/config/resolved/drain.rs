@@ -15,11 +15,25 @@ pub struct DrainSettings {
     /// Whether other processes may listen on the same port, such as the one that takes this one's place.
     /// Default no.
     pub reuse_port: bool,
+    /// How old a connection may become. Default `None`, written as zero: as old as it likes.
+    pub lifetime_max: Option<Duration>,
+    /// How many percent more connections than the mean of all nodes this one may have before it gives some
+    /// away. Default `None`, written as zero: any number.
+    pub rebalance_margin_percent: Option<u32>,
+    /// How often nodes tell each other how many they have, and give some away. Default 10 s.
+    pub rebalance_interval: Duration,
 }
 
 impl Default for DrainSettings {
     fn default() -> Self {
-        Self { timeout: None, returns_per_second: NonZeroU32::new(1000), reuse_port: false }
+        Self {
+            timeout: None,
+            returns_per_second: NonZeroU32::new(1000),
+            reuse_port: false,
+            lifetime_max: None,
+            rebalance_margin_percent: None,
+            rebalance_interval: Duration::from_secs(10),
+        }
     }
 }
 

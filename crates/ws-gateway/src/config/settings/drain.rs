@@ -2,8 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use crate::config::quantity::{GIB, HOUR};
+use crate::config::quantity::{DAY, GIB, HOUR};
 use crate::config::setting::{Kind, Reload, Section, Setting};
+
+use super::limit;
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -23,6 +25,34 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Integer(0..=10_000_000, |c, n| c.drain.returns_per_second = NonZeroU32::new(n)),
         default: "1000",
         doc: "How many connects a second the rest of the fleet bears: clients are told to come back at that pace; 0 tells them nothing",
+    },
+    Setting {
+        env: "CONNECTION_LIFETIME_MAX",
+        section: Section::Close,
+        reload: Reload::Restart,
+        kind: Kind::Duration(0..=365 * DAY, |c, time| {
+            c.drain.lifetime_max = Some(time).filter(|time| !time.is_zero());
+        }),
+        default: "0",
+        doc: "How old a connection may become before its client is asked to connect again; 0 for any age",
+    },
+    Setting {
+        env: "REBALANCE_MARGIN",
+        section: Section::Close,
+        reload: Reload::Restart,
+        kind: Kind::Integer(0..=1000, |c, percent| {
+            c.drain.rebalance_margin_percent = limit(percent)
+        }),
+        default: "0",
+        doc: "How many percent above the mean of all nodes a node gives connections away; 0 for never",
+    },
+    Setting {
+        env: "REBALANCE_INTERVAL",
+        section: Section::Close,
+        reload: Reload::Restart,
+        kind: Kind::Duration(1..=HOUR, |c, time| c.drain.rebalance_interval = time),
+        default: "10000",
+        doc: "How often nodes tell each other how many connections they have",
     },
     Setting {
         env: "REUSE_PORT",
