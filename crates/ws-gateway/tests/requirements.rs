@@ -1,5 +1,5 @@
-//! `docs/requirements.md` and `docs/guarantees.md` name tests: each of them exists, and each test that names
-//! a requirement or a section of the design is on the former.
+//! `docs/requirements.md`, `docs/guarantees.md` and `docs/troubleshooting.md` name tests: each of them exists, and each test that names
+//! a requirement or a section of the design is on the first of them.
 #![expect(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 use std::{
@@ -9,6 +9,7 @@ use std::{
 };
 
 const REQUIREMENTS: &str = include_str!("../../../docs/requirements.md");
+const TROUBLESHOOTING: &str = include_str!("../../../docs/troubleshooting.md");
 const GUARANTEES: &str = include_str!("../../../docs/guarantees.md");
 
 fn crates() -> PathBuf {
@@ -58,7 +59,9 @@ fn tests_in(source: &str) -> BTreeSet<String> {
 fn every_test_that_the_pages_name_exists() {
     let (required, promised) = (named(REQUIREMENTS), named(GUARANTEES));
     assert!(required.len() > 100 && promised.len() > 40, "{} {}", required.len(), promised.len());
-    for reference in required.union(&promised) {
+    let cured = named(TROUBLESHOOTING);
+    assert!(cured.len() > 50, "{}", cured.len());
+    for reference in required.iter().chain(&promised).chain(&cured) {
         let (file, test) = reference.split_once("::").expect("a file and a test");
         let (place, file) = file.split_once('/').expect("a place and a file");
         let path = folder(place).join(file);

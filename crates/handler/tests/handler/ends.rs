@@ -1,20 +1,25 @@
 //! Every end of a connection has one reason of the closed set, whoever began it.
 
 use std::{
+    io,
     num::{NonZeroU32, NonZeroUsize},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ws_close_manager::{CloseOptions, SendableCode};
-use ws_connection::ConnectionConfig;
+use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::SizeLimits;
 use ws_handler::{EndReason, HandlerConfig};
 use ws_rate_limiter::{Ladder, TieredLimiter, TokenBucket};
+use ws_transport::read_request;
 
 use crate::{
-    house::{House, PATH, settle},
+    house::{House, PATH, settle, upgrade},
     raw::{CLOSE, PING, PONG, TEXT, frame},
 };
 
@@ -213,4 +218,70 @@ async fn the_first_note_wins_and_the_application_hears_the_reason() {
         assert_eq!(client.end_reason(), Some(EndReason::PeerClosed));
     })
     .await;
+}
+
+/// A transport that takes everything, and of which nothing can be read.
+struct Broken(io::ErrorKind);
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(self.0.into()))
+    }
+}
+
+impl AsyncWrite for Broken {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_fails_says_whether_the_peer_reset_it() {
+    for (kind, reason) in [
+        (io::ErrorKind::ConnectionReset, EndReason::PeerReset),
+        (io::ErrorKind::BrokenPipe, EndReason::PeerReset),
+        (io::ErrorKind::TimedOut, EndReason::Io),
+    ] {
+        check(reason, same, async |house| {
+            let (target, peer) = (format!("{PATH}?token={}", house.token("ada")), "192.0.2.1:1");
+            let head = upgrade(&target, &[]);
+            let head = read_request(&mut head.as_bytes(), HeadLimits::default(), Vec::new()).await;
+            let request = head.expect("a sound request").request;
+            let peer = peer.parse().expect("an address");
+            house.handler.handle_upgrade(Broken(kind), &request, peer, Bytes::new()).await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_reason_that_is_noted_is_counted_and_kept_as_that() {
+    for reason in EndReason::ALL {
+        check(reason, same, async |house| {
+            let mut peer = house.visit("ada").await;
+            house.handler.connections()[0].close_for(reason, SendableCode::RESTART, "");
+            assert_eq!(peer.closed().await.0, 1012);
+            settle().await;
+            let told: Vec<_> =
+                house.handler.ends_by_user_id("ada").iter().map(|end| end.reason).collect();
+            assert_eq!(told, [reason]);
+        })
+        .await;
+    }
 }

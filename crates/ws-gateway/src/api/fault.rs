@@ -120,3 +120,30 @@ impl IntoResponse for Fault {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_engine_did_not_do_is_told_with_the_status_that_says_whether_to_try_again() {
+        for (error, status, code, retry_after) in [
+            (EngineError::Full, 503, "overloaded", Some("1")),
+            (
+                EngineError::Refused { kind: "nats", reason: "too large".into() },
+                502,
+                "broker_unavailable",
+                None,
+            ),
+        ] {
+            let fault = Fault::of_engine(&error);
+            assert_eq!(fault.code, code);
+            let response = fault.into_response();
+            let told = response.headers().get(header::RETRY_AFTER).map(|it| it.as_bytes());
+            assert_eq!(
+                (response.status().as_u16(), told),
+                (status, retry_after.map(str::as_bytes))
+            );
+        }
+    }
+}

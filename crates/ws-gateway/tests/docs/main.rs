@@ -8,3 +8,4 @@ mod page;
 mod sizes;
 mod tables;
 mod transcript;
+mod troubleshooting;

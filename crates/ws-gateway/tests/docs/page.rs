@@ -6,6 +6,7 @@ pub(crate) const BACK_ENDS: &str = include_str!("../../../../docs/back-ends.md")
 pub(crate) const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
 pub(crate) const GUARANTEES: &str = include_str!("../../../../docs/guarantees.md");
 pub(crate) const PROTOCOL: &str = include_str!("../../../../docs/protocol.md");
+pub(crate) const TROUBLESHOOTING: &str = include_str!("../../../../docs/troubleshooting.md");
 
 /// The pages whose transcripts are replayed.
 pub(crate) const TRANSCRIBED: &[(&str, &str)] = &[("docs/protocol.md", PROTOCOL)];

@@ -12,7 +12,8 @@ use ws_handler::Rejection;
 use ws_protocol::{ClientType, ErrorCode, ServerMessage};
 
 use crate::page::{
-    ARCHITECTURE, BACK_ENDS, CONFIGURATION, GUARANTEES, PROTOCOL, README, code_spans, table,
+    ARCHITECTURE, BACK_ENDS, CONFIGURATION, GUARANTEES, PROTOCOL, README, TROUBLESHOOTING,
+    code_spans, table,
 };
 
 #[test]
@@ -130,6 +131,7 @@ async fn every_metric_that_a_page_names_is_there() {
         ("docs/configuration.md", CONFIGURATION),
         ("docs/guarantees.md", GUARANTEES),
         ("docs/protocol.md", PROTOCOL),
+        ("docs/troubleshooting.md", TROUBLESHOOTING),
     ] {
         let named = code_spans(text).filter(|span| span.starts_with("ws_") && !span.contains(':'));
         for name in named {

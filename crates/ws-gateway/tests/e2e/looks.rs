@@ -162,18 +162,3 @@ async fn a_parameter_that_is_none_is_told_by_its_name() {
         assert!(error.starts_with(sentence), "{target}: {error}");
     }
 }
-
-#[tokio::test]
-async fn the_last_ends_of_a_user_are_told_when_the_user_is_gone() {
-    let house = House::with_api(&[]);
-    house.visit("a/da").await.leave().await;
-    house.until("she is gone", |house| house.handler.connection_count() == 0).await;
-    let answer = house.look("/api/users/a%2Fda/ends").await.json();
-    assert_eq!(answer["userId"], "a/da");
-    let [end] = &answer["ends"].as_array().expect("a list")[..] else { panic!("{answer}") };
-    assert_eq!((&end["reason"], &end["rule"]), (&json!("peer_closed"), &json!(null)));
-    let (from, to) = (end["connectedAt"].as_u64(), end["endedAt"].as_u64());
-    assert!(from.zip(to).is_some_and(|(from, to)| to - from == end["livedMs"]), "{end}");
-    let nobody = house.look("/api/users/bob/ends").await.json();
-    assert_eq!(nobody, json!({ "userId": "bob", "ends": [] }));
-}

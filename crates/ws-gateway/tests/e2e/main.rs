@@ -10,6 +10,7 @@ mod collector;
 mod connection_types;
 mod console;
 mod documents;
+mod ends;
 mod exchange;
 mod hooks;
 mod house;
