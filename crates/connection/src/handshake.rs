@@ -14,4 +14,4 @@ pub use client::{Agreement, ClientHandshake, HandshakeError};
 pub use head::{
     HeadError, HeadLimits, encode_response, parse_request, parse_response, parse_shared_request,
 };
-pub use server::{Refusal, Upgrade, is_upgrade};
+pub use server::{ExtendedConnect, Refusal, Upgrade, is_upgrade};

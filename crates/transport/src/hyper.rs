@@ -27,6 +27,20 @@ pub struct Upgrading {
     deflate: Option<PerMessageDeflate>,
 }
 
+/// Marks a request of HTTP/2 that asks for a WebSocket (RFC 8441), so that [`Upgrade`] and [`upgrade`] know it;
+/// answers whether it is one. hyper tells clients that they may ask once its builder was told to
+/// `enable_connect_protocol`.
+#[cfg(feature = "http2")]
+pub fn mark_extended_connect<B>(request: &mut Request<B>) -> bool {
+    let protocol = request.extensions().get::<hyper::ext::Protocol>();
+    let is_websocket = request.method() == http::Method::CONNECT
+        && protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
+    if is_websocket {
+        request.extensions_mut().insert(ws_connection::handshake::ExtendedConnect);
+    }
+    is_websocket
+}
+
 /// Answers an upgrade request: the response to return from the service, and the future of the
 /// WebSocket, to be awaited in a task of its own.
 pub fn upgrade<B>(

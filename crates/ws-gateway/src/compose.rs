@@ -28,6 +28,7 @@ use crate::{
     http::Key,
     outcomes::Outcomes,
     server::ServerOptions,
+    tls::{Certificates, LoadedCertificates},
     traces::Traces,
     upstream::{Target, Upstream},
 };
@@ -320,13 +321,29 @@ pub fn trusted_proxies(config: &Config) -> TrustedProxies {
 }
 
 /// How the listener treats those who connect.
-pub fn server(config: &Config) -> ServerOptions {
+pub fn server(config: &Config, tls: Option<Arc<Certificates>>) -> ServerOptions {
     let head = HeadLimits { bytes_max: config.server.header_bytes_max, ..HeadLimits::default() };
     ServerOptions {
         handshake_timeout: config.server.handshake_timeout,
         head,
         proxy_protocol: config.server.proxy_protocol.then(|| trusted_proxies(config)),
+        tls,
+        http2_streams_max: config.tls.http2_streams_max,
     }
+}
+
+/// What TLS is spoken with, read from its files; none where no certificate is set.
+pub fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, ComposeError> {
+    let certificates = Certificates::open(&config.tls).map_err(ComposeError::of("TLS"))?;
+    Ok(certificates.map(Arc::new))
+}
+
+/// What takes the place of these certificates; they stay until it is installed.
+pub(crate) fn other_certificates(
+    certificates: &Certificates,
+    config: &Config,
+) -> Result<LoadedCertificates, ComposeError> {
+    certificates.load(&config.tls).map_err(ComposeError::of("TLS"))
 }
 
 /// What a viewer of the console is told of the configuration.

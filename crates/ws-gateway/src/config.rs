@@ -55,11 +55,11 @@ pub use self::origin::Origin;
 pub(crate) use self::quantity::parse_duration;
 pub use self::resolved::{
     AdminSettings, ApiSettings, AuthMode, AuthSettings, BridgeSpec, BrokerSettings,
-    ChannelSettings, CloseSettings, CompressionSettings, Config, Direction, DrainSettings,
-    EngineKind, FrameSettings, HeartbeatSettings, HookFailure, HookSettings, InboxSettings,
-    LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage, OverloadSettings,
-    RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier, TraceSettings,
-    TunnelSettings, UpstreamSettings, UpstreamTarget,
+    ChannelSettings, ClientCertificates, CloseSettings, CompressionSettings, Config, Direction,
+    DrainSettings, EngineKind, FrameSettings, HeartbeatSettings, HookFailure, HookSettings,
+    InboxSettings, LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, NatsStorage,
+    OverloadSettings, RedisSettings, ServerAddress, ServerSettings, StartMode, Supabase, Tier,
+    TlsSettings, TraceSettings, TunnelSettings, UpstreamSettings, UpstreamTarget,
 };
 pub use self::secret::Secret;
 pub use self::setting::{Kind, Put, PutText, Reload, Section, Setting, Word};

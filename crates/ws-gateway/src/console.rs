@@ -150,7 +150,7 @@ impl<A: Application> Console<A> {
         Router::new()
             .route("/", get(pages::index))
             .route("/console", get(pages::elsewhere))
-            .route("/console/ws", get(door::enter::<A>))
+            .route("/console/ws", get(door::enter::<A>).connect(door::enter::<A>))
             .route("/console/{file}", get(pages::file))
             .with_state(self.clone())
     }

@@ -22,9 +22,10 @@ use crate::{
     listener::Listener,
     memory::MemoryWatch,
     metered::{EngineCounts, Metered},
-    metrics::Metrics,
+    metrics::{self, Metrics},
     reload::{LiveAuthenticator, Parts, Reloader},
     server::Server,
+    tls::Certificates,
     traces::Traces,
     tunnels::Gatehouse,
     upstream::Upstream,
@@ -53,6 +54,7 @@ pub struct Gateway {
     bridges: Option<Bridges>,
     traces: Option<Traces>,
     memory: Option<MemoryWatch>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 /// The gateway could not start.
@@ -171,9 +173,13 @@ impl Gateway {
         }
         let memory = MemoryWatch::new(config.overload.memory_bytes_max);
         metrics.add_memory(memory.as_ref().map(MemoryWatch::counts).unwrap_or_default());
+        let (certificates, second) = (compose::certificates(&config)?, Arc::default());
+        let (shown, counted) = (certificates.clone(), Arc::clone(&second));
+        metrics.add(move |page| metrics::tls::encode(shown.as_deref(), &counted, page));
         let ready_needs_engine = config.broker.ready_needs_engine;
         let mut http =
-            Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine);
+            Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine)
+                .with_second_version(second);
         let api_key = config.api.key.as_ref().map(|key| Key::new(key.expose()));
         if let Some(key) = &api_key {
             http = http.with_api(key.clone(), config.frames.bytes_max as usize, outcomes);
@@ -186,7 +192,12 @@ impl Gateway {
         if !admin_keys.is_empty() {
             http = http.with_reload(&reloader);
         }
-        reloader.with_parts(Parts { admin_keys, api_key, console: console.clone() });
+        reloader.with_parts(Parts {
+            admin_keys,
+            api_key,
+            console: console.clone(),
+            certificates: certificates.clone(),
+        });
         let dev_token = dev_token(&config, dev_secret, &handler);
         let address = config.server.address;
         let listening = match listener {
@@ -194,7 +205,8 @@ impl Gateway {
             None => Listener::bind(address, &listen),
         };
         let listener = listening.map_err(|error| StartError::Bind { address, error })?;
-        let server = Server::on(listener, compose::server(&config), handler.clone(), http);
+        let options = compose::server(&config, certificates.clone());
+        let server = Server::on(listener, options, handler.clone(), http);
         Ok(Self {
             config,
             handler,
@@ -208,6 +220,7 @@ impl Gateway {
             bridges,
             traces,
             memory,
+            certificates,
         })
     }
 
@@ -219,6 +232,11 @@ impl Gateway {
     /// The handler, to look at connections and to end them.
     pub fn handler(&self) -> &WebSocketHandler<Upstream> {
         &self.handler
+    }
+
+    /// The certificates, to put others in their place; none where no TLS is spoken.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     /// Puts another configuration in force, also while it runs.
@@ -236,7 +254,8 @@ impl Gateway {
     pub fn dev_address(&self) -> Option<String> {
         let token = self.dev_token.as_ref()?;
         let (address, path) = (self.address(), &self.config.server.path);
-        Some(format!("ws://{address}{path}?token={}", token.expose()))
+        let scheme = if self.certificates.is_some() { "wss" } else { "ws" };
+        Some(format!("{scheme}://{address}{path}?token={}", token.expose()))
     }
 
     /// The console's address for whoever tries `--dev` out, with the same token, and with the console's key
@@ -249,12 +268,15 @@ impl Gateway {
         let known = known.iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
         let known: Vec<_> =
             known.map(|(name, secret)| format!("{name}={}", secret.expose())).collect();
-        Some(format!("http://{}/#{}", self.address(), known.join("&")))
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{}/#{}", self.address(), known.join("&")))
     }
 
     /// Serves until `stop` resolves, then closes every connection and answers how that went.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> CloseReport {
-        let Self { handler, server, authenticator, reloader, bridges, console, .. } = self;
+        let Self {
+            handler, server, authenticator, reloader, bridges, console, certificates, ..
+        } = self;
         let (traces, memory) = (self.traces, self.memory);
         // Open until everybody is gone.
         let open = bridges.map(|bridges| bridges.open(&handler));
@@ -271,6 +293,7 @@ impl Gateway {
             let (handler, moving) = (handler.clone(), compose::moving(&config));
             async move { handler.keep_moving(moving).await }
         });
+        let renewing = certificates.map(|certificates| tokio::spawn(certificates.watch()));
         stop.await;
         if is_shared {
             // Who connects from now on does so to another process: nobody has to be refused.
@@ -298,6 +321,7 @@ impl Gateway {
         if let Some(memory) = memory {
             memory.abort();
         }
+        renewing.iter().for_each(tokio::task::JoinHandle::abort);
         serving.abort();
         drop(open);
         report

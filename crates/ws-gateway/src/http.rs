@@ -22,6 +22,7 @@ use tower_service::Service;
 use ws_broker::Status;
 use ws_connection::handshake::is_upgrade;
 use ws_handler::{Application, WebSocketHandler};
+use ws_transport::Prefixed;
 
 use crate::{
     api,
@@ -29,7 +30,6 @@ use crate::{
     inspector,
     metrics::Metrics,
     outcomes::Outcomes,
-    prefixed::Prefixed,
     reload::{self, Reloader},
     report,
     server::ServerOptions,
@@ -37,7 +37,10 @@ use crate::{
 
 mod key;
 mod library;
+mod second;
 mod staying;
+
+pub(crate) use second::{Kept, SecondVersion};
 
 pub(crate) use key::{Key, key_required};
 pub(crate) use staying::Stay;
@@ -62,6 +65,7 @@ pub struct Http<A> {
     admin_key: Option<Key>,
     /// One for each connection that carries HTTP.
     slots: Semaphore,
+    second: Arc<SecondVersion>,
 }
 
 impl<A> fmt::Debug for Http<A> {
@@ -112,7 +116,15 @@ impl<A: Application> Http<A> {
             .merge(library::routes())
             .fallback(not_found)
             .with_state(shared);
-        Self { handler, router, path, admin_key: key, slots: Semaphore::new(CONNECTIONS_MAX) }
+        let slots = Semaphore::new(CONNECTIONS_MAX);
+        Self { handler, router, path, admin_key: key, slots, second: Arc::default() }
+    }
+
+    /// Counts what there is of HTTP/2.
+    #[must_use]
+    pub(crate) fn with_second_version(mut self, second: Arc<SecondVersion>) -> Self {
+        self.second = second;
+        self
     }
 
     /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`. A body may have so
@@ -202,12 +214,18 @@ impl<A: Application> Http<A> {
         peer: SocketAddr,
         stay: &Stay,
     ) -> Result<Response, Infallible> {
-        let path = request.uri().path();
-        let is_ours =
-            |path| path == &*self.path || path == "/" || self.handler.is_connection_path(path);
-        if is_upgrade(request.headers()) && is_ours(path) {
+        if is_upgrade(request.headers()) && self.takes_upgrades(request.uri().path()) {
             return Ok(self.upgrade(&mut request, peer).await);
         }
+        self.route(request, peer, stay).await
+    }
+
+    async fn route(
+        &self,
+        mut request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+        stay: &Stay,
+    ) -> Result<Response, Infallible> {
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(stay.clone());
         // A router is a handle; cloning it is what axum does for each request, too.
@@ -216,16 +234,7 @@ impl<A: Application> Http<A> {
 
     /// An upgrade on a connection that has carried HTTP before.
     async fn upgrade(&self, request: &mut hyper::Request<Incoming>, peer: SocketAddr) -> Response {
-        let (parts, ()) = {
-            let mut head = hyper::Request::new(());
-            *head.method_mut() = request.method().clone();
-            *head.uri_mut() = request.uri().clone();
-            *head.version_mut() = request.version();
-            *head.headers_mut() = request.headers().clone();
-            head.into_parts()
-        };
-        let head = hyper::Request::from_parts(parts, ());
-        match self.handler.admit(&head, peer).await {
+        match self.handler.admit(&head_of(request), peer).await {
             Ok(admission) => {
                 let response = admission.response().clone().map(|()| Body::empty());
                 let on_upgrade = hyper::upgrade::on(request);
@@ -240,6 +249,16 @@ impl<A: Application> Http<A> {
             Err(rejection) => rejection.response().map(Body::from),
         }
     }
+}
+
+/// A request without what follows its head.
+fn head_of(request: &hyper::Request<Incoming>) -> hyper::Request<()> {
+    let mut head = hyper::Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    head
 }
 
 async fn health<A: Application>(State(shared): State<Arc<Shared<A>>>) -> Response {

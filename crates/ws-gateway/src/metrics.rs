@@ -16,6 +16,7 @@ mod limits;
 mod messages;
 mod page;
 mod process;
+pub(crate) mod tls;
 mod tokens;
 mod tunnels;
 

@@ -16,6 +16,7 @@ use crate::{
     hooks::Hooks,
     http::Key,
     logging::Level,
+    tls::{Certificates, LoadedCertificates},
     upstream::{Target, Upstream},
 };
 
@@ -57,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) admin_keys: Vec<Key>,
     pub(crate) api_key: Option<Key>,
     pub(crate) console: Option<Console<Upstream>>,
+    pub(crate) certificates: Option<Arc<Certificates>>,
 }
 
 /// Nothing has changed.
@@ -79,6 +81,7 @@ struct Next {
     authenticator: Option<ws_auth::Authenticator>,
     target: Option<Arc<Target>>,
     hooks: Option<Option<Hooks>>,
+    certificates: Option<LoadedCertificates>,
 }
 
 impl Reloader {
@@ -192,11 +195,19 @@ impl Reloader {
                 .transpose()?,
             target: has_other_target.then(|| compose::target(config)).transpose()?,
             hooks,
+            certificates: self.certificates(config)?,
         })
     }
 
+    /// Read in any case: files may hold something else under the same names.
+    fn certificates(&self, config: &Config) -> Result<Option<LoadedCertificates>, ComposeError> {
+        let speaks_tls = self.0.parts.get().and_then(|parts| parts.certificates.as_ref());
+        let certificates = speaks_tls.filter(|_| !config.tls.certificates.is_empty());
+        certificates.map(|now| compose::other_certificates(now, config)).transpose()
+    }
+
     fn install(&self, next: Next, config: &Config) {
-        let Next { policy, authenticator, target, hooks } = next;
+        let Next { policy, authenticator, target, hooks, certificates } = next;
         let upstream = self.0.handler.application();
         // Who is judged by the new policy is to find what belongs to it.
         if let Some(authenticator) = authenticator {
@@ -211,6 +222,9 @@ impl Reloader {
         self.0.handler.set_policy(policy);
         if let Some(parts) = self.0.parts.get() {
             parts.install(config);
+            if let (Some(place), Some(loaded)) = (&parts.certificates, certificates) {
+                place.install(loaded);
+            }
         }
         if let Some(level) = self.0.level.get() {
             level.set(config.log.level);
@@ -233,6 +247,10 @@ impl Reloader {
         {
             let why = "whether nodes count together is settled at the start";
             held.push(("MAX_CONNECTIONS_PER_USER", why));
+        }
+        let speaks_tls = |config: &Config| !config.tls.certificates.is_empty();
+        if !has_both(speaks_tls) {
+            held.push(("TLS_CERT", "whether TLS is spoken is settled at the start"));
         }
         if self.0.level.get().is_some_and(Level::is_fixed) {
             held.push(("LOG_LEVEL", "RUST_LOG says what is logged"));

@@ -2,7 +2,10 @@
 
 use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    time::{Instant, timeout, timeout_at},
+};
 use ws_connection::handshake::{HeadError, HeadLimits, is_upgrade};
 use ws_handler::{Application, Rejection, TrustedProxies, WebSocketHandler};
 use ws_transport::{EagerTcpStream, ReadHeadError, RequestHead, read_request};
@@ -12,8 +15,11 @@ use crate::{
     http::Http,
     listener::{Accepted, ListenOptions, Listener},
     proxy,
+    tls::Certificates,
     under_way::UnderWay,
 };
+
+mod secure;
 
 /// Connections that one task answers one after the other.
 const CHUNK: usize = 8;
@@ -33,6 +39,10 @@ pub struct ServerOptions {
     pub head: HeadLimits,
     /// Proxies that start each connection with a PROXY header; none expects one of nobody.
     pub proxy_protocol: Option<TrustedProxies>,
+    /// What TLS is spoken with; none where it is not.
+    pub tls: Option<Arc<Certificates>>,
+    /// How many requests and WebSockets one connection of HTTP/2 may carry at once.
+    pub http2_streams_max: u32,
 }
 
 /// A bound listener with everything behind it.
@@ -45,10 +55,15 @@ pub struct Server<A> {
 #[derive(Debug)]
 struct Shared<A> {
     handler: WebSocketHandler<A>,
-    http: Http<A>,
+    http: Arc<Http<A>>,
     options: ServerOptions,
     under_way: UnderWay,
 }
+
+/// What a connection is carried on: a socket, or TLS over one.
+trait Carrier: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Carrier for IO {}
 
 impl<A: Application> Server<A> {
     /// Binds the listener; nothing is accepted before [`Server::run`].
@@ -70,7 +85,10 @@ impl<A: Application> Server<A> {
         http: Http<A>,
     ) -> Self {
         let under_way = UnderWay::default();
-        Self { listener, shared: Arc::new(Shared { handler, http, options, under_way }) }
+        Self {
+            listener,
+            shared: Arc::new(Shared { handler, http: Arc::new(http), options, under_way }),
+        }
     }
 
     /// Whether somebody else takes in those who connect when this server does not.
@@ -141,7 +159,14 @@ impl<A: Application> Shared<A> {
     async fn serve_socket(self: Arc<Self>, socket: EagerTcpStream, peer: SocketAddr) {
         // Until it has an answer, or another task that will have it.
         let _under_way = self.under_way.begin();
-        if let Some((socket, head, peer)) = self.await_request(socket, peer).await {
+        let deadline = Instant::now() + self.options.handshake_timeout;
+        if let Some(tls) = self.options.tls.clone() {
+            return Box::pin(self.serve_tls(&tls, socket, peer, deadline)).await;
+        }
+        let proxies = self.options.proxy_protocol.as_ref();
+        if let Some((socket, head, peer)) =
+            self.await_request(socket, peer, proxies, deadline).await
+        {
             self.answer(socket, head, peer).await;
         }
     }
@@ -149,12 +174,14 @@ impl<A: Application> Shared<A> {
     // Whatever is not an upgrade that succeeds goes on in a box of its own, here and below: each
     // handshake would be as large as the largest of them otherwise, and a storm makes many.
 
-    async fn await_request(
+    async fn await_request<IO: Carrier>(
         &self,
-        mut socket: EagerTcpStream,
+        mut socket: IO,
         peer: SocketAddr,
-    ) -> Option<(EagerTcpStream, RequestHead, SocketAddr)> {
-        let request = timeout(self.options.handshake_timeout, self.read_head(&mut socket, peer));
+        proxies: Option<&TrustedProxies>,
+        deadline: Instant,
+    ) -> Option<(IO, RequestHead, SocketAddr)> {
+        let request = timeout_at(deadline, self.read_head(&mut socket, peer, proxies));
         match request.await {
             Ok(Ok((head, peer))) => return Some((socket, head, peer)),
             Ok(Err(error)) => Box::pin(self.refuse_head(socket, error, peer)).await,
@@ -163,7 +190,7 @@ impl<A: Application> Shared<A> {
         None
     }
 
-    async fn answer(&self, socket: EagerTcpStream, head: RequestHead, peer: SocketAddr) {
+    async fn answer<IO: Carrier>(&self, socket: IO, head: RequestHead, peer: SocketAddr) {
         if framing::is_ambiguous(head.request.headers()) {
             let error = HeadError::Malformed("the length of the body is said twice");
             return Box::pin(self.refuse(socket, &error.into(), peer)).await;
@@ -181,17 +208,13 @@ impl<A: Application> Shared<A> {
         }
     }
 
-    async fn read_head(
+    async fn read_head<IO: Carrier>(
         &self,
-        socket: &mut EagerTcpStream,
+        socket: &mut IO,
         peer: SocketAddr,
+        proxies: Option<&TrustedProxies>,
     ) -> Result<(RequestHead, SocketAddr), ReadHeadError> {
-        let (peer, held) = match &self.options.proxy_protocol {
-            Some(trusted) if trusted.contains(peer.ip()) => {
-                proxy::read_header(socket, peer).await?
-            }
-            _ => (peer, Vec::new()),
-        };
+        let (peer, held) = read_proxy_header(socket, peer, proxies).await?;
         Ok((read_request(socket, self.options.head, held).await?, peer))
     }
 
@@ -202,7 +225,7 @@ impl<A: Application> Shared<A> {
         is_upgrade(head.request.headers()) && self.http.takes_upgrades(path)
     }
 
-    async fn refuse_head(&self, socket: EagerTcpStream, error: ReadHeadError, peer: SocketAddr) {
+    async fn refuse_head<IO: Carrier>(&self, socket: IO, error: ReadHeadError, peer: SocketAddr) {
         match error {
             ReadHeadError::Head(head) => self.refuse(socket, &head.into(), peer).await,
             ReadHeadError::EndOfStream | ReadHeadError::Io(_) => {
@@ -211,7 +234,7 @@ impl<A: Application> Shared<A> {
         }
     }
 
-    async fn refuse(&self, mut socket: EagerTcpStream, rejection: &Rejection, peer: SocketAddr) {
+    async fn refuse<IO: Carrier>(&self, mut socket: IO, rejection: &Rejection, peer: SocketAddr) {
         self.handler.note_rejection(rejection, peer);
         self.handler.reject(&mut socket, rejection).await;
         // The client may be sending still. Closing on what is unread would reset the connection, and
@@ -220,8 +243,21 @@ impl<A: Application> Shared<A> {
     }
 }
 
+/// Whom the connection is of: where a trusted proxy is in front, the one that it names. What was read beyond its
+/// header comes with that.
+async fn read_proxy_header<IO: Carrier>(
+    socket: &mut IO,
+    peer: SocketAddr,
+    proxies: Option<&TrustedProxies>,
+) -> Result<(SocketAddr, Vec<u8>), ReadHeadError> {
+    match proxies {
+        Some(trusted) if trusted.contains(peer.ip()) => proxy::read_header(socket, peer).await,
+        _ => Ok((peer, Vec::new())),
+    }
+}
+
 /// Reads on until the peer has finished, or has sent more than anybody means by a request.
-async fn discard(socket: &mut EagerTcpStream) -> io::Result<()> {
+async fn discard<IO: Carrier>(socket: &mut IO) -> io::Result<()> {
     let mut unread = [0; 1024];
     for _ in 0..DISCARDED_READS_MAX {
         if socket.read(&mut unread).await? == 0 {

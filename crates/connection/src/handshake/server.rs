@@ -75,17 +75,25 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
     names(headers, &header::UPGRADE, "websocket")
 }
 
-/// A request that passed §4.2.1; the answer is [`Upgrade::response`].
+/// Marks a request of HTTP/2, as one of its extensions, as an extended CONNECT whose `:protocol` is
+/// `websocket` (RFC 8441 §4): what a server of HTTP/2 knows and a [`Request`] has no other place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendedConnect;
+
+/// A request that passed §4.2.1, or RFC 8441 §5; the answer is [`Upgrade::response`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrade {
-    accept: String,
+    /// None over HTTP/2, which needs no proof that the server understood.
+    accept: Option<String>,
 }
 
 impl Upgrade {
-    /// Judges a request.
+    /// Judges a request: one of HTTP/1.1, or one of HTTP/2 that is marked as [`ExtendedConnect`].
     pub fn from_request<B>(request: &Request<B>) -> Result<Self, Refusal> {
         if request.method() != Method::GET {
-            return Err(Refusal::NotGet);
+            let is_connect = request.method() == Method::CONNECT
+                && request.extensions().get::<ExtendedConnect>().is_some();
+            return if is_connect { Self::from_connect(request) } else { Err(Refusal::NotGet) };
         }
         if request.version() < Version::HTTP_11 {
             return Err(Refusal::OldHttp);
@@ -112,19 +120,34 @@ impl Upgrade {
         if headers.contains_key(header::TRANSFER_ENCODING) || !no_body {
             return Err(Refusal::Body);
         }
-        Ok(Self { accept: derive_accept_key(key.as_bytes()) })
+        Ok(Self { accept: Some(derive_accept_key(key.as_bytes())) })
     }
 
-    /// The 101 response, with the chosen subprotocol and extensions. A subprotocol that is not a
-    /// header value is left out.
+    /// RFC 8441 §5: no key, no Upgrade and no Connection; the host is `:authority`, which HTTP/2 sees to.
+    fn from_connect<B>(request: &Request<B>) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        if single(headers, &header::SEC_WEBSOCKET_VERSION) != Ok(Some("13")) {
+            return Err(Refusal::Version);
+        }
+        if !matches!(single(headers, &header::CONTENT_LENGTH), Ok(None | Some("0"))) {
+            return Err(Refusal::Body);
+        }
+        Ok(Self { accept: None })
+    }
+
+    /// The 101 response, or the 200 of HTTP/2, with the chosen subprotocol and extensions. A subprotocol
+    /// that is not a header value is left out.
     pub fn response(&self, protocol: Option<&str>, extensions: Option<&str>) -> Response<()> {
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        if self.accept.is_some() {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
         let headers = response.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         for (name, value) in [
-            (header::SEC_WEBSOCKET_ACCEPT, Some(self.accept.as_str())),
+            (header::SEC_WEBSOCKET_ACCEPT, self.accept.as_deref()),
             (header::SEC_WEBSOCKET_PROTOCOL, protocol),
             (header::SEC_WEBSOCKET_EXTENSIONS, extensions),
         ] {

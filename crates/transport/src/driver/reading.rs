@@ -62,6 +62,12 @@ where
                     return false;
                 }
                 Poll::Ready(Ok(len)) => scratch.workspace.filled(len),
+                // How a TLS stream says that its peer ended without saying so: frames tell by themselves
+                // whether one was cut off.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.connection.handle_eof(self.now.into_std());
+                    return false;
+                }
                 Poll::Ready(Err(error)) => {
                     self.connection.handle_io_error(error.kind(), self.now.into_std());
                     return false;

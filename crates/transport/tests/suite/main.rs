@@ -16,4 +16,6 @@ mod scripted;
 mod slow_readers;
 mod stream;
 mod stress;
+#[cfg(feature = "tls")]
+mod tls;
 mod writes;

@@ -18,6 +18,7 @@ mod channels;
 mod engine;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod traces;
 mod tunnels;
 
@@ -47,6 +48,7 @@ impl<'a> Checks<'a> {
         self.check_sizes(config);
         self.check_times(config);
         self.check_network(config);
+        self.check_tls(config);
         self.check_secret(config);
         self.check_keys(config);
         self.check_algorithms(config);

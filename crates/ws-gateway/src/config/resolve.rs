@@ -57,6 +57,7 @@ pub(super) fn resolve(
     let mut checks = Checks::new(&raw, asked);
     checks.read_public_key(&mut config, &read_file);
     checks.read_files_of_servers(&mut config, &read_file);
+    checks.read_certificates(&config, &read_file);
     checks.run(&config);
     let (faults, warnings) = checks.into_findings();
     raw.faults.extend(faults);

@@ -7,6 +7,7 @@ mod access;
 mod channels;
 mod drain;
 mod engine;
+mod tls;
 mod traces;
 mod traffic;
 mod tunnels;
@@ -21,6 +22,7 @@ pub use engine::{
     BridgeSpec, BrokerSettings, Direction, EngineKind, InboxSettings, NatsSettings, NatsStorage,
     RedisSettings, ServerAddress, StartMode,
 };
+pub use tls::{ClientCertificates, TlsSettings};
 pub use traces::TraceSettings;
 pub use traffic::{
     CloseSettings, CompressionSettings, FrameSettings, HeartbeatSettings, LogFormat, LogLevel,
@@ -35,6 +37,8 @@ pub struct Config {
     pub dev: bool,
     /// Where and how connections are accepted.
     pub server: ServerSettings,
+    /// What TLS is spoken with.
+    pub tls: TlsSettings,
     /// When a peer is dead, or has nothing to say.
     pub heartbeat: HeartbeatSettings,
     /// permessage-deflate.

@@ -49,6 +49,8 @@ pub enum Section {
     Frames,
     /// How connections end.
     Close,
+    /// What TLS is spoken with.
+    Tls,
     /// Who may come in.
     Auth,
     /// How much of everything.
@@ -214,12 +216,13 @@ fn parse_switch(text: &str) -> Option<bool> {
 
 impl Section {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Server,
         Self::Heartbeat,
         Self::Compression,
         Self::Frames,
         Self::Close,
+        Self::Tls,
         Self::Auth,
         Self::Limits,
         Self::Subscriptions,
@@ -241,6 +244,7 @@ impl Section {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
+            Self::Tls => "tls",
             Self::Heartbeat => "heartbeat",
             Self::Compression => "compression",
             Self::Frames => "frames",
@@ -269,6 +273,7 @@ impl Section {
         match self {
             Self::Hooks => "HOOK_",
             Self::Tunnels => "TUNNEL_",
+            Self::Tls => "TLS_",
             Self::Broker => "BROKER_",
             Self::Redis => "REDIS_",
             Self::Nats => "NATS_",
@@ -283,6 +288,7 @@ impl Section {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Server => "Server",
+            Self::Tls => "TLS",
             Self::Heartbeat => "Heartbeat",
             Self::Compression => "Compression",
             Self::Frames => "Frames",

@@ -8,6 +8,7 @@ mod defaults;
 mod drain;
 mod engine;
 mod operation;
+mod tls;
 mod traces;
 mod traffic;
 mod tunnels;
@@ -16,8 +17,9 @@ use super::setting::{Section, Setting};
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
 
-const PARTS: [&[Setting]; 9] = [
+const PARTS: [&[Setting]; 10] = [
     traffic::SETTINGS,
+    tls::SETTINGS,
     access::SETTINGS,
     drain::SETTINGS,
     channels::SETTINGS,

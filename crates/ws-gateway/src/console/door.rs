@@ -14,13 +14,13 @@ use axum::{
 };
 use serde_json::json;
 use tokio::time::Instant;
-use ws_connection::handshake::{self, Upgrade, is_upgrade};
+use ws_connection::handshake::{self, ExtendedConnect, Upgrade, is_upgrade};
 use ws_handler::Application;
 use ws_rate_limiter::ip_key;
 
 use super::{Console, Inner, viewer};
 use crate::{
-    http::{Peer, json_response, key_required, upgrade_required},
+    http::{Kept, Peer, json_response, key_required, upgrade_required},
     outcomes::Visit,
 };
 
@@ -63,7 +63,10 @@ pub(super) async fn enter<A: Application>(
     let console = console.0;
     let address = console.address_of(&request);
     let is_let_in = console.judge(request.headers(), request.uri(), address);
-    if is_let_in.is_ok() && !is_upgrade(request.headers()) {
+    // Over HTTP/2 there is no such header, and a connection that has to be kept.
+    let is_upgrade =
+        is_upgrade(request.headers()) || request.extensions().get::<ExtendedConnect>().is_some();
+    if is_let_in.is_ok() && !is_upgrade {
         let is_full = console.places.available_permits() == 0;
         return if is_full { Refusal::Full.response() } else { upgrade_required() };
     }
@@ -84,7 +87,9 @@ pub(super) async fn enter<A: Application>(
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, spoken);
     }
     let visitor = Visitor { number: VISITORS.fetch_add(1, Ordering::Relaxed), address };
+    let kept = request.extensions().get::<Kept>().cloned();
     tokio::spawn(async move {
+        let _kept = kept;
         if let Ok(stream) = upgrading.await {
             viewer::serve(console, stream, visitor, place).await;
         }

@@ -15,7 +15,7 @@ impl Stay {
         *self.0.lock() = Some(end);
     }
 
-    fn is_granted(&self) -> bool {
+    pub(super) fn is_granted(&self) -> bool {
         self.0.lock().is_some_and(|end| Instant::now() < end)
     }
 

@@ -33,6 +33,8 @@ fn dial(http: &Arc<Http<Upstream>>, room: usize) -> (DuplexStream, JoinHandle<()
             handshake_timeout: Duration::from_secs(10),
             head: HeadLimits::default(),
             proxy_protocol: None,
+            tls: None,
+            http2_streams_max: 100,
         };
         let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
         http.serve(theirs, Bytes::new(), peer, &options).await;

@@ -68,6 +68,23 @@ impl<'e> Page<'e> {
         self.family(name, help, label, values, gauge)
     }
 
+    /// Gauges whose labels are of the configuration.
+    pub(crate) fn named_gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: &[(String, f64)],
+    ) -> fmt::Result {
+        let kind = ConstGauge::new(0.0).metric_type();
+        let mut encoder = self.descriptor(name, help, kind)?;
+        for (value, gauge) in values {
+            let labels = [(label, value.as_str())];
+            ConstGauge::new(*gauge).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn family<M: EncodeMetric>(
         &mut self,
         name: &str,

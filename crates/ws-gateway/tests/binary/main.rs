@@ -10,3 +10,4 @@ mod process;
 mod reloading;
 mod signals;
 mod start;
+mod tls;

@@ -38,7 +38,7 @@ impl Control {
         vec![
             ("CONTROL", format!("http://{}", self.address)),
             ("GATEWAY", site.uri()),
-            ("GATEWAY_PAGE", format!("http://{}", site.proxy.address)),
+            ("GATEWAY_PAGE", site.page_uri_of_clients()),
             ("GATEWAY_DIRECT", site.page_uri("")),
             ("API_KEY", API_KEY.to_owned()),
         ]

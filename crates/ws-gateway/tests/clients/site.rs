@@ -95,6 +95,8 @@ enum Turn {
 
 pub(crate) struct Site {
     port: u16,
+    /// What follows `ws` and `http` in its addresses: `s`, where it speaks TLS.
+    secure: &'static str,
     variables: Vec<(String, String)>,
     rules: String,
     gateway: Mutex<Option<Process>>,
@@ -118,9 +120,11 @@ impl Site {
         let rules = file(&format!("clients-{name}.toml"), RULES);
         let port_text = port.to_string();
         let variables = [&VARIABLES[..], &[("WEBSOCKET_PORT", &port_text)], variables].concat();
+        let speaks_tls = variables.iter().any(|(name, _)| *name == "TLS_CERT");
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let site = Self {
             port,
+            secure: if speaks_tls { "s" } else { "" },
             variables: variables.iter().map(owned).collect(),
             rules: rules.to_str().expect("UTF-8").to_owned(),
             gateway: Mutex::default(),
@@ -138,17 +142,22 @@ impl Site {
 
     /// Where clients connect: through the proxy.
     pub(crate) fn uri(&self) -> String {
-        format!("ws://{}/ws", self.proxy.address)
+        format!("ws{}://{}/ws", self.secure, self.proxy.address)
     }
 
     /// Past the proxy.
     pub(crate) fn direct_uri(&self) -> String {
-        format!("ws://127.0.0.1:{}/ws", self.port)
+        format!("ws{}://127.0.0.1:{}/ws", self.secure, self.port)
     }
 
     /// Pages of it, past the proxy.
     pub(crate) fn page_uri(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http{}://127.0.0.1:{}{path}", self.secure, self.port)
+    }
+
+    /// The same, through the proxy.
+    pub(crate) fn page_uri_of_clients(&self) -> String {
+        format!("http{}://{}", self.secure, self.proxy.address)
     }
 
     pub(crate) fn start(&self) -> BoxFuture<'_, ()> {
@@ -204,7 +213,7 @@ impl Site {
 
     /// Has something done as a back-end.
     pub(crate) async fn order(&self, path: &str, body: &Value) -> Value {
-        let answer = reqwest::Client::new()
+        let answer = web()
             .post(self.page_uri(path))
             .bearer_auth(API_KEY)
             .header("Content-Type", "application/json")
@@ -218,12 +227,19 @@ impl Site {
 
     /// The figure of `/metrics` that begins like this.
     pub(crate) async fn figure(&self, name: &str) -> f64 {
-        let page = reqwest::get(self.page_uri("/metrics")).await.expect("an answer");
+        let page = web().get(self.page_uri("/metrics")).send().await.expect("an answer");
         let page = page.text().await.expect("a text");
         let line = page.lines().find(|line| line.starts_with(name));
         let line = line.unwrap_or_else(|| panic!("no {name} in\n{page}"));
         line.rsplit(' ').next().and_then(|it| it.parse().ok()).expect("a number")
     }
+}
+
+/// Somebody who knows the authority of these tests.
+fn web() -> reqwest::Client {
+    let ca = std::fs::read(ws_test_servers::tls::ca()).expect("readable");
+    let ca = reqwest::Certificate::from_pem(&ca).expect("PEM");
+    reqwest::Client::builder().tls_certs_only([ca]).build().expect("sound")
 }
 
 pub(crate) fn mint(request: &TokenRequest) -> String {

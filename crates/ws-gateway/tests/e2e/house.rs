@@ -42,7 +42,12 @@ pub(crate) fn load_with(variables: &[(&str, &str)], file: &str) -> Result<Loaded
     let environment =
         defaults.chain(variables).map(|(name, value)| ((*name).into(), (*value).into()));
     let arguments = ["ws-gateway", "--config", "gateway.toml"].map(Into::into);
-    match load(arguments, environment, |_| Ok(file.to_owned()))? {
+    // Every other file is one that a variable names.
+    let read_file = |path: &std::path::Path| match path.to_str() {
+        Some("gateway.toml") => Ok(file.to_owned()),
+        _ => std::fs::read_to_string(path),
+    };
+    match load(arguments, environment, read_file)? {
         Command::Serve(loaded) => Ok(loaded),
         other => panic!("not a configuration to serve with: {other:?}"),
     }

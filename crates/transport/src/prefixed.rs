@@ -9,16 +9,23 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Gives back `read` before it reads on.
+/// Gives back what was read before it reads on: for whoever had to look at the first bytes of a stream to
+/// know what it carries.
 #[derive(Debug)]
-pub(crate) struct Prefixed<IO> {
+pub struct Prefixed<IO> {
     io: IO,
     read: Bytes,
 }
 
 impl<IO> Prefixed<IO> {
-    pub(crate) fn new(io: IO, read: Bytes) -> Self {
-        Self { io, read }
+    /// A stream from which `read` was taken already.
+    pub fn new(io: IO, read: impl Into<Bytes>) -> Self {
+        Self { io, read: read.into() }
+    }
+
+    /// The stream, and what of the bytes before it was not read again.
+    pub fn into_parts(self) -> (IO, Bytes) {
+        (self.io, self.read)
     }
 }
 
@@ -34,6 +41,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Prefixed<IO> {
         let len = self.read.len().min(buffer.remaining());
         buffer.put_slice(&self.read[..len]);
         self.read.advance(len);
+        if self.read.is_empty() {
+            // An empty rest would keep the memory of all of it.
+            self.read = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
