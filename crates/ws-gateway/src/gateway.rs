@@ -290,7 +290,7 @@ impl Gateway {
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
         let memory = memory.map(|memory| tokio::spawn(memory.run(handler.clone())));
         let moving = tokio::spawn({
-            let (handler, moving) = (handler.clone(), compose::moving(&config));
+            let (handler, moving) = (handler.clone(), compose::moving(&reloader.config()));
             async move { handler.keep_moving(moving).await }
         });
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.watch()));
