@@ -207,7 +207,8 @@ fn judge_origin(policy: &Policy, headers: &HeaderMap) -> Result<(), Rejection> {
 fn judge_rate(policy: &Policy, address: IpAddr, now: Instant) -> Result<(), Rejection> {
     let Some(connects) = &policy.limits.connects else { return Ok(()) };
     let key = ws_rate_limiter::ip_key(address);
-    connects.check(&key, now).map_err(|denied| {
+    let shared = policy.limits.cluster.as_ref().and_then(|it| it.charge_connect(key, now));
+    shared.unwrap_or_else(|| connects.check(&key, now)).map_err(|denied| {
         let retry_after_secs = denied.retry_after_secs(now);
         Rejection::RateLimited { retry_after_secs }
     })

@@ -7,7 +7,10 @@ use ws_compression::CompressionManager;
 use ws_frame_validator::FrameSizeValidator;
 use ws_rate_limiter::{AnyLimit, IpKey, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
 
-use crate::{channels::settings::ChannelSettings, policy::Policy, revoking::RevocationConfig};
+use crate::{
+    channels::settings::ChannelSettings, costs::Costs, leasing::ClusterLimits, policy::Policy,
+    revoking::RevocationConfig,
+};
 
 /// When a client must say who it is (DESIGN §4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +49,10 @@ pub struct Limits {
     /// Messages of a user, by the tier that its token names; where nobody authenticates, of an
     /// address. `None` is no limit.
     pub messages: Option<Arc<TieredLimiter<u64, AnyLimit>>>,
+    /// What each message takes of that.
+    pub costs: Costs,
+    /// The limits of connects and messages for all nodes together; `None`: each node has its own.
+    pub cluster: Option<Arc<ClusterLimits>>,
     /// What follows on messages that were denied.
     pub ladder: Ladder,
     /// Bytes that may wait for one client.
@@ -60,6 +67,8 @@ impl Default for Limits {
             connections_per_user_max: NonZeroUsize::new(5),
             connects: None,
             messages: None,
+            costs: Costs::default(),
+            cluster: None,
             ladder: Ladder::default(),
             outbox_bytes_max: 1024 * 1024,
         }
@@ -81,6 +90,16 @@ impl Limits {
             && !Arc::ptr_eq(messages, known)
         {
             *messages = Arc::new(messages.going_on_from(known));
+        }
+        if let (Some(cluster), Some(known)) = (&mut self.cluster, &before.cluster)
+            && let Some(cluster) = Arc::get_mut(cluster)
+        {
+            cluster.going_on_from(known);
+            if let (Some(connects), Some(before)) = (&self.connects, &before.connects)
+                && Arc::ptr_eq(connects, before)
+            {
+                cluster.go_on_with_connects(known, connects.mode());
+            }
         }
     }
 }

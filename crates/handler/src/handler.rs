@@ -176,6 +176,7 @@ impl<A: Application> WebSocketHandler<A> {
         shared.cluster.engine.start(Arc::new(Ear(Arc::downgrade(shared))));
         shared.join();
         shared.start_revoking();
+        shared.start_leasing();
         handler
     }
 

@@ -396,7 +396,8 @@ impl<A: Application> Session for GatewaySession<A> {
             Event::Binary(bytes) => {
                 let in_force = self.shared.in_force();
                 self.note_size(&in_force, bytes.len());
-                if self.is_permitted(&in_force, &Correlation::default(), replies) {
+                let cost = in_force.limits.costs.of(None, bytes.len());
+                if self.is_permitted(&in_force, cost, &Correlation::default(), replies) {
                     self.send_error(ErrorCode::BadJson, None, None, None, replies);
                 }
             }

@@ -33,6 +33,14 @@ struct Tier<K, L: Limit> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TierId(u32);
 
+impl TierId {
+    /// Its place among the tiers, the default tier first.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl<K, L> TieredLimiter<K, L>
 where
     K: Hash + Eq + Clone,
@@ -147,6 +155,11 @@ where
     /// [`KeyedLimiter::forget_recovered`] does.
     pub fn forget_recovered(&self, now: Instant) -> usize {
         self.tiers.iter().map(|tier| tier.limiter.forget_recovered(now)).sum()
+    }
+
+    /// Each tier's name and limiter, the default tier first.
+    pub fn tiers(&self) -> impl Iterator<Item = (&str, &KeyedLimiter<K, L>)> {
+        self.tiers.iter().map(|tier| (&*tier.name, &*tier.limiter))
     }
 
     /// Each tier's name and what its limiter has decided, the default tier first.

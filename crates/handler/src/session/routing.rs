@@ -1,5 +1,7 @@
 //! From a text to whoever serves it, within the limit on messages.
 
+use std::sync::Arc;
+
 use ws_close_manager::SendableCode;
 use ws_protocol::{
     ClientMessage, Correlation, Custom, ErrorCode, Incoming, ParseError, ServerMessage,
@@ -30,13 +32,15 @@ impl<A: Application> GatewaySession<A> {
             Ok(incoming) => incoming,
             Err(error) => {
                 // Nonsense counts like any message: a flood of it is a flood.
-                if self.is_permitted(in_force, &error.correlation, replies) {
+                let cost = in_force.limits.costs.of(None, text.len());
+                if self.is_permitted(in_force, cost, &error.correlation, replies) {
                     self.tell_nonsense(&error, replies);
                 }
                 return;
             }
         };
-        self.shared.counters.messages.add(incoming.message.client_type() as usize);
+        let kind = incoming.message.client_type();
+        self.shared.counters.messages.add(kind as usize);
         let is_free = matches!(
             incoming.message,
             ClientMessage::Pong
@@ -45,8 +49,11 @@ impl<A: Application> GatewaySession<A> {
                 | ClientMessage::LeaveRoom { .. }
         );
         let is_free = is_free && text.len() <= FREE_BYTES_MAX;
-        if !is_free && !self.is_permitted(in_force, &incoming.correlation(), replies) {
-            return;
+        if !is_free {
+            let cost = in_force.limits.costs.of(Some(kind), text.len());
+            if !self.is_permitted(in_force, cost, &incoming.correlation(), replies) {
+                return;
+            }
         }
         match self.shared.hub.tracer.get() {
             None => self.route(&incoming, in_force, replies),
@@ -158,6 +165,7 @@ impl<A: Application> GatewaySession<A> {
     pub(super) fn is_permitted(
         &mut self,
         in_force: &InForce,
+        cost: u32,
         correlation: &Correlation<'_>,
         replies: &mut Replies<'_>,
     ) -> bool {
@@ -167,7 +175,12 @@ impl<A: Application> GatewaySession<A> {
         if self.generation != in_force.generation {
             self.find_tier(in_force);
         }
-        let Err(denied) = messages.check(self.tier, &self.limit_key, now) else { return true };
+        let shared = limits.cluster.as_ref().and_then(|cluster| {
+            cluster.charge_message(self.tier, self.limit_key, || self.limited_as(), cost, now)
+        });
+        let outcome =
+            shared.unwrap_or_else(|| messages.charge(self.tier, &self.limit_key, cost, now));
+        let Err(denied) = outcome else { return true };
         let strikes = self.rare.get_or_insert_default().strikes.get_or_insert_default();
         let verdict = limits.ladder.judge(strikes, Err(denied), now);
         match verdict {
@@ -191,5 +204,13 @@ impl<A: Application> GatewaySession<A> {
         }
         self.shared.counters.rate_limited.count();
         false
+    }
+
+    /// What all nodes call whoever is limited: its user, or where nobody says who it is, its address.
+    fn limited_as(&self) -> Arc<str> {
+        match &self.identity {
+            Some(identity) => format!("u:{}", identity.user_id).into(),
+            None => format!("a:{}", ws_rate_limiter::ip_key(self.client().address())).into(),
+        }
     }
 }

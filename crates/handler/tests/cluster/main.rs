@@ -12,6 +12,7 @@ mod joining;
 mod letters;
 mod levelling;
 mod limit;
+mod limiting;
 mod offline;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
 #[path = "../handler/raw.rs"]
