@@ -150,6 +150,22 @@ where
         self.count(&mut shard, outcome)
     }
 
+    /// Whether a request of that cost would be allowed; nothing is taken, counted or remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], if the allowance does not hold so much now.
+    pub fn probe<Q>(&self, key: &Q, cost: u32, now: Instant) -> Result<(), Denied>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        L::State: Clone,
+    {
+        let known = self.shard_of(key).lock().table.peek(key).cloned();
+        let mut state = known.unwrap_or_else(|| self.limit.new_state(now));
+        self.limit.check(&mut state, cost, now)
+    }
+
     /// What becomes of denied requests from now on; what callers have used stays used.
     pub fn set_mode(&self, mode: Mode) {
         self.mode.set(mode);

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use ws_handler::{Application, WebSocketHandler};
 
 use crate::{
-    http::{Key, json_response, key_required},
+    http::{Key, json_response, judge_key},
     outcomes::{ApiOutcome, Outcomes},
 };
 
@@ -26,6 +26,7 @@ mod fault;
 mod looks;
 mod orders;
 mod query;
+mod tokens;
 mod traced;
 
 use fault::Fault;
@@ -57,6 +58,8 @@ pub(crate) fn routes<A: Application>(
         .route("/users/{id}/send", post(orders::send))
         .route("/users/{id}/disconnect", post(orders::disconnect))
         .route("/users/{id}/ends", get(ends::of_user))
+        .route("/tokens/revoke", post(tokens::revoke))
+        .route("/tokens/revocations", get(tokens::revocations))
         .route("/channels", get(looks::channels))
         .route("/channels/{name}/presence", get(looks::presence))
         .route("/channels/{name}/history", get(looks::history))
@@ -80,8 +83,8 @@ async fn count<A: Application>(State(api): Shared<A>, request: Request, next: Ne
 
 /// Before anything else of a request is looked at: whether it may be made, and whether it is too late.
 async fn judge<A: Application>(State(api): Shared<A>, request: Request, next: Next) -> Response {
-    if !api.key.admits(request.headers()) {
-        return key_required("The API key is required");
+    if let Err(refusal) = judge_key(&api.key, &api.handler, &request) {
+        return refusal.response("The API key is required");
     }
     // Who is served here is on its way elsewhere: an order that reaches only who is left would be lost
     // without a word.

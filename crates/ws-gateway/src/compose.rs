@@ -15,10 +15,10 @@ use ws_compression::{CompressionConfig, CompressionManager, Level};
 use ws_connection::{ConnectionConfig, handshake::HeadLimits};
 use ws_frame_validator::{FrameSizeValidator, SizeLimits};
 use ws_handler::{
-    AuthMode, ChannelSettings, Gatekeeper, Limits, Outward, Policy, TrustedProxies, WallClock,
+    AuthMode, ChannelSettings, Gatekeeper, Outward, Policy, TrustedProxies, WallClock,
 };
 use ws_heartbeat::HeartbeatConfig;
-use ws_rate_limiter::{AnyLimit, KeyedLimiter, Ladder, TieredLimiter, TokenBucket};
+use ws_rate_limiter::TokenBucket;
 
 use crate::{
     bridges::Bridges,
@@ -35,6 +35,7 @@ use crate::{
 
 mod drain;
 mod engine;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod tunnels;
@@ -42,6 +43,8 @@ mod tunnels;
 pub use drain::close;
 pub(crate) use drain::{listen, moving};
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
+pub use limits::limits;
+pub(crate) use limits::revocation;
 pub use tunnels::tunnels;
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.
@@ -75,7 +78,7 @@ pub fn authenticator(
     }
     if let Some(supabase) = &auth.supabase {
         let issuer = Issuer::supabase(&supabase.domain, &*supabase.audience, &*supabase.issuer);
-        builder = builder.issuer(issuer.leeway(auth.leeway));
+        builder = builder.issuer(bounded(issuer.leeway(auth.leeway), auth));
     }
     if let Some(secret) = dev_secret {
         builder = builder.issuer(Issuer::new("dev").secret(secret.clone()));
@@ -95,8 +98,16 @@ pub fn minter(config: &Config, secret: &ws_auth::Secret) -> Result<TokenMinter, 
     Ok(minter)
 }
 
+/// With the bound on how long its tokens live, if there is one.
+fn bounded(issuer: Issuer, auth: &config::AuthSettings) -> Issuer {
+    match auth.lifetime_max {
+        Some(lifetime) => issuer.lifetime_max(lifetime),
+        None => issuer,
+    }
+}
+
 fn own_issuer(auth: &config::AuthSettings) -> Result<Issuer, ComposeError> {
-    let mut issuer = Issuer::new("configured").leeway(auth.leeway);
+    let mut issuer = bounded(Issuer::new("configured").leeway(auth.leeway), auth);
     if auth.tier_claim != "tier" {
         issuer = issuer.tier_claims([auth.tier_claim.as_str()]);
     }
@@ -137,42 +148,6 @@ pub fn origins(config: &Config) -> Result<Origins, ComposeError> {
         Some(origins) => Origins::new(origins.iter().map(String::as_str))
             .map_err(ComposeError::of("ALLOWED_ORIGINS")),
     }
-}
-
-/// How much, how often, how many.
-pub fn limits(config: &Config) -> Limits {
-    let limits = &config.limits;
-    let keys_max = NonZeroUsize::new(limits.keys_max as usize).unwrap_or(NonZeroUsize::MIN);
-    let at_most = |max: Option<u32>| max.and_then(|max| NonZeroUsize::new(max as usize));
-    let connects = limits.connects_per_hour.and_then(NonZeroU32::new).map(TokenBucket::per_hour);
-    let default_tier = limits.default_tier.as_ref().and_then(|name| limits.tiers.get(name));
-    let (per_minute, burst) = match default_tier {
-        Some(tier) => (tier.messages_per_minute, tier.burst),
-        None => (limits.messages_per_minute, limits.message_burst),
-    };
-    let name = limits.default_tier.as_deref().unwrap_or("default");
-    let default_limit = message_limit(per_minute, burst);
-    let mut messages = TieredLimiter::new(name, default_limit, keys_max);
-    for (tier_name, tier) in limits.tiers.iter().filter(|(tier_name, _)| *tier_name != name) {
-        let limit = message_limit(tier.messages_per_minute, tier.burst);
-        messages = messages.with_tier(tier_name, limit);
-    }
-    let is_unlimited = per_minute.is_none() && limits.tiers.is_empty();
-    Limits {
-        connections_max: at_most(limits.connections_max),
-        connections_per_user_max: at_most(limits.connections_per_user_max),
-        connects: connects.map(|limit| KeyedLimiter::new(limit, keys_max).into()),
-        messages: (!is_unlimited).then(|| messages.into()),
-        ladder: Ladder::default(),
-        outbox_bytes_max: limits.outbox_bytes_max,
-    }
-}
-
-fn message_limit(per_minute: Option<u32>, burst: Option<u32>) -> AnyLimit {
-    let Some(per_minute) = per_minute.and_then(NonZeroU32::new) else { return AnyLimit::Unlimited };
-    let bucket = TokenBucket::per_minute(per_minute);
-    let burst = burst.and_then(NonZeroU32::new);
-    burst.map_or(bucket, |burst| bucket.with_burst(burst)).into()
 }
 
 /// What may change while the gateway runs, with the hooks that judge.

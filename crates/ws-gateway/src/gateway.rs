@@ -144,7 +144,7 @@ impl Gateway {
                 .with_tunnels(Gatehouse(tunnels.clone())),
             engine: Arc::new(engine),
             inbox: compose::inbox(&config),
-            revocation: Some(ws_handler::RevocationConfig::default()),
+            revocation: Some(compose::revocation(&config)),
             past_ends_users_max: config.admin.ends_kept_users as usize,
             compression,
             validator,

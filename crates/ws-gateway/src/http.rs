@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -42,7 +42,7 @@ mod staying;
 
 pub(crate) use second::{Kept, SecondVersion};
 
-pub(crate) use key::{Key, key_required};
+pub(crate) use key::{Key, KeyRefusal, key_required};
 pub(crate) use staying::Stay;
 
 /// The least that hyper takes as the bound of its buffer.
@@ -275,22 +275,19 @@ async fn ready<A: Application>(State(shared): State<Arc<Shared<A>>>) -> Response
     json_response(StatusCode::OK, &json!({ "status": "ready" }))
 }
 
-async fn stats<A: Application>(
-    State(shared): State<Arc<Shared<A>>>,
-    headers: HeaderMap,
-) -> Response {
-    if !shared.admits(&headers) {
-        return key_required("The admin key is required");
+async fn stats<A: Application>(State(shared): State<Arc<Shared<A>>>, request: Request) -> Response {
+    if let Err(refusal) = shared.judge(&request) {
+        return refusal.response("The admin key is required");
     }
     json_response(StatusCode::OK, &report::stats(&shared.handler, shared.metrics.engine()))
 }
 
 async fn metrics_text<A: Application>(
     State(shared): State<Arc<Shared<A>>>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    if !shared.admits(&headers) {
-        return key_required("The admin key is required");
+    if let Err(refusal) = shared.judge(&request) {
+        return refusal.response("The admin key is required");
     }
     let text = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, text)], shared.metrics.encode()).into_response()
@@ -317,10 +314,24 @@ async fn not_found<A: Application>(
     json_response(StatusCode::NOT_FOUND, &json!({ "error": sentence, "code": "not_found" }))
 }
 
-impl<A> Shared<A> {
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        self.key.as_ref().is_none_or(|key| key.admits(headers))
+impl<A: Application> Shared<A> {
+    fn judge(&self, request: &Request) -> Result<(), KeyRefusal> {
+        let Some(key) = &self.key else { return Ok(()) };
+        judge_key(key, &self.handler, request)
     }
+}
+
+/// Whether a request carries the key, and its address has not guessed too often.
+pub(crate) fn judge_key<A: Application>(
+    key: &Key,
+    handler: &WebSocketHandler<A>,
+    request: &Request,
+) -> Result<(), KeyRefusal> {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    let peer = request.extensions().get().map_or(unknown, |Peer(peer)| *peer);
+    let proxies = &handler.policy().trusted_proxies;
+    let address = proxies.client_address(peer, request.headers());
+    key.judge(request.headers(), address, tokio::time::Instant::now().into_std())
 }
 
 /// The answer to a request without an upgrade where one is expected.

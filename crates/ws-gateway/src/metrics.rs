@@ -132,6 +132,7 @@ impl<A: Application> Collector for Snapshots<A> {
         self.messages(&mut page)?;
         self.compression(&mut page)?;
         self.limits(&mut page)?;
+        self.revocations(&mut page)?;
         self.tokens(&mut page)?;
         self.channels(&mut page)?;
         self.engine(&mut page)?;

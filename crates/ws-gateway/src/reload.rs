@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use axum::http::HeaderMap;
+use axum::extract::Request;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use ws_auth::Secret;
@@ -14,7 +14,7 @@ use crate::{
     config::{AuthMode, AuthSettings, Config, LoadError, Loaded},
     console::Console,
     hooks::Hooks,
-    http::Key,
+    http::{Key, KeyRefusal, judge_key},
     logging::Level,
     tls::{Certificates, LoadedCertificates},
     upstream::{Target, Upstream},
@@ -264,10 +264,10 @@ impl Reloader {
         (is_lenient && !config.auth.has_keys()).then_some(&self.0.dev_secret)
     }
 
-    /// Whether a request carries the key of whoever may reload.
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let keys = self.0.parts.get().map(|parts| &*parts.admin_keys).unwrap_or_default();
-        keys.iter().any(|key| key.admits(headers))
+    /// Whether a request carries the key of whoever may reload. All of the admin's keys are the same one.
+    fn judge(&self, request: &Request) -> Result<(), KeyRefusal> {
+        let key = self.0.parts.get().and_then(|parts| parts.admin_keys.first());
+        judge_key(key.ok_or(KeyRefusal::Required)?, &self.0.handler, request)
     }
 }
 

@@ -40,6 +40,18 @@ pub(crate) fn connection(client: &Client) -> Value {
     })
 }
 
+/// What was decided for all nodes together, by limiter.
+fn leases(cluster: &ws_handler::ClusterLimits) -> Value {
+    let one = |(name, stats): (&'static str, ws_rate_limiter::LeaseStats)| {
+        let stats = json!({ "allowed": stats.allowed, "denied": stats.denied,
+                            "shadowed": stats.shadowed, "alone": stats.alone,
+                            "settled": stats.settled, "failed": stats.failed,
+                            "evicted": stats.evicted, "keys": stats.keys });
+        (name.to_owned(), stats)
+    };
+    Value::Object(cluster.stats().map(one).collect())
+}
+
 /// The statistics of every component.
 pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &EngineCounts) -> Value {
     let stats = handler.stats();
@@ -49,11 +61,12 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
     let channels = handler.channel_stats();
     let traffic = handler.meter().traffic();
     let limits = handler.policy().limits.clone();
+    let cluster = limits.cluster.map(|cluster| leases(&cluster));
     let connects = limits.connects.map(|connects| connects.stats());
     let messages = limits.messages.map(|messages| messages.stats());
     let limiter = |stats: ws_rate_limiter::LimiterStats| {
         json!({ "allowed": stats.allowed, "denied": stats.denied,
-                "evicted": stats.evicted, "keys": stats.keys })
+                "shadowed": stats.shadowed, "evicted": stats.evicted, "keys": stats.keys })
     };
     json!({
         "total_connections": stats.connections,
@@ -75,6 +88,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
             "messages_dropped": stats.rate_limited,
             "messages": messages.map(limiter),
             "connects": connects.map(limiter),
+            "cluster": cluster,
         },
         "heartbeat": {
             "pings": stats.pings,

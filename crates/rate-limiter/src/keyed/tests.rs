@@ -166,3 +166,15 @@ fn limit_that_is_only_watched_denies_nobody_and_counts_whom_it_would_have_denied
     limiter.set_mode(Mode::Enforce);
     assert_eq!(limiter.check(&1, clock::millis(0)), Err(Denied::exhausted(clock::millis(360_000))));
 }
+
+#[test]
+fn who_asks_whether_it_would_be_allowed_takes_nothing() {
+    let limiter = ten_an_hour::<u32>(100);
+    for _ in 0..20 {
+        assert_eq!(limiter.probe(&1, 10, clock::millis(0)), Ok(()));
+    }
+    assert_eq!((limiter.len(), limiter.stats().allowed), (0, 0));
+    limiter.check_cost(&1, 10, clock::millis(0)).unwrap();
+    let denied = limiter.probe(&1, 1, clock::millis(0)).unwrap_err();
+    assert_eq!(limiter.probe(&1, 1, denied.retry_at), Ok(()));
+}

@@ -13,7 +13,18 @@ use serde_json::value::RawValue;
 use super::fault::Fault;
 
 /// What the bodies of the API may say; whatever else they say is ignored, as in messages of clients.
-const NAMES: [&str; 6] = ["channel", "event", "data", "eventId", "code", "reason"];
+const NAMES: [&str; 10] = [
+    "channel",
+    "event",
+    "data",
+    "eventId",
+    "code",
+    "reason",
+    "jti",
+    "sub",
+    "issuedBefore",
+    "expiresAt",
+];
 
 /// The fields of a body, as their texts.
 #[derive(Debug)]
@@ -69,6 +80,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn optional_code(&self, name: &str) -> Result<Option<u16>, Fault> {
         self.optional(name, "a close code is expected, such as 1008")
+    }
+
+    pub(super) fn optional_time(&self, name: &str) -> Result<Option<u64>, Fault> {
+        self.optional(name, "a time is expected, in milliseconds since 1970")
     }
 
     /// JSON of any kind, `null` as well, that must be there.

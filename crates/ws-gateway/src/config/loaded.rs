@@ -73,7 +73,19 @@ impl fmt::Display for Loaded {
             let or_none = |number: Option<u32>| number.unwrap_or_default();
             writeln!(f, "[tiers.{name}]")?;
             writeln!(f, "messages_per_minute  {}", or_none(tier.messages_per_minute))?;
-            writeln!(f, "burst                {}\n", or_none(tier.burst))?;
+            writeln!(f, "burst                {}", or_none(tier.burst))?;
+            if let Some(is_shadow) = tier.is_shadow {
+                let mode = if is_shadow { "shadow" } else { "enforce" };
+                writeln!(f, "mode                 {mode}")?;
+            }
+            writeln!(f)?;
+        }
+        if !self.config.limits.costs.is_empty() {
+            writeln!(f, "[costs]")?;
+            for (kind, cost) in &self.config.limits.costs {
+                writeln!(f, "{kind}  {cost}")?;
+            }
+            writeln!(f)?;
         }
         channels::print(self, f)
     }

@@ -42,6 +42,7 @@ pub(super) fn resolve(
         }
     }
     config.limits.tiers = std::mem::take(&mut raw.tiers);
+    config.limits.costs = std::mem::take(&mut raw.costs);
     let (rules, rule_origins) = std::mem::take(&mut raw.rules).into_iter().unzip();
     config.channels.rules = rules;
     let mut type_origins = Vec::new();

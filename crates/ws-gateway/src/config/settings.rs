@@ -7,6 +7,7 @@ mod channels;
 mod defaults;
 mod drain;
 mod engine;
+mod limiting;
 mod operation;
 mod tls;
 mod traces;
@@ -17,10 +18,11 @@ use super::setting::{Section, Setting};
 
 pub(super) use self::defaults::{COMPRESSION_PROFILES, DEV_DEFAULTS};
 
-const PARTS: [&[Setting]; 10] = [
+const PARTS: [&[Setting]; 11] = [
     traffic::SETTINGS,
     tls::SETTINGS,
     access::SETTINGS,
+    limiting::SETTINGS,
     drain::SETTINGS,
     channels::SETTINGS,
     tunnels::SETTINGS,

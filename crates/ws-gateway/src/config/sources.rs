@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) written: BTreeMap<&'static str, Written>,
     /// Only the file can say these.
     pub(super) tiers: BTreeMap<String, Tier>,
+    pub(super) costs: BTreeMap<&'static str, u32>,
     pub(super) rules: Vec<(RuleSpec, Origin)>,
     /// `None` where not a word is said about them.
     pub(super) types: Option<Vec<(ConnectionTypeSpec, Origin)>>,
@@ -39,6 +40,7 @@ impl Raw {
     pub(super) fn overlay(&mut self, above: Self) {
         self.written.extend(above.written);
         self.tiers.extend(above.tiers);
+        self.costs.extend(above.costs);
         self.rules.extend(above.rules);
         self.types = above.types.or(self.types.take());
         self.bridges.extend(above.bridges);

@@ -2,23 +2,23 @@
 
 use axum::{
     Router,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{Request, State},
+    http::StatusCode,
     response::Response,
     routing::post,
 };
 use serde_json::json;
 
 use super::{ReloadError, Reloader};
-use crate::http::{json_response, key_required};
+use crate::http::json_response;
 
 pub(crate) fn routes(reloader: Reloader) -> Router {
     Router::new().route("/api/reload", post(reload)).with_state(reloader)
 }
 
-async fn reload(State(reloader): State<Reloader>, headers: HeaderMap) -> Response {
-    if !reloader.admits(&headers) {
-        return key_required("The admin key is required");
+async fn reload(State(reloader): State<Reloader>, request: Request) -> Response {
+    if let Err(refusal) = reloader.judge(&request) {
+        return refusal.response("The admin key is required");
     }
     // It reads files, and makes clients that read certificates.
     let reloaded = tokio::task::spawn_blocking(move || reloader.read_again()).await;

@@ -38,6 +38,11 @@ pub struct AuthSettings {
     pub algorithms: Vec<String>,
     /// How far our clock and the issuer's may be apart. Default 5 s. Zero: not at all.
     pub leeway: Duration,
+    /// How long a token may live, from `iat` to `exp`. Default `None`, written as zero: for ever.
+    pub lifetime_max: Option<Duration>,
+    /// How many revocations of tokens are remembered. Default 100,000, never zero. Worst case of memory:
+    /// some 150 bytes each, here and in the engine.
+    pub revocations_max: u32,
     /// The claim that names a user's tier. Default `tier`.
     pub tier_claim: String,
     /// A Supabase project. Default `None`.
@@ -71,6 +76,8 @@ impl Default for AuthSettings {
             audiences: Vec::new(),
             algorithms: Vec::new(),
             leeway: Duration::from_secs(5),
+            lifetime_max: None,
+            revocations_max: 100_000,
             tier_claim: "tier".to_owned(),
             supabase: None,
         }
@@ -126,6 +133,18 @@ pub struct LimitSettings {
     pub default_tier: Option<String>,
     /// The tiers by their names.
     pub tiers: BTreeMap<String, Tier>,
+    /// Whether who is above a rate limit is let through and counted. Default no: it is refused.
+    pub is_shadow: bool,
+    /// The same for connects, where that is said. Default `None`: as for messages.
+    pub connects_shadow: Option<bool>,
+    /// Each whole span of so many bytes of a message counts as one message more. Default `None`, written as
+    /// zero: length costs nothing.
+    pub bytes_per_token: Option<u32>,
+    /// What kinds of messages count as, by their names. Default: each as one.
+    pub costs: BTreeMap<&'static str, u32>,
+    /// Whether all nodes have the rate limits together. Default no: each has them for itself. Costs a few
+    /// questions to the engine for each user who is active, and none for each message.
+    pub is_cluster_wide: bool,
 }
 
 impl Default for LimitSettings {
@@ -141,6 +160,11 @@ impl Default for LimitSettings {
             outbox_bytes_max: 1024 * 1024,
             default_tier: None,
             tiers: BTreeMap::new(),
+            is_shadow: false,
+            connects_shadow: None,
+            bytes_per_token: None,
+            costs: BTreeMap::new(),
+            is_cluster_wide: false,
         }
     }
 }
@@ -153,6 +177,9 @@ pub struct Tier {
     /// How many of them may come at once. `None`, written as zero or not at all: those of one
     /// minute.
     pub burst: Option<u32>,
+    /// Whether who is above the limit is let through and counted, where that is said. `None`: as RATE_LIMIT_MODE
+    /// says.
+    pub is_shadow: Option<bool>,
 }
 
 /// Who answers requests.

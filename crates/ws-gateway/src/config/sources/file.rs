@@ -3,6 +3,7 @@
 mod bridges;
 mod channels;
 mod connection_types;
+mod costs;
 mod entry;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use self::bridges::BRIDGES;
 use self::channels::CHANNELS;
 use self::connection_types::CONNECTION_TYPES;
+use self::costs::COSTS;
 use super::Raw;
 use crate::config::fault::Fault;
 use crate::config::origin::{Origin, Written};
@@ -29,7 +31,7 @@ mod tests;
 
 const TIERS: &str = "tiers";
 const ARRAYS: [&str; 3] = [CHANNELS, CONNECTION_TYPES, BRIDGES];
-const TIER_KEYS: [&str; 2] = ["messages_per_minute", "burst"];
+const TIER_KEYS: [&str; 3] = ["messages_per_minute", "burst", "mode"];
 
 /// Reads the text of the file at `path`.
 pub(in crate::config) fn read(path: &Path, text: &str) -> Raw {
@@ -65,6 +67,8 @@ impl Reader<'_> {
                 self.read_section(section, key.span(), value);
             } else if name == TIERS {
                 self.read_tiers(key.span(), value);
+            } else if name == COSTS {
+                costs::read(self, key.span(), value);
             } else if name == CHANNELS {
                 channels::read(self, key.span(), value);
             } else if name == CONNECTION_TYPES {
@@ -152,6 +156,15 @@ impl Reader<'_> {
                     tier.messages_per_minute = (number > 0).then_some(number);
                 }
                 ("burst", Some(Ok(number))) => tier.burst = (number > 0).then_some(number),
+                ("mode", _) => match value.get_ref().as_str() {
+                    Some("enforce") => tier.is_shadow = Some(false),
+                    Some("shadow") => tier.is_shadow = Some(true),
+                    _ => {
+                        let shown = self.text.get(value.span()).map(str::to_owned);
+                        let accepted = "\"enforce\" or \"shadow\"";
+                        self.fault(&full_name, value.span(), shown, accepted);
+                    }
+                },
                 _ if TIER_KEYS.contains(&name) => {
                     let accepted = format!("a whole number from 0 to {}", u32::MAX);
                     let shown = self.text.get(value.span()).map(str::to_owned);
@@ -160,10 +173,9 @@ impl Reader<'_> {
                 _ => {
                     let accepted = match nearest(name, TIER_KEYS.into_iter()) {
                         Some(meant) => format!("not a setting; did you mean {meant}?"),
-                        None => format!(
-                            "not a setting of a tier; there are {}",
-                            TIER_KEYS.join(" and ")
-                        ),
+                        None => {
+                            format!("not a setting of a tier; there are {}", TIER_KEYS.join(", "))
+                        }
                     };
                     self.fault(&full_name, key.span(), None, &accepted);
                 }
@@ -226,7 +238,7 @@ fn whole(number: &DeInteger<'_>) -> Option<u64> {
 fn suggestion(section: Option<Section>, name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let Some(section) = section else {
-        let sections = Section::ALL.into_iter().map(Section::name).chain([TIERS]);
+        let sections = Section::ALL.into_iter().map(Section::name).chain([TIERS, COSTS]);
         return nearest(&name, sections)
             .map(|section| format!("[{section}]"))
             .or_else(|| nearest(&name, ARRAYS.into_iter()).map(|array| format!("[[{array}]]")))

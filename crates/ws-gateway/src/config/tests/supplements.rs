@@ -126,7 +126,7 @@ fn tiers_come_from_the_file() {
     };
     let loaded = given.loaded();
     let limits = &loaded.config.limits;
-    let tier = |messages_per_minute, burst| Tier { messages_per_minute, burst };
+    let tier = |messages_per_minute, burst| Tier { messages_per_minute, burst, is_shadow: None };
     assert_eq!(limits.tiers["free"], tier(Some(60), None));
     assert_eq!(limits.tiers["pro"], tier(Some(1000), Some(100)));
     assert_eq!(limits.tiers["house account"], tier(None, None));

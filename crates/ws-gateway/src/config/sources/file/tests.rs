@@ -219,5 +219,5 @@ fn faults_stand_in_the_order_of_the_file() {
 fn a_tier_without_a_limit_is_a_warning() {
     let raw = read_text("[tiers.pro]\nburst = 5\n");
     assert_eq!(raw.warnings, ["[tiers.pro] has no messages_per_minute: no limit"]);
-    assert_eq!(raw.tiers["pro"], Tier { messages_per_minute: None, burst: Some(5) });
+    assert_eq!(raw.tiers["pro"], Tier { burst: Some(5), ..Tier::default() });
 }
