@@ -174,7 +174,7 @@ fn check_config(loaded: &Loaded) -> ExitCode {
 }
 
 fn health(is_ready_asked: bool, loaded: &Loaded) -> ExitCode {
-    match ws_gateway::health(&loaded.config.server, is_ready_asked) {
+    match ws_gateway::health(&loaded.config, is_ready_asked) {
         Ok(body) => {
             println!("{body}");
             ExitCode::SUCCESS

@@ -2,8 +2,8 @@
 
 use http::{Request, StatusCode, header};
 use ws_connection::handshake::{
-    ClientHandshake, HandshakeError, HeadError, HeadLimits, Refusal, Upgrade, encode_response,
-    parse_request, parse_response, parse_shared_request,
+    ClientHandshake, ExtendedConnect, HandshakeError, HeadError, HeadLimits, Refusal, Upgrade,
+    encode_response, parse_request, parse_response, parse_shared_request,
 };
 
 const SOUND: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -209,4 +209,40 @@ fn addresses_and_headers_that_cannot_be_are_refused() {
     }
     let refused = client().with_header(header::UPGRADE, "h2c".parse().unwrap());
     assert_eq!(refused.err(), Some(HandshakeError::ReservedHeader(header::UPGRADE)));
+}
+
+/// A request of HTTP/2, marked as its server does it.
+fn extended_connect(headers: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::builder().method("CONNECT").version(http::Version::HTTP_2);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.uri("https://gateway.test/ws").body(()).expect("sound");
+    request.extensions_mut().insert(ExtendedConnect);
+    request
+}
+
+#[test]
+fn rfc_8441_section_5_a_marked_connect_needs_a_version_and_nothing_else() {
+    let judge = |request: &Request<()>| Upgrade::from_request(request).map(|_| ());
+    let version = ("sec-websocket-version", "13");
+    assert_eq!(judge(&extended_connect(&[version])), Ok(()));
+    assert_eq!(judge(&extended_connect(&[])), Err(Refusal::Version));
+    let old = ("sec-websocket-version", "8");
+    assert_eq!(judge(&extended_connect(&[old])), Err(Refusal::Version));
+    assert_eq!(judge(&extended_connect(&[version, ("content-length", "5")])), Err(Refusal::Body));
+    // Without the mark it is somebody who takes us for a proxy.
+    let mut plain = extended_connect(&[version]);
+    plain.extensions_mut().remove::<ExtendedConnect>();
+    assert_eq!(judge(&plain), Err(Refusal::NotGet));
+}
+
+#[test]
+fn rfc_8441_section_5_the_answer_is_200_without_what_http_2_has_no_place_for() {
+    let request = extended_connect(&[("sec-websocket-version", "13")]);
+    let response =
+        Upgrade::from_request(&request).expect("sound").response(Some("chat"), Some("x"));
+    assert_eq!(response.status(), 200);
+    let names: Vec<_> = response.headers().keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["sec-websocket-protocol", "sec-websocket-extensions"]);
 }

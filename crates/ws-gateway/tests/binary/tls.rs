@@ -52,6 +52,12 @@ async fn a_bad_pair_is_told_and_the_one_from_before_stays() {
         [("TLS_CERT", text(&certificate)), ("TLS_KEY", text(&key)), ("TLS_POLL_INTERVAL", "10ms")];
     let gateway = Process::start(&[], &variables).await;
     assert!(is_trusted(&gateway).await);
+    // Whoever asks from within the machine speaks TLS, too.
+    let port = gateway.address.port().to_string();
+    let asking =
+        [&variables[..], &[("JWT_SECRET_KEY", SECRET), ("WEBSOCKET_PORT", &port)]].concat();
+    let health = run(&["health"], &asking).await;
+    assert_eq!(health.status, 0, "{health:?}");
     let other = rcgen::KeyPair::generate().expect("random");
     std::fs::write(&key, other.serialize_pem()).expect("writable");
     gateway.logs("certificates have changed and cannot be used").await;

@@ -12,6 +12,7 @@ use crate::{
     exchange::{Response, fetch, get, upgrade},
     house::{House, SECRET, load_with},
     oracle::Oracle,
+    tls::{Authority, Secure, dial, shown},
 };
 
 /// A gateway whose file can be written anew.
@@ -199,6 +200,40 @@ async fn what_begins_with_a_connection_counts_for_those_that_come() {
     assert_eq!(early.next().await["type"], "response");
     late.send(long).await;
     assert_eq!(late.closed().await.0, 1009);
+}
+
+#[tokio::test]
+async fn certificates_are_exchanged_for_those_that_come() {
+    let authority = Authority::new("reload");
+    let tls = |name: &str| {
+        let (certificate, key) =
+            (authority.path(&format!("{name}.pem")), authority.path(&format!("{name}.key")));
+        format!("[tls]\ncert = {certificate:?}\nkey = {key:?}\npoll_interval = 0\n")
+    };
+    authority.write("first", &["gateway.test"]);
+    authority.write("second", &["gateway.test"]);
+    let editable = Editable::open(&[], &tls("first"));
+    let dialled =
+        async || dial(editable.house.address, authority.client(&[]), "gateway.test").await;
+    let first = dialled().await.expect("TLS");
+    let (before, mut ada) = (shown(&first), Secure::upgrade(&editable.house, first, "ada").await);
+    let report = editable.write(&tls("second"));
+    assert_eq!(names(&report), [vec![], vec!["TLS_CERT", "TLS_KEY"], vec![]]);
+    let after = shown(&dialled().await.expect("TLS"));
+    assert_ne!(after, before);
+    // Under the same names there may be something else, which is in use at once as well.
+    authority.write("second", &["gateway.test"]);
+    editable.write(&tls("second"));
+    assert_ne!(shown(&dialled().await.expect("TLS")), after);
+    // With a pair that is not there, nothing of the rest changes either.
+    let broken = format!("{}[limits]\nmessage_rate_limit = 1\n", tls("third"));
+    broken.clone_into(&mut editable.file.lock());
+    assert!(editable.reloader.read_again().is_err());
+    for number in 0..3 {
+        assert_eq!(ada.ask(json!(number)).await["payload"], number);
+    }
+    assert_eq!(names(&editable.write(""))[2], ["TLS_CERT"]);
+    dialled().await.expect("TLS until it is started anew");
 }
 
 #[tokio::test]

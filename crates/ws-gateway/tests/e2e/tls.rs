@@ -53,7 +53,7 @@ impl Authority {
         self.folder.join(name)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.file(name).to_str().expect("UTF-8").to_owned()
     }
 
@@ -67,7 +67,7 @@ impl Authority {
     }
 
     /// Writes `NAME.pem` and `NAME.key`, each in one step as those do who renew certificates.
-    fn write(&self, name: &str, names: &[&str]) {
+    pub(crate) fn write(&self, name: &str, names: &[&str]) {
         let (certificate, key) = self.sign(names);
         for (ending, text) in [("key", key), ("pem", certificate)] {
             let new = self.file("new");
@@ -131,10 +131,10 @@ async fn dial_on(
 }
 
 /// What follows on one TLS connection.
-struct Secure(WebSocketStream<TlsStream<TcpStream>>);
+pub(crate) struct Secure(WebSocketStream<TlsStream<TcpStream>>);
 
 impl Secure {
-    async fn upgrade(house: &House, stream: TlsStream<TcpStream>, user: &str) -> Self {
+    pub(crate) async fn upgrade(house: &House, stream: TlsStream<TcpStream>, user: &str) -> Self {
         let uri = format!("wss://gateway.test/ws?token={}", house.token(user));
         let uri = uri.parse().expect("an address");
         let (stream, _) = Connector::new().handshake(uri, stream).await.expect("upgraded");
@@ -151,7 +151,7 @@ impl Secure {
         }
     }
 
-    async fn ask(&mut self, payload: serde_json::Value) -> serde_json::Value {
+    pub(crate) async fn ask(&mut self, payload: serde_json::Value) -> serde_json::Value {
         use futures_util::SinkExt;
         let request = json!({ "type": "request", "requestId": "r", "payload": payload });
         self.0.send(Message::text(request.to_string())).await.expect("the gateway reads");
@@ -159,7 +159,7 @@ impl Secure {
     }
 }
 
-fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+pub(crate) fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     let chain = stream.get_ref().1.peer_certificates().expect("shown");
     chain[0].clone().into_owned()
 }
