@@ -27,6 +27,8 @@ fn each_setting_goes_to_a_place_of_its_own() {
             | "HOOK_DISCONNECTED" => "https://other.example/x",
             "HOOK_FAILURE" => "allow",
             "TUNNEL_TARGETS" => "other:22",
+            "TLS_CLIENT_AUTH" => "required",
+            "TLS_MIN_VERSION" => "1.3",
             "BROKER" => "disk",
             "BROKER_START" => "fail",
             "REDIS_URL" => "redis://other",
