@@ -23,8 +23,13 @@ fn each_setting_goes_to_a_place_of_its_own() {
             "WEBSOCKET_PATH" => "/other",
             "TRUSTED_PROXIES" => "10.0.0.0/8",
             "ALLOWED_ORIGINS" => "https://app.example",
-            "JWKS_URL" | "UPSTREAM" | "HOOK_CONNECT" | "HOOK_SUBSCRIBE" | "HOOK_PUBLISH"
-            | "HOOK_DISCONNECTED" => "https://other.example/x",
+            "JWKS_URL"
+            | "UPSTREAM"
+            | "HOOK_CONNECT"
+            | "HOOK_SUBSCRIBE"
+            | "HOOK_PUBLISH"
+            | "HOOK_DISCONNECTED"
+            | "OTEL_EXPORTER_OTLP_ENDPOINT" => "https://other.example/x",
             "HOOK_FAILURE" => "allow",
             "TUNNEL_TARGETS" => "other:22",
             "TLS_CLIENT_AUTH" => "required",
@@ -39,6 +44,9 @@ fn each_setting_goes_to_a_place_of_its_own() {
             "AUTH_MODE" => "upgrade",
             "LOG_LEVEL" => "debug",
             "LOG_FORMAT" => "json",
+            "OTEL_RESOURCE_ATTRIBUTES" => "a=other",
+            "OTEL_TRACES_SAMPLER" => "always_on",
+            "OTEL_TRACES_SAMPLER_ARG" => "0.5",
             _ => match setting.kind {
                 Kind::Switch(_) if setting.default == "true" => "false",
                 Kind::Switch(_) => "true",

@@ -253,3 +253,21 @@ fn lines_that_were_dropped_are_a_warning() {
     assert_eq!((&line["level"], &line["log_lines_dropped"]), (&json!("WARN"), &json!(12)));
     assert_eq!(line["target"], "ws_gateway::logging");
 }
+
+#[test]
+fn what_is_logged_for_a_trace_says_which_and_nothing_else_does() {
+    let trace = ws_traces::TraceContext::new(0xabc, 0xdef, true);
+    let lines = ours(|| {
+        tracing::info!("before");
+        let entered = ws_traces::enter(Some(trace));
+        tracing::info!(user = "ada", "within");
+        drop(entered);
+        tracing::info!("after");
+    });
+    let [before, within, after] = &lines[..] else { panic!("{lines:?}") };
+    let within = parsed(within);
+    assert_eq!(within["trace_id"], "00000000000000000000000000000abc");
+    assert_eq!(within["span_id"], "0000000000000def");
+    assert_eq!((&within["user"], &within["message"]), (&json!("ada"), &json!("within")));
+    assert!([before, after].iter().all(|line| !line.contains("trace_id")));
+}
