@@ -264,6 +264,10 @@ async fn each_metric_and_label_of_the_dashboard_and_the_alerts_is_there() {
     let dashboard = DASHBOARD.replace("\\\"", "\"");
     let mut count = 0;
     for (name, selector) in named(ALERTS).chain(named(&dashboard)) {
+        if name.starts_with("ws_tls_certificate_") {
+            // There with a certificate alone; its own tests see it.
+            continue;
+        }
         let family = name.strip_suffix("_bucket").unwrap_or(name);
         assert!(page.has_family(family), "{name} is not on the page");
         let conditions = selector.split(',').filter(|it| !it.starts_with(['j', 'i']));
