@@ -56,10 +56,11 @@ impl Read {
         let Ok(fields) = serde_json::from_str::<Fields<'_>>(text) else {
             let outline = Outline { is_unreadable: true, ..Outline::default() };
             // Whoever misspells a token is not to find it in somebody's trace.
-            return Self { outline, is_secret: might_hold_a_token(text) };
+            return Self { outline, is_secret: text.contains("token") || holds_a_jwt(text) };
         };
         let kind = fields.kind.and_then(string);
-        let is_secret = fields.token.is_some() || kind.as_deref() == Some("auth");
+        let is_auth = kind.as_deref() == Some("auth");
+        let is_secret = is_auth || fields.token.is_some() || holds_a_jwt(text);
         let id = fields.id.or(fields.request_id);
         let outline = Outline {
             channel: fields
@@ -110,9 +111,9 @@ fn cut(name: &str) -> Box<str> {
     name[..name.floor_char_boundary(NAME_BYTES_MAX)].into()
 }
 
-/// All our tokens are JWTs: these are the first letters of one.
-fn might_hold_a_token(text: &str) -> bool {
-    text.contains("token") || text.contains("eyJ")
+/// Wherever it stands, and whoever's it is: these are the first letters of one.
+fn holds_a_jwt(text: &str) -> bool {
+    text.contains("eyJ")
 }
 
 #[cfg(test)]
@@ -155,6 +156,7 @@ mod tests {
             r#"{"type":"auth","tokem":"eyJhbGciOi"}"#,
             r#"{"type":"auth","token":"eyJhbGciOi"#,
             r#"{"tok":"eyJhbGciOi"#,
+            r#"{"type":"request","requestId":1,"payload":{"jwt":"eyJhbGciOi"}}"#,
         ] {
             assert_eq!(Read::of(text).payload(text, true), Payload::Secret, "{text}");
         }
