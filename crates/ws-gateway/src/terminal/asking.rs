@@ -28,7 +28,12 @@ impl Asking {
         let url = arguments.url.clone().unwrap_or_else(|| {
             // Port 0 is not where anybody is.
             let port = reach.port.filter(|port| *port != 0).unwrap_or(PORT);
-            format!("http://127.0.0.1:{port}")
+            // A certificate may be for that name; it is for no address of loopback.
+            if reach.tls {
+                format!("https://localhost:{port}")
+            } else {
+                format!("http://127.0.0.1:{port}")
+            }
         });
         let base = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let base = base.ok_or_else(|| {

@@ -43,6 +43,8 @@ pub struct Reach {
     pub key: Option<Secret>,
     /// `WEBSOCKET_PORT`, if it is set.
     pub port: Option<u16>,
+    /// Whether `TLS_CERT` is set, so that nothing else is spoken at that port.
+    pub tls: bool,
 }
 
 impl Reach {
@@ -51,6 +53,7 @@ impl Reach {
         Self {
             key: written("ADMIN_KEY").filter(|key| !key.is_empty()).map(Secret::new),
             port: written("WEBSOCKET_PORT").and_then(|port| port.parse().ok()),
+            tls: written("TLS_CERT").is_some_and(|path| !path.is_empty()),
         }
     }
 }
