@@ -87,6 +87,8 @@ pub(crate) struct Shared<A> {
     pub(crate) places: Arc<AtomicUsize>,
     pub(crate) health: RecentHealth,
     pub(crate) revoking: Revoking,
+    /// Somebody settles limits that are shared.
+    pub(crate) is_leasing: AtomicBool,
     pub(crate) draining: AtomicBool,
     /// What is left of the memory is for those who are connected.
     pub(crate) is_out_of_memory: AtomicBool,
@@ -159,6 +161,7 @@ impl<A: Application> WebSocketHandler<A> {
                 places: Arc::default(),
                 health: RecentHealth::default(),
                 revoking,
+                is_leasing: AtomicBool::new(false),
                 draining: AtomicBool::new(false),
                 is_out_of_memory: AtomicBool::new(false),
                 drain: Drain::default(),
@@ -436,6 +439,7 @@ impl<A: Application> WebSocketHandler<A> {
         let get_ready = |before: &InForce, next: &InForce| hub.get_ready_for(before, next);
         let changing = self.shared.rulebook.replace(policy, get_ready);
         hub.conclude_change(&changing);
+        self.shared.start_leasing();
     }
 
     /// What the handler was built with and keeps; its policy has gone where [`policy`](Self::policy) looks.

@@ -4,7 +4,7 @@ use std::{
     fmt::Write,
     hash::Hash,
     num::NonZeroU32,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
@@ -165,13 +165,16 @@ impl ClusterLimits {
 }
 
 impl<A: Application> Shared<A> {
-    /// Settles what is to be settled as long as the handler lives. Must be called within a runtime.
+    /// Settles what is to be settled as long as the handler lives, if limits are shared. Called again when they
+    /// may be from then on. Must be called within a runtime.
     pub(crate) fn start_leasing(self: &Arc<Self>) {
-        // Another policy may share limits that are not shared now.
-        if !self.cluster.is_shared && self.in_force().limits.cluster.is_none() {
+        if self.in_force().limits.cluster.is_none() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.is_leasing.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let places = Arc::new(Semaphore::new(SETTLING_MAX));
         runtime.spawn(keep_settling(Arc::downgrade(self), places));
     }

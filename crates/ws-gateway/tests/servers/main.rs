@@ -14,5 +14,6 @@ mod prometheus;
 mod redis;
 mod rooms;
 mod story;
+mod together;
 mod traces;
 mod tunnel;
