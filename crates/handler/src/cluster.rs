@@ -152,6 +152,7 @@ impl<A: Application> Listener for Ear<A> {
         let Some(shared) = self.0.upgrade() else { return };
         shared.handle_engine_status(status);
         shared.revoking.note_news();
+        shared.note_engine();
         shared.hub.handle_status(status);
     }
 }

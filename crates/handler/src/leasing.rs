@@ -165,6 +165,13 @@ impl ClusterLimits {
 }
 
 impl<A: Application> Shared<A> {
+    /// The engine is away, or back: whoever settles looks at once.
+    pub(crate) fn note_engine(&self) {
+        if let Some(limits) = &self.in_force().limits.cluster {
+            limits.wants.notify_one();
+        }
+    }
+
     /// Settles what is to be settled as long as the handler lives, if limits are shared. Called again when they
     /// may be from then on. Must be called within a runtime.
     pub(crate) fn start_leasing(self: &Arc<Self>) {
