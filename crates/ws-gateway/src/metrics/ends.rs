@@ -20,9 +20,9 @@ impl<A: Application> Snapshots<A> {
             suspect.map_or(0, |suspect| suspect.percent() as u64)
         };
         let culprits = Culprit::ALL.map(|culprit| (culprit.label(), percent(culprit)));
-        page.gauges(
-            "ws_connection_cut_suspected_percent",
-            "How many of the last abnormal ends look like a timeout on the path; 0 if none does",
+        page.ratios(
+            "ws_connection_cut_suspected_ratio",
+            "Which part of the last abnormal ends looks like a timeout on the path; 0 if none does",
             "culprit",
             &culprits,
         )?;

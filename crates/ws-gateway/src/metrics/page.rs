@@ -85,6 +85,17 @@ impl<'e> Page<'e> {
         Ok(())
     }
 
+    /// Gauges from 0 to 1, of percents.
+    pub(crate) fn ratios(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        percents: &[(&'static str, u64)],
+    ) -> fmt::Result {
+        self.family(name, help, label, percents, |percent| ConstGauge::new(percent as f64 / 100.0))
+    }
+
     fn family<M: EncodeMetric>(
         &mut self,
         name: &str,
