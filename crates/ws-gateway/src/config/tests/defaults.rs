@@ -42,6 +42,8 @@ fn each_setting_goes_to_a_place_of_its_own() {
             "NATS_REPLICAS" => "3",
             "JWT_ALGORITHMS" => "ES256",
             "AUTH_MODE" => "upgrade",
+            "RATE_LIMIT_MODE" | "CONNECTION_RATE_LIMIT_MODE" => "shadow",
+            "LIMITS_SCOPE" => "cluster",
             "LOG_LEVEL" => "debug",
             "LOG_FORMAT" => "json",
             "OTEL_RESOURCE_ATTRIBUTES" => "a=other",

@@ -104,7 +104,7 @@ fn each_file_of_the_document_loads_without_a_warning() {
         assert_eq!(warnings.collect::<Vec<_>>(), Vec::<&String>::new(), "{file}");
         count += 1;
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
 }
 
 #[test]

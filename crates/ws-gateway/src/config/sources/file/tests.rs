@@ -123,6 +123,16 @@ fn a_value_of_the_wrong_type_is_a_fault_with_its_line() {
         ("heartbeat = 5", "heartbeat (f:1): a section: [heartbeat] on a line of its own"),
         ("[[heartbeat]]", "heartbeat (f:1): a section"),
         ("tiers = 5", "tiers (f:1): one section for each tier"),
+        ("costs = 5", "costs (f:1): a section: [costs] on a line of its own"),
+        (
+            "[costs]\npublisch = 5",
+            "costs.publisch (f:2): not a type of message; did you mean publish?",
+        ),
+        ("[costs]\npublish = \"5\"", "costs.publish = \"\\\"5\\\"\" (f:2): a whole number"),
+        (
+            "[tiers.pro]\nmessages_per_minute = 1\nmode = \"off\"",
+            "tiers.pro.mode = \"\\\"off\\\"\" (f:3): \"enforce\" or \"shadow\"",
+        ),
         ("[tiers]\npro = 5", "tiers.pro (f:2): one section for each tier"),
         (
             "[tiers.pro]\nmessages_per_minute = \"5\"",
