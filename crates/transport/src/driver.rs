@@ -231,7 +231,9 @@ where
             self.connection.handle_pause(now);
         }
         while let Some(timeout) = self.connection.handle_timeout(&mut output.bytes, now) {
-            if let Some(sent) = Sent::because_of(timeout) {
+            if output.observer.is_some()
+                && let Some(sent) = Sent::because_of(timeout)
+            {
                 output.show(sent, now);
             }
             self.wake_session(Wake::Connection(timeout), output);

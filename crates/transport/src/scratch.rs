@@ -4,7 +4,7 @@ use std::{cell::Cell, fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use tungstenite::protocol::frame::coding::Data;
-use ws_connection::{Closed, Connection, Prepared, Wire, Workspace};
+use ws_connection::{Closed, Connection, Event, Prepared, Wire, Workspace};
 
 use crate::{
     observer::{Observer, Sent},
@@ -77,8 +77,18 @@ impl Output {
         }
     }
 
-    /// Tells whoever looks.
-    #[inline]
+    /// Tells whoever looks of what has come.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn show_received(&self, event: &Event<'_>, now: Instant) {
+        if let Some(observer) = &self.observer {
+            observer.handle_received(event, now);
+        }
+    }
+
+    /// Tells whoever looks of what leaves.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn show(&self, sent: Sent<'_>, now: Instant) {
         if let Some(observer) = &self.observer {
             observer.handle_sent(sent, now);

@@ -124,8 +124,8 @@ where
                 Event::Binary(bytes) => bytes.len(),
                 Event::Ping(_) | Event::Pong { .. } | Event::Close(_) | Event::Failed(_) => 0,
             };
-            if let Some(observer) = &output.observer {
-                observer.handle_received(&event, now);
+            if output.observer.is_some() {
+                output.show_received(&event, now);
             }
             let mut replies = output.replies_on(self.connection, self.inbox, now);
             self.session.handle_event(event, &mut replies);
