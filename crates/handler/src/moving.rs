@@ -22,7 +22,7 @@ mod lifetime;
 
 use lifetime::Lifetime;
 
-/// The longest pause between two looks at a part of the connections.
+/// The longest pause between two looks at a part of the connections, or at whether there is anything to do.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Connections that are asked for at a time, of those that may have to go.
 const PAGE: usize = 256;
@@ -49,34 +49,27 @@ pub struct Rebalance {
 }
 
 impl<A: Application> WebSocketHandler<A> {
-    /// Asks clients to connect again, each by `goodbye` and then a close with 1012, until a drain begins. At
-    /// once over, where there is nothing to do. Dropped, it asks nobody any more.
-    pub async fn keep_moving(&self, moving: Moving) {
-        let aging = async {
-            if let Some(max) = moving.lifetime_max {
-                self.end_the_old(Lifetime::new(max), moving).await;
-            }
-        };
-        let balancing = async {
-            if let Some(rebalance) = moving.rebalance {
-                self.keep_balance(rebalance, moving).await;
-            }
-        };
-        tokio::join!(aging, balancing);
+    /// Asks clients to connect again, each by `goodbye` and then a close with 1012, until a drain begins. How is
+    /// asked each time, so that it may change. Dropped, it asks nobody any more.
+    pub async fn keep_moving(&self, how: impl Fn() -> Moving) {
+        tokio::join!(self.end_the_old(&how), self.keep_balance(&how));
     }
 
     /// Looks at one part of the connections after the other.
-    async fn end_the_old(&self, lifetime: Lifetime, moving: Moving) {
+    async fn end_the_old(&self, how: &impl Fn() -> Moving) {
         let shared = &self.shared;
         let parts = shared.registry.parts();
-        let pause = (lifetime.round() / parts as u32).min(LOOK_PAUSE_MAX);
-        let mut turns = Turns::new(moving);
+        let mut turns = Turns::default();
         let mut old = Vec::new();
         for part in (0..parts).cycle() {
-            sleep(pause).await;
+            let lifetime = how().lifetime_max.map(Lifetime::new);
+            let pause = lifetime.map_or(LOOK_PAUSE_MAX, |it| it.round() / parts as u32);
+            sleep(pause.min(LOOK_PAUSE_MAX)).await;
             if self.is_draining() {
                 return;
             }
+            let Some(lifetime) = lifetime else { continue };
+            turns.set_pace(how());
             let now_ms = shared.clock.wall_ms(clock());
             shared.registry.for_each_of(part, |client| {
                 let is_over = lifetime.is_over(client.id(), client.connected_at_ms(), now_ms);
@@ -91,15 +84,19 @@ impl<A: Application> WebSocketHandler<A> {
         }
     }
 
-    async fn keep_balance(&self, rebalance: Rebalance, moving: Moving) {
+    async fn keep_balance(&self, how: &impl Fn() -> Moving) {
         let shared = &self.shared;
         let Some(peers) = shared.peers() else { return };
         loop {
-            shared.cluster.say_load(Some(shared.registry.len()));
-            sleep(rebalance.interval).await;
+            let moving = how();
+            if moving.rebalance.is_some() {
+                shared.cluster.say_load(Some(shared.registry.len()));
+            }
+            sleep(moving.rebalance.map_or(LOOK_PAUSE_MAX, |rebalance| rebalance.interval)).await;
             if self.is_draining() {
                 return;
             }
+            let Some(rebalance) = moving.rebalance else { continue };
             let Rebalance { margin_percent, interval } = rebalance;
             let own = shared.registry.len();
             let excess = peers.balance.lock().excess(own, margin_percent, interval, clock());
@@ -113,7 +110,8 @@ impl<A: Application> WebSocketHandler<A> {
     /// rounds stays: it may have been sent here.
     async fn give_away(&self, excess: usize, rebalance: Rebalance, moving: Moving) {
         let shared = &self.shared;
-        let mut turns = Turns::new(moving);
+        let mut turns = Turns::default();
+        turns.set_pace(moving);
         let until = clock() + rebalance.interval;
         let settled_ms =
             shared.clock.wall_ms(clock()).saturating_sub(millis(rebalance.interval * 2));
@@ -163,24 +161,24 @@ impl<A: Application> Shared<A> {
 }
 
 /// When each of those who are asked, for as long as anybody is, may be back.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Turns {
-    is_paced: bool,
-    step: Duration,
+    /// Between two of them; none: they come as they like.
+    step: Option<Duration>,
     free_at: Option<Instant>,
 }
 
 impl Turns {
-    fn new(moving: Moving) -> Self {
-        let step = moving.per_second.map(|per_second| Duration::from_secs(1) / per_second.get());
-        Self { is_paced: step.is_some(), step: step.unwrap_or_default(), free_at: None }
+    fn set_pace(&mut self, moving: Moving) {
+        self.step = moving.per_second.map(|per_second| Duration::from_secs(1) / per_second.get());
     }
 
     /// How long the next of them is to stay away.
     fn take(&mut self, now: Instant) -> Option<Duration> {
+        let step = self.step?;
         let turn = self.free_at.map_or(now, |free_at| free_at.max(now));
-        self.free_at = Some(turn + self.step);
-        self.is_paced.then_some(turn.saturating_duration_since(now))
+        self.free_at = Some(turn + step);
+        Some(turn.saturating_duration_since(now))
     }
 }
 
@@ -199,12 +197,13 @@ mod tests {
     #[test]
     fn many_who_are_too_old_at_once_come_back_at_the_pace() {
         let moving = Moving { per_second: std::num::NonZeroU32::new(10), ..Moving::default() };
-        let (mut turns, now) = (Turns::new(moving), clock());
+        let (mut turns, now) = (Turns::default(), clock());
+        turns.set_pace(moving);
         let ms = Duration::from_millis;
         let away: Vec<_> = (0..3).map(|_| turns.take(now)).collect();
         assert_eq!(away, [Some(ms(0)), Some(ms(100)), Some(ms(200))]);
         assert_eq!(turns.take(now + ms(250)), Some(ms(50)));
         assert_eq!(turns.take(now + ms(1000)), Some(ms(0)), "unused turns are not kept");
-        assert_eq!(Turns::new(Moving::default()).take(now), None);
+        assert_eq!(Turns::default().take(now), None);
     }
 }

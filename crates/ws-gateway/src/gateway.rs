@@ -290,8 +290,8 @@ impl Gateway {
         let watching = tokio::spawn(watch_engine(handler.config().engine.clone()));
         let memory = memory.map(|memory| tokio::spawn(memory.run(handler.clone())));
         let moving = tokio::spawn({
-            let (handler, moving) = (handler.clone(), compose::moving(&reloader.config()));
-            async move { handler.keep_moving(moving).await }
+            let (handler, reloader) = (handler.clone(), reloader.clone());
+            async move { handler.keep_moving(|| compose::moving(&reloader.config())).await }
         });
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.watch()));
         stop.await;

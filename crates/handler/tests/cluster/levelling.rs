@@ -23,7 +23,7 @@ fn keep_level(nodes: &[Node]) {
         let rebalance = Some(Rebalance { margin_percent: 20, interval: INTERVAL });
         let per_second = NonZeroU32::new(100);
         let moving = Moving { rebalance, per_second, ..Moving::default() };
-        tokio::spawn(async move { handler.keep_moving(moving).await });
+        tokio::spawn(async move { handler.keep_moving(move || moving).await });
     }
 }
 
@@ -82,10 +82,9 @@ async fn a_node_that_goes_is_no_reason_to_give_it_anybody() {
     // It says that it has none, and then that it goes, before anybody has acted on that.
     let told = nodes[2].house.handler.clone();
     let rebalance = Some(Rebalance { margin_percent: 20, interval: INTERVAL });
-    let saying =
-        tokio::spawn(
-            async move { told.keep_moving(Moving { rebalance, ..Moving::default() }).await },
-        );
+    let saying = tokio::spawn(async move {
+        told.keep_moving(move || Moving { rebalance, ..Moving::default() }).await
+    });
     sleep(INTERVAL / 2).await;
     third.drain(&restart).await;
     sleep(INTERVAL * 5).await;

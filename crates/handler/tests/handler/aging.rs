@@ -19,7 +19,7 @@ fn moving(per_second: u32) -> Moving {
 async fn who_is_too_old_is_told_to_come_back_and_not_all_at_once() {
     let house = House::open(|_| {});
     let handler = house.handler.clone();
-    let keeping = tokio::spawn(async move { handler.keep_moving(moving(1000)).await });
+    let keeping = tokio::spawn(async move { handler.keep_moving(|| moving(1000)).await });
     let started = Instant::now();
     let mut ends = JoinSet::new();
     for n in 0..100 {
@@ -66,7 +66,7 @@ async fn more_who_are_due_than_may_come_back_are_told_to_stay_away() {
         });
     }
     tokio::time::sleep(Duration::from_secs(200)).await;
-    let keeping = tokio::spawn(async move { handler.keep_moving(moving(1)).await });
+    let keeping = tokio::spawn(async move { handler.keep_moving(|| moving(1)).await });
     let mut back = ends.join_all().await;
     back.sort_unstable();
     let apart = back.windows(2).map(|two| two[1] - two[0]);

@@ -9,8 +9,11 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::time::{Instant, timeout};
-use ws_client::{Client, State, TokenError};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use ws_client::{Client, ClientEvent, State, TokenError};
 
 use crate::site::{Site, brief_token, unix_secs, until};
 
@@ -70,6 +73,40 @@ async fn after_1012_it_comes_back() {
     site.start().await;
     becomes(&client, State::Connected).await;
     assert_eq!(client.stopped(), None);
+}
+
+/// Eight in a window of a second, the shortest that there is.
+#[tokio::test]
+async fn a_drain_brings_clients_back_one_after_the_other() {
+    let site = Site::open("ends-spread", &[]).await;
+    let mut coming = JoinSet::new();
+    for n in 0..8 {
+        let client = site.client(&format!("user-{n}")).connect().expect("an address");
+        client.ready().await.expect("connected");
+        let mut events = client.events();
+        coming.spawn(async move {
+            let away = loop {
+                let event = events.recv().await.expect("it lives");
+                if let ClientEvent::Goodbye { reconnect_after } = event {
+                    break reconnect_after;
+                }
+            };
+            let told = Instant::now();
+            leaves(&client, State::Connected).await;
+            becomes(&client, State::Connected).await;
+            (away, told.elapsed())
+        });
+    }
+    site.drain().await;
+    site.start().await;
+    let mut back = coming.join_all().await;
+    assert!(back.iter().all(|(away, took)| took >= away), "sooner than it was told: {back:?}");
+    back.sort_unstable();
+    // Each has a place of its own; what the gateway took until it told them is taken off.
+    for (place, (away, _)) in back.iter().enumerate() {
+        assert!(*away <= Duration::from_millis(125) * (place as u32 + 1), "{back:?}");
+    }
+    assert!(back[7].0 >= back[0].0 + Duration::from_millis(500), "{back:?}");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "CONNECTION_LIFETIME_MAX",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Duration(0..=365 * DAY, |c, time| {
             c.drain.lifetime_max = Some(time).filter(|time| !time.is_zero());
         }),
@@ -39,7 +39,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REBALANCE_MARGIN",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Integer(0..=1000, |c, percent| {
             c.drain.rebalance_margin_percent = limit(percent)
         }),
@@ -49,7 +49,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "REBALANCE_INTERVAL",
         section: Section::Close,
-        reload: Reload::Restart,
+        reload: Reload::Live,
         kind: Kind::Duration(1..=HOUR, |c, time| c.drain.rebalance_interval = time),
         default: "10000",
         doc: "How often nodes tell each other how many connections they have",

@@ -285,6 +285,32 @@ test("after 1012 it comes back", async () => {
   await becomes(client, "connected");
 });
 
+// Eight in a window of a second, the shortest that there is.
+test("a drain brings clients back one after the other", async () => {
+  const crowd = await Promise.all(Array.from({ length: 8 }, () => opened(nobody("ada"))));
+  const coming = crowd.map(
+    (client) =>
+      new Promise((resolve) => {
+        client.on("goodbye", ({ reconnectAfterMs: away }) => {
+          const told = Date.now();
+          const off = client.on("state", (state) => {
+            if (state !== "connected") return;
+            off();
+            resolve({ away, took: Date.now() - told });
+          });
+        });
+      }),
+  );
+  await control("drain");
+  await control("start");
+  const back = (await Promise.all(coming)).sort((one, other) => one.away - other.away);
+  const said = JSON.stringify(back);
+  // Timers of Node may be a millisecond early.
+  assert.ok(back.every(({ away, took }) => took >= away - 2), `sooner than it was told: ${said}`);
+  back.forEach(({ away }, place) => assert.ok(away <= 125 * (place + 1), said));
+  assert.ok(back[7].away >= back[0].away + 500, said);
+});
+
 test("after 1013 it waits at least the base", async () => {
   const name = nobody("ada");
   const client = await opened(name, { backoff: { ...options.backoff, base: 400 } });
