@@ -176,7 +176,7 @@ impl Pump {
     /// Resolves when it is over and nothing that came of it is for the target.
     async fn broken(&self) {
         if self.parted().await == Parting::Closed {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

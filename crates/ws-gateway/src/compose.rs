@@ -45,6 +45,7 @@ pub(crate) use drain::{listen, moving};
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};
 pub use limits::limits;
 pub(crate) use limits::revocation;
+pub(crate) use tunnels::other_tunnels;
 pub use tunnels::tunnels;
 
 /// A component refused its part of the configuration, which the configuration's own checks let pass.

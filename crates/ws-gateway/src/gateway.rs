@@ -165,7 +165,7 @@ impl Gateway {
         });
         let listen = compose::listen(&config);
         let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone())
-            .with_tunnels(tunnels);
+            .with_tunnels(tunnels.clone());
         metrics.add_listener(listen.counts.clone());
         if let Some(traces) = &traces {
             handler.trace_with(traces.steps().tracer().clone());
@@ -197,6 +197,7 @@ impl Gateway {
             api_key,
             console: console.clone(),
             certificates: certificates.clone(),
+            tunnels,
         });
         let dev_token = dev_token(&config, dev_secret, &handler);
         let address = config.server.address;

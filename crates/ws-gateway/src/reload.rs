@@ -7,7 +7,8 @@ use axum::extract::Request;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use ws_auth::Secret;
-use ws_handler::{Policy, WebSocketHandler};
+use ws_handler::{Policy, Tunneling, WebSocketHandler};
+use ws_tunnel::Tunnels;
 
 use crate::{
     compose::{self, ComposeError},
@@ -17,6 +18,7 @@ use crate::{
     http::{Key, KeyRefusal, judge_key},
     logging::Level,
     tls::{Certificates, LoadedCertificates},
+    tunnels::Gatehouse,
     upstream::{Target, Upstream},
 };
 
@@ -59,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) api_key: Option<Key>,
     pub(crate) console: Option<Console<Upstream>>,
     pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) tunnels: Tunnels,
 }
 
 /// Nothing has changed.
@@ -186,8 +189,10 @@ impl Reloader {
         let has_other_keys = keys_of(config) != keys_of(before);
         let has_other_target = config.upstream != before.upstream;
         let mut policy = compose::policy(config, judging.as_ref())?;
-        // What leads to other addresses is settled at the start.
-        policy.tunnels = self.0.handler.policy().tunnels.clone();
+        // Those that are there stay, and are counted.
+        let tunnels =
+            self.0.parts.get().map(|parts| compose::other_tunnels(&parts.tunnels, config));
+        policy.tunnels = tunnels.map(|tunnels| Arc::new(Gatehouse(tunnels)) as Arc<dyn Tunneling>);
         Ok(Next {
             policy,
             authenticator: has_other_keys

@@ -6,11 +6,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tungstenite::Message;
+use ws_gateway::{Gateway, ReloadError};
 use ws_transport::{Connector, WebSocketStream};
 
 use crate::{
     exchange::{fetch, upgrade},
-    house::House,
+    house::{House, load_with},
 };
 
 type Tunnel = WebSocketStream<TcpStream>;
@@ -149,6 +150,33 @@ async fn limits_and_a_target_that_is_away_are_said_in_a_sentence() {
     ] {
         assert!(page.body.contains(line), "{line} is not in\n{}", page.body);
     }
+}
+
+#[tokio::test]
+async fn another_list_counts_for_tunnels_that_come_and_leaves_those_that_are_there() {
+    let target = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = target.local_addr().expect("bound").to_string();
+    let types = "[[connection_types]]\npath = \"/tunnel/{port}\"\ntunnel = \"127.0.0.1:{port}\"\n";
+    let with = |target: &str| {
+        load_with(&[], &format!("[tunnel]\ntargets = [\"{target}\"]\n{types}")).expect("sound")
+    };
+    let (here, elsewhere) = (with(&address), with("127.0.0.1:1"));
+    let gateway = Gateway::start(here.config.clone()).expect("a free port");
+    let reloader = gateway.reloader().reading(&here, || Err(ReloadError::NoSource));
+    let place = Place { house: House::of(gateway), target };
+    let (mut tunnel, mut target) = place.tunnel("ada").await;
+    let report = reloader.reload(&elsewhere).expect("sound");
+    assert_eq!(report.new_connections.len(), 1, "{report:?}");
+    let mut refused = place.dial(&place.path(), "ada").await;
+    assert_eq!(closed(&mut refused).await, (1008, "There is no tunnel to this address".to_owned()));
+    say(&mut tunnel, b"x").await;
+    assert_eq!(target.read_u8().await.expect("it is there"), b'x');
+    let scrape = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let page = fetch(place.house.address, scrape).await.body;
+    assert!(
+        page.contains("ws_tunnels 1\n") && page.contains("cause=\"not_listed\"} 1\n"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -173,6 +173,15 @@ async fn the_binary_says_how_a_gateway_is_and_who_is_not_there() {
         let ended = run(arguments, &asked).await;
         assert_eq!(ended.status, 0, "{ended:?}");
     }
+    // The same through TLS, whatever name the certificate is for.
+    let [certificate, key] = [ws_test_servers::tls::certificate(), ws_test_servers::tls::key()];
+    let files = [certificate, key].map(|path| path.to_str().expect("UTF-8").to_owned());
+    let tls = [("TLS_CERT", files[0].as_str()), ("TLS_KEY", files[1].as_str())];
+    let secured = Process::start(&[], &tls).await;
+    let port = secured.address.port().to_string();
+    let asked_there = [("WEBSOCKET_PORT", port.as_str()), asked[1], tls[0], tls[1]];
+    let ended = run(&["health", "--ready"], &asked_there).await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{ended:?}");
     // While it drains it is well, and wants no connections. The one that is there does not let it end.
     let _client = gateway.visit("ada").await;
     gateway.signal("TERM").await;

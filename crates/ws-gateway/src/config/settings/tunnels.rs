@@ -9,7 +9,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_TARGETS",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::List(ADDRESS, |c, text| {
             text.parse().map(|target| c.tunnels.targets.push(target)).is_ok()
         }),
@@ -19,7 +19,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_MAX",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Integer(1..=1_000_000, |c, n| c.tunnels.tunnels_max = n),
         default: "1024",
         doc: "How many tunnels there may be",
@@ -27,7 +27,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_MAX_PER_TARGET",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Integer(1..=1_000_000, |c, n| c.tunnels.per_target_max = n),
         default: "256",
         doc: "How many of them to one address",
@@ -35,7 +35,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_MAX_PER_USER",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Integer(1..=1_000_000, |c, n| c.tunnels.per_user_max = n),
         default: "8",
         doc: "How many of them one user may have; where nobody has to say who it is, one address",
@@ -43,7 +43,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_CONNECT_TIMEOUT",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Duration(1..=MINUTE, |c, time| c.tunnels.connect_timeout = time),
         default: "5000",
         doc: "How long the address may take to answer the connect",
@@ -51,7 +51,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_IDLE_TIMEOUT",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Duration(0..=DAY, |c, time| {
             c.tunnels.idle_timeout = Some(time).filter(|time| !time.is_zero());
         }),
@@ -61,7 +61,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         env: "TUNNEL_BUFFER_BYTES",
         section: Section::Tunnels,
-        reload: Reload::Restart,
+        reload: Reload::NewConnections,
         kind: Kind::Size(4096..=16 * MIB, |c, bytes| c.tunnels.buffer_bytes = bytes as usize),
         default: "65536",
         doc: "How much may wait in each direction before the side that sends it is read from no more",
