@@ -12,7 +12,8 @@ use crate::{client::Client, clock::WallClock};
 /// once to each connection and must not be what is left out.
 pub(crate) fn say_goodbye(client: &Client, after: Duration, clock: &WallClock) {
     if !client.is_welcome() {
-        // It has not been told anything, and a tunnel never is.
+        // A tunnel carries bytes, and is told nothing. Who has not said who it is yet comes back by its own
+        // delays: there are few of them, and none for long.
         return;
     }
     let now = tokio::time::Instant::now().into_std();

@@ -28,8 +28,10 @@ async fn a_signal_closes_everybody_with_1012_and_the_process_ends_with_0() {
         clients.push(Client::connect(&format!("ws://{}/ws", process.address)).await);
         assert_eq!(clients[2].next().await["type"], "connected");
         process.signal(signal).await;
-        for client in &mut clients {
+        for client in &mut clients[..2] {
             assert!(client.goodbye().await < Duration::from_secs(1), "three are few");
+        }
+        for client in &mut clients {
             assert_eq!(client.closed().await, (1012, "Server restart".to_owned()));
         }
         drop(clients);

@@ -27,8 +27,8 @@ async fn requirement_6_7_a_drain_tells_1012_turns_ready_to_503_and_grants_no_upg
 
     let started = Instant::now();
     house.start_closing();
+    assert!(polite.goodbye().await < Duration::from_secs(1));
     for client in [&mut polite, &mut waiting] {
-        assert!(client.goodbye().await < Duration::from_secs(1));
         assert_eq!(client.closed().await, (1012, "Server restart".to_owned()));
     }
     kept.send("GET /ready HTTP/1.1\r\nHost: g\r\n\r\n").await;
