@@ -66,7 +66,7 @@ impl<A: Application> GatewaySession<A> {
         let wall = self.shared.clock.wall(replies.now());
         match self.shared.authenticator.identify(auth.token.reveal(), wall) {
             Identification::Known(identity) => {
-                self.accept_unless_revoked(&identity, asked, replies)
+                self.accept_unless_revoked(&identity, asked, replies);
             }
             Identification::Refused(error) => self.refuse(&error, &asked, replies),
             Identification::Later(identified) => self.verify_later(identified, asked),
