@@ -115,6 +115,16 @@ async fn a_tunnel_is_for_whoever_says_who_it_is_with_the_upgrade() {
 }
 
 #[tokio::test]
+async fn a_text_in_a_tunnel_is_1003() {
+    use futures_util::SinkExt;
+    let place = Place::open(&[]).await;
+    let (mut tunnel, _target) = place.tunnel("ada").await;
+    tunnel.send(Message::text("{\"type\":\"ping\"}")).await.expect("the gateway reads");
+    let sentence = "A tunnel takes binary messages, and none behind an empty one";
+    assert_eq!(closed(&mut tunnel).await, (1003, sentence.to_owned()));
+}
+
+#[tokio::test]
 async fn a_url_cannot_name_an_address_that_is_not_on_the_list() {
     let place = Place::open(&[]).await;
     let mut tunnel = place.dial("/tunnel/22", "ada").await;
