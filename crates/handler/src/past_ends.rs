@@ -68,22 +68,22 @@ impl PastEnds {
         self.users_max > 0
     }
 
-    pub(crate) fn note(&self, user: Arc<str>, end: PastEnd) {
+    pub(crate) fn note(&self, user: &Arc<str>, end: PastEnd) {
         if !self.is_kept() {
             return;
         }
         let mut guard = self.halves.lock();
         let halves = &mut *guard;
         let mut forgotten = None;
-        if !halves.younger.contains_key(&user) {
+        if !halves.younger.contains_key(user) {
             if halves.younger.len() >= self.users_max.div_ceil(2) {
                 let younger = std::mem::take(&mut halves.younger);
                 forgotten = Some(std::mem::replace(&mut halves.older, younger));
             }
-            let known = halves.older.remove(&user).unwrap_or_default();
+            let known = halves.older.remove(user).unwrap_or_default();
             halves.younger.insert(user.clone(), known);
         }
-        if let Some(ends) = halves.younger.get_mut(&user) {
+        if let Some(ends) = halves.younger.get_mut(user) {
             if ends.len() == PER_USER {
                 ends.pop_front();
             }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn the_last_eight_ends_of_a_user_are_kept_the_last_one_first() {
         let ends = PastEnds::new(100);
-        (0..20).for_each(|at| ends.note("ada".into(), end(at)));
+        (0..20).for_each(|at| ends.note(&"ada".into(), end(at)));
         assert_eq!(times(&ends, "ada"), [19, 18, 17, 16, 15, 14, 13, 12]);
         assert!(times(&ends, "bob").is_empty());
     }
@@ -137,10 +137,10 @@ mod tests {
     fn so_many_users_are_kept_and_those_whose_ends_are_oldest_are_forgotten() {
         let ends = PastEnds::new(100);
         for user in 0..1000 {
-            ends.note(user.to_string().into(), end(user));
+            ends.note(&user.to_string().into(), end(user));
             // Who ends again and again is not forgotten for the sake of a crowd.
             if user % 20 == 0 {
-                ends.note("ada".into(), end(user));
+                ends.note(&"ada".into(), end(user));
             }
         }
         let halves = ends.halves.lock();
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn where_none_are_to_be_kept_none_are() {
         let ends = PastEnds::new(0);
-        ends.note("ada".into(), end(1));
+        ends.note(&"ada".into(), end(1));
         assert!(times(&ends, "ada").is_empty());
         assert!(!ends.is_kept());
     }

@@ -67,7 +67,7 @@ impl<A: Application> Shared<A> {
         }
         if let Some(user) = client.user_id().filter(|_| self.past_ends.is_kept()) {
             self.past_ends.note(
-                user,
+                &user,
                 PastEnd {
                     connection: client.id(),
                     address: client.address(),
