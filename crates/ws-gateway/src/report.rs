@@ -40,6 +40,21 @@ pub(crate) fn connection(client: &Client) -> Value {
     })
 }
 
+/// What limits on messages and connects have decided.
+fn rate_limits<A: Application>(handler: &WebSocketHandler<A>, messages_dropped: u64) -> Value {
+    let limits = handler.policy().limits.clone();
+    let limiter = |stats: ws_rate_limiter::LimiterStats| {
+        json!({ "allowed": stats.allowed, "denied": stats.denied,
+                "shadowed": stats.shadowed, "evicted": stats.evicted, "keys": stats.keys })
+    };
+    json!({
+        "messages_dropped": messages_dropped,
+        "messages": limits.messages.map(|messages| limiter(messages.stats())),
+        "connects": limits.connects.map(|connects| limiter(connects.stats())),
+        "cluster": limits.cluster.map(|cluster| leases(&cluster)),
+    })
+}
+
 /// What was decided for all nodes together, by limiter.
 fn leases(cluster: &ws_handler::ClusterLimits) -> Value {
     let one = |(name, stats): (&'static str, ws_rate_limiter::LeaseStats)| {
@@ -60,14 +75,6 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
     let auth = handler.authenticator().stats();
     let channels = handler.channel_stats();
     let traffic = handler.meter().traffic();
-    let limits = handler.policy().limits.clone();
-    let cluster = limits.cluster.map(|cluster| leases(&cluster));
-    let connects = limits.connects.map(|connects| connects.stats());
-    let messages = limits.messages.map(|messages| messages.stats());
-    let limiter = |stats: ws_rate_limiter::LimiterStats| {
-        json!({ "allowed": stats.allowed, "denied": stats.denied,
-                "shadowed": stats.shadowed, "evicted": stats.evicted, "keys": stats.keys })
-    };
     json!({
         "total_connections": stats.connections,
         "online_users": stats.online_users,
@@ -84,12 +91,7 @@ pub(crate) fn stats<A: Application>(handler: &WebSocketHandler<A>, engine: &Engi
         "rejections": pairs(&stats.rejections),
         "ends": pairs(&stats.ends),
         "abnormal_ends": abnormal_ends(&stats),
-        "rate_limits": {
-            "messages_dropped": stats.rate_limited,
-            "messages": messages.map(limiter),
-            "connects": connects.map(limiter),
-            "cluster": cluster,
-        },
+        "rate_limits": rate_limits(handler, stats.rate_limited),
         "heartbeat": {
             "pings": stats.pings,
             "pongs": stats.round_trips.count,
