@@ -204,7 +204,16 @@ fn documented() -> HashSet<&'static str> {
 #[tokio::test]
 async fn every_metric_that_the_docs_of_a_setting_name_is_there_with_its_label() {
     // Some are there only with what they count.
-    let house = House::open(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")]);
+    let house = House::open_beside(
+        ws_broker::MemoryCluster::new().node(),
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+            ("CONNECTION_RATE_LIMIT", "1000"),
+            ("MESSAGE_RATE_LIMIT", "1000"),
+            ("LIMITS_SCOPE", "cluster"),
+        ],
+        "",
+    );
     let page = page(&house).await;
     let names = documented();
     assert!(names.len() > 20, "{names:?}");
