@@ -33,6 +33,7 @@ use crate::{
     upstream::{Target, Upstream},
 };
 
+mod checking;
 mod drain;
 mod engine;
 mod limits;
@@ -40,6 +41,7 @@ mod limits;
 mod tests;
 mod tunnels;
 
+pub use checking::check;
 pub use drain::close;
 pub(crate) use drain::{listen, moving};
 pub use engine::{ComposedEngine, bridges, engine, engine_is_there, inbox};

@@ -23,6 +23,7 @@
 //! ```
 
 mod consistency;
+mod example;
 mod fault;
 mod form;
 mod loaded;
@@ -48,6 +49,7 @@ use self::sources::Raw;
 use self::sources::command_line::{self, Asked};
 use self::sources::{environment, file};
 
+pub use self::example::example;
 pub use self::fault::{EXIT_BAD_CONFIGURATION, Fault, Faults, LoadError};
 pub(crate) use self::form::header_list;
 pub use self::loaded::{Effective, Loaded};
@@ -78,6 +80,8 @@ pub enum Command {
     CheckConfig(Loaded),
     /// `config`: print each effective value and where it came from.
     ShowConfig(Loaded),
+    /// `config --example`: print a file with every setting in it.
+    ShowExample,
     /// `health`: ask the gateway that runs here how it is.
     Health {
         /// Whether it wants connections is asked, instead of whether it answers.
@@ -108,6 +112,9 @@ pub fn load(
     if let Asked::Connect(arguments) = command_line.asked {
         return Ok(Command::Connect(arguments));
     }
+    if command_line.asked == Asked::ShowExample {
+        return Ok(Command::ShowExample);
+    }
     let (environment, file_of_environment) = environment::read(variables);
 
     let by_flag = |path| (path, Origin::Flag("--config".to_owned()));
@@ -127,6 +134,7 @@ pub fn load(
         Asked::Token(arguments) => Command::Token(arguments, loaded),
         Asked::CheckConfig => Command::CheckConfig(loaded),
         Asked::ShowConfig => Command::ShowConfig(loaded),
+        Asked::ShowExample => Command::ShowExample,
         Asked::Connect(arguments) => Command::Connect(arguments),
         Asked::Health { is_ready_asked } => Command::Health { is_ready_asked, loaded },
     })

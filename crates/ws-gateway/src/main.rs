@@ -24,6 +24,10 @@ fn main() -> ExitCode {
         Ok(Command::Serve(loaded)) => serve(loaded),
         Ok(Command::Token(arguments, loaded)) => token(&arguments, &loaded),
         Ok(Command::CheckConfig(loaded)) => check_config(&loaded),
+        Ok(Command::ShowExample) => {
+            print!("{}", config::example());
+            ExitCode::SUCCESS
+        }
         Ok(Command::ShowConfig(loaded)) => {
             print!("{loaded}");
             ExitCode::SUCCESS
@@ -168,6 +172,16 @@ fn fail(sentence: &str) -> ExitCode {
 fn check_config(loaded: &Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start the runtime: {error}")),
+    };
+    // Within it, as at the start.
+    let faults = runtime.block_on(async { compose::check(&loaded.config) });
+    if !faults.is_empty() {
+        eprintln!("{}", faults.join("\n"));
+        return ExitCode::from(config::EXIT_BAD_CONFIGURATION);
     }
     println!("the configuration is sound");
     ExitCode::SUCCESS

@@ -6,6 +6,7 @@ mod command_line;
 mod defaults;
 mod docs;
 mod engine;
+mod example;
 mod precedence;
 mod refusals;
 mod secrecy;

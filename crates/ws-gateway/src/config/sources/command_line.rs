@@ -26,6 +26,7 @@ pub(in crate::config) enum Asked {
     Token(TokenArgs),
     CheckConfig,
     ShowConfig,
+    ShowExample,
     Connect(ConnectArgs),
     Health { is_ready_asked: bool },
 }
@@ -62,6 +63,7 @@ pub(in crate::config) struct CommandLine {
 
 const DEV: &str = "dev";
 const CONFIG: &str = "config";
+const EXAMPLE: &str = "example";
 
 /// Reads the arguments, the program's own name first.
 pub(in crate::config) fn read(
@@ -73,6 +75,7 @@ pub(in crate::config) fn read(
     let (asked, matches) = match matches.subcommand() {
         Some(("token", matches)) => (Asked::Token(token_args(matches)), matches),
         Some(("check-config", matches)) => (Asked::CheckConfig, matches),
+        Some(("config", matches)) if matches.get_flag(EXAMPLE) => (Asked::ShowExample, matches),
         Some(("config", matches)) => (Asked::ShowConfig, matches),
         Some(("connect", matches)) => (Asked::Connect(connect_args(matches)), matches),
         Some((name @ ("top" | "trace"), matches)) => {
@@ -151,7 +154,7 @@ pub fn command() -> clap::Command {
         .subcommand_value_name("COMMAND")
         .subcommand(token_command())
         .subcommand(quiet("check-config", "Check the configuration, and say all that is wrong"))
-        .subcommand(quiet("config", "Print each effective value and where it came from"))
+        .subcommand(config_command())
         .subcommand(connect_command())
         .subcommand(inspecting::top_command())
         .subcommand(inspecting::trace_command())
@@ -172,6 +175,13 @@ pub fn command() -> clap::Command {
                 .help(format!("A configuration file in TOML [env: {CONFIG_FILE}]")),
         )
         .args(SETTINGS.iter().copied().map(flag))
+}
+
+fn config_command() -> clap::Command {
+    let example = Arg::new(EXAMPLE).long(EXAMPLE).action(ArgAction::SetTrue);
+    clap::Command::new("config")
+        .about("Print each effective value and where it came from")
+        .arg(example.help("Print a file with every setting in it instead, as a comment"))
 }
 
 fn token_command() -> clap::Command {

@@ -29,6 +29,14 @@ use crate::config::suggestion::nearest;
 #[cfg(test)]
 mod tests;
 
+/// The sections that may stand in the file several times, and what each may have in it.
+#[cfg(test)]
+pub(in crate::config) const ARRAY_KEYS: [(&str, &[&str]); 3] = [
+    (CHANNELS, &channels::KEYS),
+    (CONNECTION_TYPES, &connection_types::KEYS),
+    (BRIDGES, &bridges::KEYS),
+];
+
 const TIERS: &str = "tiers";
 const ARRAYS: [&str; 3] = [CHANNELS, CONNECTION_TYPES, BRIDGES];
 const TIER_KEYS: [&str; 3] = ["messages_per_minute", "burst", "mode"];

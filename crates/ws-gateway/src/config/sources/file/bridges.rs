@@ -12,7 +12,7 @@ use crate::config::form::is_subject;
 use crate::config::resolved::{BridgeSpec, Direction};
 
 pub(super) const BRIDGES: &str = "bridges";
-const KEYS: [&str; 3] = ["subject", "channel", "direction"];
+pub(super) const KEYS: [&str; 3] = ["subject", "channel", "direction"];
 const SUBJECT: &str = "a subject such as orders.new, orders.* or orders.>";
 const CHANNEL: &str = "one channel, such as orders";
 

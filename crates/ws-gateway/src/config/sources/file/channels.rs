@@ -14,7 +14,7 @@ use super::{Reader, whole};
 use crate::config::quantity::parse_duration;
 
 pub(super) const CHANNELS: &str = "channels";
-const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 9] = [
     "pattern",
     "subscribe",
     "publish",

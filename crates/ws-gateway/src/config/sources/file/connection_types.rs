@@ -10,7 +10,8 @@ use super::Reader;
 use super::entry::{Entry, entries};
 
 pub(super) const CONNECTION_TYPES: &str = "connection_types";
-const KEYS: [&str; 7] = ["path", "max", "per", "owner", "channels", "on_limit", "tunnel"];
+pub(super) const KEYS: [&str; 7] =
+    ["path", "max", "per", "owner", "channels", "on_limit", "tunnel"];
 const TUNNEL: &str = "an address of TUNNEL_TARGETS such as 127.0.0.1:22, or {host}:22";
 const PATH: &str = "a path such as /ws/chat/{session_id}";
 const ON_LIMIT: [(&str, OnLimit); 2] = [
