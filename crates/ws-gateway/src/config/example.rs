@@ -24,6 +24,12 @@ const TAIL: &str = r#"
 #messages_per_minute = 1000
 #burst = 100
 
+# What a message counts for of a user's limit, by its type; what is not named counts for one. Counts at once.
+#[costs]
+#publish = 2
+#request = 5
+#ping = 0
+
 # Who may do what in which channel. Without any, whoever has authenticated may use any channel; with one or
 # more, what none means is denied. Counts at once.
 #[[channels]]

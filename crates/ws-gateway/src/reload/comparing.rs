@@ -30,6 +30,11 @@ const PARTS: &[Part] = &[
         is_same: |one, other| one.limits.tiers == other.limits.tiers,
     },
     Part {
+        name: "[costs]",
+        reload: Reload::Live,
+        is_same: |one, other| one.limits.costs == other.limits.costs,
+    },
+    Part {
         name: "[[channels]]",
         reload: Reload::Live,
         is_same: |one, other| one.channels.rules == other.channels.rules,
