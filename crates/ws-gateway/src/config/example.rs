@@ -52,7 +52,7 @@ const TAIL: &str = r#"
 #owner = false
 #channels = ["chat:{session_id}"]
 #on_limit = "reject"
-# A type may lead to a TCP address of `targets` under [tunnels] instead; it has no channels then.
+# A type may lead to a TCP address of `targets` under [tunnel] instead; it has no channels then.
 #[[connection_types]]
 #path = "/ssh/{user_id}"
 #max = 1

@@ -51,7 +51,7 @@ fn every_default_that_is_said_aloud_is_the_default() {
 fn what_stands_in_no_table_is_there_with_each_of_its_keys_and_is_sound() {
     let text = said_aloud(COMMITTED);
     let behind = &text[text.find("[tiers.free]").expect("there")..];
-    let nats = "[nats]\nurl = \"nats://127.0.0.1:4222\"\n[tunnels]\ntargets = [\"127.0.0.1:22\"]\n";
+    let nats = "[nats]\nurl = \"nats://127.0.0.1:4222\"\n[tunnel]\ntargets = [\"127.0.0.1:22\"]\n";
     let given = format!("{nats}{behind}");
     let config = meaning(&given);
     assert_eq!(config.limits.tiers.len(), 2);
