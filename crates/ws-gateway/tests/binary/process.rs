@@ -124,7 +124,7 @@ impl Process {
 
     /// Sends a signal by its name.
     pub(crate) async fn signal(&self, name: &str) {
-        let process = self.child.id().expect("it runs").to_string();
+        let process = self.id().to_string();
         // Every shell has it built in, where `kill` need not be installed.
         let arguments = ["-c", "kill -s \"$0\" \"$1\"", name, &process];
         let status = Command::new("sh").args(arguments).status().await.expect("a shell");
