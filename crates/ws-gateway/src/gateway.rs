@@ -4,39 +4,40 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 
 use tokio::sync::oneshot;
-use ws_auth::{Secret, TokenRequest};
-use ws_broker::{Engine, Status};
+use ws_auth::Secret;
+use ws_broker::Engine;
 use ws_close_manager::CloseReport;
-use ws_handler::{HandlerConfig, WallClock, WebSocketHandler};
+use ws_handler::WebSocketHandler;
 
 use crate::{
     bridges::Bridges,
     compose::{self, ComposeError},
-    config::{self, AuthMode, Config, StartMode},
+    config::{Config, StartMode},
     console::Console,
-    http::{Http, Key},
     listener::Listener,
     memory::MemoryWatch,
-    metered::{EngineCounts, Metered},
-    metrics::{self, Metrics},
-    reload::{LiveAuthenticator, Parts, Reloader},
+    metered::EngineCounts,
+    reload::{LiveAuthenticator, Reloader},
     server::Server,
     tls::Certificates,
     traces::Traces,
-    tunnels::Gatehouse,
     upstream::Upstream,
 };
 
-/// How often limiters forget who has recovered, and the wall clock is looked at.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+mod core;
+mod doors;
+mod housekeeping;
+mod throw_away;
 
-/// How long the engine may take before the log says that it is not there, and how often it says so again.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
-const ENGINE_PACE: Duration = Duration::from_secs(30);
+use self::{
+    core::Core,
+    doors::Doors,
+    housekeeping::{keep_house, watch_engine},
+    throw_away::ThrowAway,
+};
 
 /// A gateway that is bound to its port and not yet running. Tests start it in-process on port 0.
 #[derive(Debug)]
@@ -113,93 +114,11 @@ impl Gateway {
         engine: Arc<dyn Engine>,
         listener: Option<TcpListener>,
     ) -> Result<Self, StartError> {
-        // Where nobody has to say who it is, no key is needed; an authenticator wants one all the
-        // same, and one that nobody knows lets nobody in.
-        let is_lenient = config.dev || config.auth.mode == AuthMode::None;
-        let dev_secret = (is_lenient && !config.auth.has_keys()).then(throw_away_secret);
-        let dev_key = (config.dev && config.admin.key.is_none()).then(throw_away_secret);
-
-        // Create the components.
-        let authenticator = compose::authenticator(&config, dev_secret.as_ref())?;
-        let compression = compose::compression(&config);
-        let validator = compose::validator(&config)?;
-        let upstream = compose::upstream(&config)?;
-        let (clock, outcomes) = (wall_clock(), upstream.outcomes());
-        let traces = compose::traces(&config, clock.clone())?;
-        let steps = traces.as_ref().map(Traces::steps);
-        let hooks = compose::hooks(&config, clock.clone(), outcomes.clone())?;
-        if let (Some(hooks), Some(steps)) = (&hooks, steps) {
-            hooks.trace_with(steps.clone());
-        }
-        let upstream = upstream.with_hooks(hooks.clone()).with_steps(steps.cloned());
-
-        let bridges = compose::bridges(&config, outcomes.clone())?;
-        let tunnels = compose::tunnels(&config);
-        let engine = Metered::new(engine);
-        let engine_counts = engine.counts();
-
-        // Create the handler that composes them.
-        let composed = HandlerConfig {
-            policy: compose::policy(&config, hooks.as_ref())?
-                .with_tunnels(Gatehouse(tunnels.clone())),
-            engine: Arc::new(engine),
-            inbox: compose::inbox(&config),
-            revocation: Some(compose::revocation(&config)),
-            past_ends_users_max: config.admin.ends_kept_users as usize,
-            compression,
-            validator,
-            channels: compose::channels(&config, bridges.as_ref()),
-        };
-        let authenticator = LiveAuthenticator::new(authenticator);
-        let handler = WebSocketHandler::new(composed, authenticator.clone(), clock, upstream);
-        let secret = dev_secret.clone().unwrap_or_else(throw_away_secret);
-        let reloader =
-            Reloader::new(handler.clone(), authenticator.clone(), secret, config.clone());
-
-        // Serve upgrades, and HTTP beside them.
-        let key = config.admin.key.as_ref().map(config::Secret::expose);
-        let console =
-            compose::console(&config, dev_key.as_ref().map(Secret::expose), dev_secret.as_ref());
-        let console = console.map(|options| {
-            Console::new(handler.clone(), outcomes.clone(), engine_counts.clone(), options)
-        });
-        let listen = compose::listen(&config);
-        let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone())
-            .with_tunnels(tunnels.clone());
-        metrics.add_listener(listen.counts.clone());
-        if let Some(traces) = &traces {
-            handler.trace_with(traces.steps().tracer().clone());
-            metrics.add(traces.metrics());
-        }
-        let memory = MemoryWatch::new(config.overload.memory_bytes_max);
-        metrics.add_memory(memory.as_ref().map(MemoryWatch::counts).unwrap_or_default());
-        let (certificates, second) = (compose::certificates(&config)?, Arc::default());
-        let (shown, counted) = (certificates.clone(), Arc::clone(&second));
-        metrics.add(move |page| metrics::tls::encode(shown.as_deref(), &counted, page));
-        let ready_needs_engine = config.broker.ready_needs_engine;
-        let mut http =
-            Http::new(handler.clone(), metrics, &config.server.path, key, ready_needs_engine)
-                .with_second_version(second);
-        let api_key = config.api.key.as_ref().map(|key| Key::new(key.expose()));
-        if let Some(key) = &api_key {
-            http = http.with_api(key.clone(), config.frames.bytes_max as usize, outcomes);
-        }
-        if let Some(console) = &console {
-            http = http.with_console(console);
-        }
-        let of_console = console.as_ref().filter(|_| key.is_some()).map(Console::key);
-        let admin_keys: Vec<Key> = http.admin_key().into_iter().chain(of_console).collect();
-        if !admin_keys.is_empty() {
-            http = http.with_reload(&reloader);
-        }
-        reloader.with_parts(Parts {
-            admin_keys,
-            api_key,
-            console: console.clone(),
-            certificates: certificates.clone(),
-            tunnels,
-        });
-        let dev_token = dev_token(&config, dev_secret, &handler);
+        let secrets = ThrowAway::of(&config);
+        let core = Core::compose(&config, engine, &secrets)?;
+        let Doors { http, console, certificates, listen, memory } =
+            Doors::compose(&config, &core, &secrets)?;
+        let Core { handler, authenticator, reloader, engine_counts, bridges, traces, .. } = core;
         let address = config.server.address;
         let listening = match listener {
             Some(socket) => Listener::inherited(socket, &listen),
@@ -208,6 +127,7 @@ impl Gateway {
         let listener = listening.map_err(|error| StartError::Bind { address, error })?;
         let options = compose::server(&config, certificates.clone());
         let server = Server::on(listener, options, handler.clone(), http);
+        let dev_token = secrets.token(&config, &handler);
         Ok(Self {
             config,
             handler,
@@ -215,7 +135,7 @@ impl Gateway {
             authenticator,
             reloader,
             dev_token,
-            dev_key,
+            dev_key: secrets.key,
             console,
             engine_counts,
             bridges,
@@ -327,71 +247,4 @@ impl Gateway {
         drop(open);
         report
     }
-}
-
-/// Keeps keys fresh, limiters lean and the clock right.
-async fn keep_house(handler: WebSocketHandler<Upstream>, authenticator: LiveAuthenticator) {
-    let clock = handler.clock().clone();
-    let wall = move || clock.wall(tokio::time::Instant::now().into_std());
-    let keys = authenticator.keep_keys_fresh(wall);
-    let tidying = async {
-        loop {
-            tokio::time::sleep(HOUSEKEEPING).await;
-            let now = tokio::time::Instant::now().into_std();
-            handler.forget_recovered(now);
-            handler.clock().sync(now, system_time());
-        }
-    };
-    tokio::join!(keys, tidying);
-}
-
-/// Says that the engine is not there, now and then as long as that is so: who looks at the log hours later
-/// is to see it.
-async fn watch_engine(engine: Arc<dyn Engine>) {
-    // What comes up at once is not worth a line.
-    tokio::time::sleep(ENGINE_PATIENCE).await;
-    loop {
-        match engine.status() {
-            Status::Up => {}
-            Status::Starting => {
-                tracing::warn!(
-                    engine = engine.kind(),
-                    "the engine was not reached so far; it is being tried"
-                );
-            }
-            Status::Down(reason) => {
-                tracing::warn!(engine = engine.kind(), %reason, "the engine is away; it is being tried");
-            }
-        }
-        tokio::time::sleep(ENGINE_PACE).await;
-    }
-}
-
-fn wall_clock() -> Arc<WallClock> {
-    Arc::new(WallClock::new(tokio::time::Instant::now().into_std(), system_time()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the binary's edge: all else derives from this")]
-fn system_time() -> std::time::SystemTime {
-    std::time::SystemTime::now()
-}
-
-/// A token for whoever tries `--dev` out, where there is a secret to sign with.
-fn dev_token(
-    config: &Config,
-    dev_secret: Option<Secret>,
-    handler: &WebSocketHandler<Upstream>,
-) -> Option<Secret> {
-    let configured = || config.auth.secret.as_ref().map(|it| Secret::new(it.expose()));
-    let secret = dev_secret.or_else(configured).filter(|_| config.dev)?;
-    let minter = compose::minter(config, &secret).ok()?;
-    let day = Duration::from_secs(24 * 3600);
-    let now = handler.clock().wall(tokio::time::Instant::now().into_std());
-    minter.mint(&TokenRequest::new("dev-user").ttl(day), now).ok()
-}
-
-/// A secret that nobody has to know: it lasts as long as the process.
-fn throw_away_secret() -> Secret {
-    let halves: [u128; 2] = rand::random();
-    Secret::new(format!("{:032x}{:032x}", halves[0], halves[1]))
 }

@@ -21,7 +21,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match load() {
-        Ok(Command::Serve(loaded)) => serve(loaded),
+        Ok(Command::Serve(loaded)) => serve(&loaded),
         Ok(Command::Token(arguments, loaded)) => token(&arguments, &loaded),
         Ok(Command::CheckConfig(loaded)) => check_config(&loaded),
         Ok(Command::ShowExample) => {
@@ -56,7 +56,7 @@ fn load_again() -> Result<Loaded, ReloadError> {
     }
 }
 
-fn serve(loaded: Loaded) -> ExitCode {
+fn serve(loaded: &Loaded) -> ExitCode {
     // While this is the only thread.
     let listener = inherited::take_listener();
     // First here, and so the last to go: every way out of this function writes what was logged.
@@ -93,7 +93,7 @@ fn serve(loaded: Loaded) -> ExitCode {
             Err(sentence) => return fail(&sentence),
         };
         announce(&gateway);
-        let reloader = gateway.reloader().reading(&loaded, load_again).with_level(log.level());
+        let reloader = gateway.reloader().reading(loaded, load_again).with_level(log.level());
         manager.tell(Stage::Ready);
 
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

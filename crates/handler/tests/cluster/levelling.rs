@@ -83,7 +83,7 @@ async fn a_node_that_goes_is_no_reason_to_give_it_anybody() {
     let told = nodes[2].house.handler.clone();
     let rebalance = Some(Rebalance { margin_percent: 20, interval: INTERVAL });
     let saying = tokio::spawn(async move {
-        told.keep_moving(move || Moving { rebalance, ..Moving::default() }).await
+        told.keep_moving(move || Moving { rebalance, ..Moving::default() }).await;
     });
     sleep(INTERVAL / 2).await;
     third.drain(&restart).await;

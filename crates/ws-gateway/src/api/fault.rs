@@ -139,7 +139,7 @@ mod tests {
             let fault = Fault::of_engine(&error);
             assert_eq!(fault.code, code);
             let response = fault.into_response();
-            let told = response.headers().get(header::RETRY_AFTER).map(|it| it.as_bytes());
+            let told = response.headers().get(header::RETRY_AFTER).map(HeaderValue::as_bytes);
             assert_eq!(
                 (response.status().as_u16(), told),
                 (status, retry_after.map(str::as_bytes))

@@ -41,7 +41,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: Section::Close,
         reload: Reload::Live,
         kind: Kind::Integer(0..=1000, |c, percent| {
-            c.drain.rebalance_margin_percent = limit(percent)
+            c.drain.rebalance_margin_percent = limit(percent);
         }),
         default: "0",
         doc: "How many percent above the mean of all nodes a node gives connections away; 0 for never",

@@ -26,19 +26,6 @@ fn each_kind_of_value_is_refused_with_what_would_be_accepted() {
         ("AUTH_MODE", "off", "one of message, upgrade, none"),
         ("LOG_LEVEL", "verbose", "one of error, warn, info, debug, trace"),
         ("LOG_FORMAT", "xml", "one of auto, human, json"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "an http or https address"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:b@collector", "without user, password and query"),
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://collector/?key=1",
-            "without user, password and query",
-        ),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key", "headers of HTTP as name=value"),
-        ("OTEL_TRACES_SAMPLER", "jaeger_remote", "one of parentbased_always_on"),
-        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "a share from 0 to 1"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "live", "pairs such as"),
-        ("OTEL_SERVICE_NAME", " ", "a name"),
-        ("TRACES_PER_SECOND_MAX", "0", "from 1 to 1000000"),
         ("WEBSOCKET_HOST", "example.com", "an IP address"),
         ("WEBSOCKET_PATH", "ws", "a path such as /ws"),
         ("WEBSOCKET_PATH", "/ws?x=1", "a path such as /ws"),
@@ -78,6 +65,27 @@ fn each_kind_of_value_is_refused_with_what_would_be_accepted() {
         ("HOOK_FAILURE", "ignore", "one of refuse, allow"),
         ("API_KEY", "fifteen bytes..", "visible ASCII without spaces"),
         ("API_KEY", "fifteen-bytes..", "at least 16 bytes outside --dev, and this has 15"),
+    ] {
+        check_refused(env, value, accepted);
+    }
+}
+
+#[test]
+fn each_kind_of_value_about_traces_is_refused_with_what_would_be_accepted() {
+    for (env, value, accepted) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "an http or https address"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:b@collector", "without user, password and query"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://collector/?key=1",
+            "without user, password and query",
+        ),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key", "headers of HTTP as name=value"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote", "one of parentbased_always_on"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "a share from 0 to 1"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "live", "pairs such as"),
+        ("OTEL_SERVICE_NAME", " ", "a name"),
+        ("TRACES_PER_SECOND_MAX", "0", "from 1 to 1000000"),
     ] {
         check_refused(env, value, accepted);
     }
