@@ -67,11 +67,11 @@ fn each_refusal_of_an_upgrade_has_its_row() {
         Rejection::OutOfMemory,
     ];
     let rows = table(PROTOCOL, "### Refusals");
-    // The last two rows are answers of HTTP, not of the handler.
+    // The last rows are answers of HTTP and of TLS, not of the handler.
     let (rows, http) = rows.split_at(refusals.len());
     assert_eq!(
         http.iter().map(|row| row[1]).collect::<Vec<_>>(),
-        ["not_found", "upgrade_required"]
+        ["not_found", "upgrade_required", "tls_required", "no_proxy", "unknown_protocol"]
     );
     for (row, refusal) in rows.iter().zip(&refusals) {
         assert_eq!((row[0], row[1]), (refusal.status().as_str(), refusal.label()));
