@@ -127,8 +127,8 @@ type Rate = Option<Arc<KeyedLimiter<u64, TokenBucket>>>;
 /// A policy, with what follows from it.
 pub(crate) struct InForce {
     policy: Policy,
-    /// Another number with each policy: what was looked up in an earlier one is looked up again.
-    pub(crate) generation: u32,
+    /// Another number with each policy, round after round: what was looked up in an earlier one is looked up again.
+    pub(crate) generation: u16,
     /// For each rule, how much is kept of its channels, if anything is.
     keeps: Box<[Option<Arc<Keep>>]>,
     pub(crate) has_keeps: bool,

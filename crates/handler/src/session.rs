@@ -65,7 +65,7 @@ pub struct GatewaySession<A: Application> {
     limit_key: u64,
     tier: TierId,
     /// The policy in which the tier was looked up.
-    generation: u32,
+    generation: u16,
     /// The application knows of the connection, and wants to know of its end.
     is_started: bool,
     /// Its user's connections are counted on all nodes, and it is one of them.

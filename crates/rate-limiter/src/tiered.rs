@@ -31,7 +31,7 @@ struct Tier<K, L: Limit> {
 
 /// A tier of one [`TieredLimiter`]. `TierId::default()` is the default tier of any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TierId(u32);
+pub struct TierId(u16);
 
 impl TierId {
     /// Its place among the tiers, the default tier first.
@@ -192,7 +192,7 @@ impl<K, L: Limit> TieredLimiter<K, L> {
     #[must_use]
     pub fn tier_id(&self, name: Option<&str>) -> TierId {
         let named = name.and_then(|name| self.tiers.iter().position(|tier| &*tier.name == name));
-        TierId(named.and_then(|index| u32::try_from(index).ok()).unwrap_or(0))
+        TierId(named.and_then(|index| u16::try_from(index).ok()).unwrap_or(0))
     }
 
     /// The name of a tier.
