@@ -14,10 +14,10 @@ const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readme/console
 #[test]
 fn the_browser_snippet_shows_what_the_readme_says() {
     let snippet = block_after(README, "```js\n");
-    // Four messages, and the close when the gateway is stopped.
+    // Four messages, and the farewell and the close when the gateway is stopped.
     let shown = block_after(block_from(README, "The developer tools show"), "```text\n");
     let stopped = block_after(block_from(README, "with Ctrl-C"), "```text\n");
-    assert_eq!((shown.lines().count(), stopped.lines().count()), (4, 1));
+    assert_eq!((shown.lines().count(), stopped.lines().count()), (4, 2));
 
     let mut gateway = Running::start(
         Command::new(env!("CARGO_BIN_EXE_ws-gateway")).env("LOG_LEVEL", "warn").args([
@@ -34,14 +34,16 @@ fn the_browser_snippet_shows_what_the_readme_says() {
         Command::new(provisioned("WS_TEST_NODE"))
             .env("WS_TEST_NODE_MODULES", provisioned("WS_TEST_NODE_MODULES"))
             .env("WS_TEST_CHROMIUM", provisioned("WS_TEST_CHROMIUM"))
-            .args([CONSOLE, &page, &address, "5"]),
+            .args([CONSOLE, &page, &address, "6"]),
     );
     browser.paste(snippet);
     for expected in shown.lines() {
         assert_alike(expected, &browser.line());
     }
     gateway.interrupt();
-    assert_alike(stopped.trim_end(), &browser.line());
+    for expected in stopped.lines() {
+        assert_alike(expected, &browser.line());
+    }
     assert!(browser.child.wait().unwrap().success());
     assert!(gateway.child.wait().unwrap().success());
 }

@@ -19,7 +19,7 @@ const GATEWAY: [(&str, &str); 10] = [
     ("AUTH_MODE", "upgrade"),
     ("JWT_SECRET_KEY", SECRET),
     ("UPSTREAM", "echo"),
-    ("MAX_CONNECTIONS", "1000000"),
+    ("MAX_CONNECTIONS", "0"),
     ("MAX_CONNECTIONS_PER_USER", "1000000"),
     ("MESSAGE_RATE_LIMIT", "4294967295"),
     ("CONNECTION_RATE_LIMIT", "4294967295"),

@@ -38,7 +38,7 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("WEBSOCKET_HOST", "127.0.0.1"),
     ("AUTH_MODE", "upgrade"),
     ("JWT_SECRET_KEY", SECRET),
-    ("MAX_CONNECTIONS", "1000000"),
+    ("MAX_CONNECTIONS", "0"),
     ("MAX_CONNECTIONS_PER_USER", "1000"),
     ("MESSAGE_RATE_LIMIT", "4294967295"),
     ("CONNECTION_RATE_LIMIT", "4294967295"),

@@ -47,12 +47,14 @@ where
     /// arrives will wake us.
     pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> bool {
         let mut worked = Worked::default();
-        self.work_off_early(&mut worked, scratch, cx);
         for _ in 0..READS_MAX {
+            // Before each read: a session that was busy, and had the rest set aside, may be ready a moment
+            // later. What was read first is worked off first.
+            self.work_off_early(&mut worked, scratch, cx);
             if worked.is_enough() {
                 break;
             }
-            if !self.takes_events(&scratch.output) {
+            if self.early.is_some() || !self.takes_events(&scratch.output) {
                 return true;
             }
             match self.poll_read(&mut scratch.workspace, cx) {

@@ -77,6 +77,8 @@ pub(crate) struct Notes {
     pub(crate) busy: bool,
     /// Becomes busy after each event until it is nudged.
     pub(crate) one_at_a_time: bool,
+    /// Is ready again as soon as it was found to be busy, as a session is that another thread makes ready.
+    pub(crate) ready_when_asked_again: bool,
     /// Nudges itself within each event.
     pub(crate) nudges_itself: bool,
     /// Sends this through its own outbox within each event.
@@ -169,7 +171,10 @@ impl Session for Note {
     }
 
     fn is_ready(&self) -> bool {
-        !self.notes.lock().busy
+        let mut notes = self.notes.lock();
+        let is_ready = !notes.busy;
+        notes.busy &= !notes.ready_when_asked_again;
+        is_ready
     }
 
     fn handle_end(&mut self, end: End) {

@@ -46,6 +46,22 @@ async fn a_session_that_becomes_busy_within_a_read_gets_the_rest_later_in_order(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_is_ready_a_moment_later_gets_what_was_read_first() {
+    let notes = Notes { one_at_a_time: true, ready_when_asked_again: true, ..Notes::default() };
+    let driven = Setup { notes, ..Setup::default() }.spawn(|_| {});
+    let messages: Vec<_> = (0..100).map(|n| format!("message {n}")).collect();
+    let wire: Vec<u8> = messages.iter().flat_map(|it| text(it)).collect();
+    for piece in wire.chunks(64) {
+        driven.wire.send(piece);
+    }
+    for _ in 0..200 {
+        settle().await;
+        driven.outbox.nudge();
+    }
+    assert_eq!(driven.texts(), messages);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_nudge_that_comes_while_the_session_is_at_work_is_not_lost() {
     let notes = Notes { one_at_a_time: true, nudges_itself: true, ..Notes::default() };
     let driven = Setup { notes, ..Setup::default() }.spawn(|_| {});

@@ -180,8 +180,15 @@ async fn section_6_without_a_key_there_is_no_api_and_it_is_said_why() {
 
 #[tokio::test]
 async fn section_6_a_request_without_the_key_is_refused_whatever_else_it_is() {
-    let house = House::with_api(&[("ADMIN_KEY", "another-key-of-many-bytes")]);
+    let settings = [("ADMIN_KEY", "another-key-of-many-bytes"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let house = House::with_api(&settings);
     let mut ada = house.visit("ada").await;
+    // Guesses are limited by address: each comes from another one.
+    let mut guesses = 0..;
+    let mut from_elsewhere = || {
+        let number: u32 = guesses.next().expect("there are enough");
+        format!("X-Forwarded-For: 203.0.{}.{}\r\n", number / 250, number % 250 + 1)
+    };
     let posts = routes().map(|(route, body)| format!("POST {route}|{body}"));
     let gets = LOOKS.map(|route| format!("GET {route}|"));
     let others = ["GET /api|", "PUT /api/publish|{}", "POST /api/nothing|{", "GET /api/x/y/z|"];
@@ -200,8 +207,9 @@ async fn section_6_a_request_without_the_key_is_refused_whatever_else_it_is() {
         ] {
             let length = body.len();
             let request = format!(
-                "{line} HTTP/1.1\r\nHost: g\r\n{authorization}Content-Type: application/json\r\n\
-                 Content-Length: {length}\r\n\r\n{body}"
+                "{line} HTTP/1.1\r\nHost: g\r\n{authorization}{}Content-Type: application/json\r\n\
+                 Content-Length: {length}\r\n\r\n{body}",
+                from_elsewhere()
             );
             let response = fetch(house.address, request).await;
             assert_eq!(response.status, 401, "{line} {authorization}");
