@@ -74,7 +74,10 @@ impl Front {
             &[
                 (
                     "pid /run/nginx.pid;",
-                    &format!("pid {folder}/pid;\ndaemon off;\nerror_log stderr;"),
+                    // One process, so that its end is the end of all of it.
+                    &format!(
+                        "pid {folder}/pid;\ndaemon off;\nmaster_process off;\nerror_log stderr;"
+                    ),
                 ),
                 ("worker_rlimit_nofile 200000;", ""),
                 ("worker_processes auto;", "worker_processes 1;"),
