@@ -20,6 +20,8 @@ const COUNT: usize = 4;
 const REST: Duration = Duration::from_millis(8);
 /// Who waits longer is not served.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// µs: longer than anybody waits.
+const WAIT_MAX: u64 = 60_000_000;
 
 /// What is going on.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +40,8 @@ pub(super) struct Waits {
 
 impl Waits {
     fn new() -> Result<Self, String> {
-        let histogram = || Histogram::new(3).map_err(|error| error.to_string());
+        let histogram =
+            || Histogram::new_with_bounds(1, WAIT_MAX, 3).map_err(|error| error.to_string());
         Ok(Self { by_phase: [histogram()?, histogram()?, histogram()?], failures: 0 })
     }
 
@@ -131,4 +134,19 @@ fn ask(client: &mut Client, number: u64) -> Option<()> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_seconds_is_counted_with_seconds() {
+        let mut waits = Waits::new().unwrap();
+        waits.by_phase[Phase::Siege as usize].saturating_record(3_000_000);
+        let mut all = Waits::new().unwrap();
+        all.add(&waits);
+        let p99 = all.of(Phase::Siege).value_at_quantile(0.99);
+        assert!((2_900_000..3_100_000).contains(&p99), "{p99}");
+    }
 }
