@@ -1,8 +1,7 @@
 //! The command line, as it was typed and as it is meant.
 
 use crate::{
-    behaviours, budgets, curves, fuzz, instructions, peers, scale, siege, soak, suite, torture,
-    wave,
+    behaviours, budgets, curves, fuzz, handed_on, instructions, peers, suite, torture, wave,
 };
 
 /// What `cargo xtask --help` prints.
@@ -87,10 +86,10 @@ pub(crate) enum Task {
     Curves(curves::Options),
     Wave(wave::Options),
     Torture(torture::Options),
-    Scale(scale::Options),
-    Siege(siege::Options),
+    Scale(handed_on::Options),
+    Siege(handed_on::Options),
     Fuzz(fuzz::Options),
-    Soak(soak::Options),
+    Soak(handed_on::Options),
 }
 
 /// Which steps to run, and whether a failure ends it.
@@ -128,10 +127,10 @@ impl Task {
             Some("peers") => peers::Options::parse(rest).map(Self::Peers).map_err(with_help),
             Some("budgets") => budgets::Options::parse(rest).map(Self::Budgets).map_err(with_help),
             Some("curves") => curves::Options::parse(rest).map(Self::Curves).map_err(with_help),
-            Some("scale") => Ok(Self::Scale(scale::Options::parse(rest))),
+            Some("scale") => Ok(Self::Scale(handed_on::Options::parse(rest))),
             Some("fuzz") => fuzz::Options::parse(rest).map(Self::Fuzz),
-            Some("soak") => Ok(Self::Soak(soak::Options::parse(rest))),
-            Some("siege") => Ok(Self::Siege(siege::Options::parse(rest))),
+            Some("soak") => Ok(Self::Soak(handed_on::Options::parse(rest))),
+            Some("siege") => Ok(Self::Siege(handed_on::Options::parse(rest))),
             Some("torture") => torture::Options::parse(rest).map(Self::Torture).map_err(with_help),
             Some("wave") => wave::Options::parse(rest).map(Self::Wave).map_err(with_help),
             Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),

@@ -23,6 +23,7 @@ mod budgets;
 mod chart;
 mod curves;
 mod fuzz;
+mod handed_on;
 mod instructions;
 mod invocation;
 mod measure;

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::handed_on::Options;
 use crate::invocation::Cargo;
 use crate::measure::conditions::Conditions;
 use crate::measure::cores::Cores;
@@ -16,31 +17,6 @@ use crate::workspace::{Workspace, root};
 mod tables;
 
 use self::tables::Figures;
-
-/// What was asked for on the command line.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// The docs' tables are written.
-    write: bool,
-    /// Our programs as they were built last.
-    no_build: bool,
-    /// For `ws-scale`.
-    handed_on: Vec<String>,
-}
-
-impl Options {
-    pub(crate) fn parse(arguments: Vec<String>) -> Self {
-        let mut options = Self::default();
-        for argument in arguments {
-            match argument.as_str() {
-                "--write" => options.write = true,
-                "--no-build" => options.no_build = true,
-                _ => options.handed_on.push(argument),
-            }
-        }
-        options
-    }
-}
 
 /// Builds, measures, prints, and where asked to writes the docs; whether everything could be measured.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bool> {

@@ -6,36 +6,12 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::handed_on::Options;
 use crate::invocation::Cargo;
 use crate::measure::conditions::Conditions;
 use crate::measure::cores::Cores;
 use crate::measure::page;
 use crate::workspace::{Workspace, root};
-
-/// What was asked for on the command line.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// The docs' table is written.
-    write: bool,
-    /// Our programs as they were built last.
-    no_build: bool,
-    /// For `ws-siege`.
-    handed_on: Vec<String>,
-}
-
-impl Options {
-    pub(crate) fn parse(arguments: Vec<String>) -> Self {
-        let mut options = Self::default();
-        for argument in arguments {
-            match argument.as_str() {
-                "--write" => options.write = true,
-                "--no-build" => options.no_build = true,
-                _ => options.handed_on.push(argument),
-            }
-        }
-        options
-    }
-}
 
 /// Builds, besieges, prints, and where asked to writes the docs; whether everything was withstood.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bool> {

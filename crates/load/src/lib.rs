@@ -8,6 +8,7 @@ mod command;
 mod course;
 mod credentials;
 mod engine;
+mod errand;
 mod plan;
 mod record;
 mod report;

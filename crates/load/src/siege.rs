@@ -13,10 +13,13 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 
-use crate::torture::{
-    arguments::Engine,
-    pause,
-    site::{Gateway, Recipe},
+use crate::{
+    errand,
+    torture::{
+        arguments::Engine,
+        pause,
+        site::{Gateway, Recipe},
+    },
 };
 
 mod attack;
@@ -33,9 +36,6 @@ use bystanders::{Bystanders, Phase};
 use field::Field;
 use report::Row;
 use vitals::Vitals;
-
-const FAILED: u8 = 1;
-const BAD_ARGUMENTS: u8 = 2;
 
 /// How long honest clients have the gateway to themselves before.
 const QUIET: Duration = Duration::from_secs(4);
@@ -100,23 +100,7 @@ fn plan(matches: &ArgMatches) -> Result<Plan, String> {
 /// Does what the arguments say and answers the exit code: 1 if the gateway did not survive, or does not come back
 /// to what it was.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let matches = match command().try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) => {
-            // Help is no error, and what cannot be printed is no other one.
-            let _ = error.print();
-            return if error.use_stderr() { BAD_ARGUMENTS } else { 0 };
-        }
-    };
-    let done = plan(&matches).and_then(|plan| perform(&plan));
-    match done {
-        Ok(true) => 0,
-        Ok(false) => FAILED,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
-    }
+    errand::exit_code(command(), arguments, complain, |matches| perform(&plan(matches)?))
 }
 
 /// Whether every siege was withstood.

@@ -12,10 +12,13 @@ use std::{
 use clap::{Arg, ArgMatches, Command, value_parser};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::torture::{
-    arguments::Engine,
-    pause,
-    site::{Gateway, Recipe, Server},
+use crate::{
+    errand,
+    torture::{
+        arguments::Engine,
+        pause,
+        site::{Gateway, Recipe, Server},
+    },
 };
 
 mod crowd;
@@ -25,9 +28,6 @@ mod verdict;
 use crowd::Crowd;
 use sample::Sample;
 use verdict::Verdict;
-
-const FAILED: u8 = 1;
-const BAD_ARGUMENTS: u8 = 2;
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(5);
@@ -120,23 +120,7 @@ fn plan(matches: &ArgMatches) -> Result<Plan, String> {
 
 /// Does what the arguments say and answers the exit code: 1 if something has grown.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let matches = match command().try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) => {
-            // Help is no error, and what cannot be printed is no other one.
-            let _ = error.print();
-            return if error.use_stderr() { BAD_ARGUMENTS } else { 0 };
-        }
-    };
-    let done = plan(&matches).and_then(|plan| perform(&plan));
-    match done {
-        Ok(true) => 0,
-        Ok(false) => FAILED,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
-    }
+    errand::exit_code(command(), arguments, complain, |matches| perform(&plan(matches)?))
 }
 
 /// Whether nothing has grown.
