@@ -21,7 +21,7 @@ mod slot;
 mod tests;
 
 use account::{Account, Granted, Rates, Report};
-use slot::{Phase, Slot, Spending};
+use slot::{Phase, Reported, Slot, Spending};
 
 /// A token bucket for each key, shared by many nodes.
 ///
@@ -109,6 +109,7 @@ pub struct Claim<K> {
     at: Instant,
     held: u32,
     spent: u32,
+    kept: u32,
     wanted: u32,
 }
 
@@ -216,6 +217,7 @@ impl<K: Hash + Eq + Clone> LeasedLimiter<K> {
             node: self.node,
             held: claim.held,
             spent: claim.spent,
+            kept: claim.kept,
             wanted: claim.wanted,
             now: wall_ns,
             until: wall_ns.saturating_add(lease_ns),
@@ -349,8 +351,8 @@ impl<K: Hash + Eq + Clone> Shard<K> {
     fn claim(&mut self, key: K, terms: &Terms, now: Instant) -> Option<Claim<K>> {
         let slot = self.slots.get_mut(&key)?;
         slot.phase = Phase::Settling;
-        let (held, spent, wanted) = slot.report(terms, now);
-        Some(Claim { key, name: slot.name.clone(), at: now, held, spent, wanted })
+        let Reported { held, spent, kept, wanted } = slot.report(terms, now);
+        Some(Claim { key, name: slot.name.clone(), at: now, held, spent, kept, wanted })
     }
 
     /// Forgets the first of a few that has least to lose.

@@ -35,6 +35,8 @@ pub(super) struct Report {
     pub(super) held: u32,
     /// What it has given out since it reported last.
     pub(super) spent: u32,
+    /// What of its lease it goes on giving out while it waits for the answer.
+    pub(super) kept: u32,
     /// What it wants to hold from now on.
     pub(super) wanted: u32,
     pub(super) now: u64,
@@ -102,7 +104,7 @@ impl Account {
 
     /// Takes a report down, and leases as much as there is of what is wanted.
     pub(super) fn settle(&mut self, rates: Rates, report: &Report) -> Granted {
-        let Report { node, held, spent, wanted, now, until } = *report;
+        let Report { node, held, spent, kept, wanted, now, until } = *report;
         let own = self.leases.iter().position(|lease| lease.node == node);
         let own = own.map(|index| self.leases.swap_remove(index));
         // Of a node that did not report in time, it must be believed that it gave everything out.
@@ -122,7 +124,11 @@ impl Account {
         let level = (self.full_at - now).saturating_add(reserved);
         let free = rates.capacity.saturating_sub(level) / rates.token;
         let has_room = self.leases.len() < LEASES_MAX;
-        let tokens = wanted.min(u32::try_from(free).unwrap_or(u32::MAX));
+        // What others gave out on credit may be more than there is by now. But what is left of a lease is not
+        // taken back: by now it may be given out, and whoever came next would be leased it again.
+        let kept = own.map_or(0, |own| kept.min(own.tokens)).into();
+        let most = free.max(kept).min(rates.capacity / rates.token);
+        let tokens = wanted.min(u32::try_from(most).unwrap_or(u32::MAX));
         let tokens = if has_room { tokens } else { 0 };
         if tokens > 0 {
             self.leases.push(Lease { node, tokens, until });
@@ -148,7 +154,7 @@ mod tests {
     const RATES: Rates = Rates { token: 10, capacity: 100 };
 
     fn report(node: u64, held: u32, spent: u32, wanted: u32, now: u64) -> Report {
-        Report { node, held, spent, wanted, now, until: now + 50 }
+        Report { node, held, spent, kept: 0, wanted, now, until: now + 50 }
     }
 
     #[test]
@@ -178,6 +184,22 @@ mod tests {
         // The first had given out twelve: the two beyond its lease are owed.
         let late = account.settle(RATES, &report(1, 10, 12, 5, 60));
         assert_eq!((late.tokens, late.wait), (0, 20));
+    }
+
+    #[test]
+    fn what_is_left_of_a_lease_is_not_taken_back_for_what_others_gave_out_on_credit() {
+        let mut account = Account::default();
+        assert_eq!(account.settle(RATES, &report(1, 0, 0, 6, 0)).tokens, 6);
+        // Eight on credit: with the six that are leased, four more than there are.
+        assert_eq!(account.settle(RATES, &report(2, 0, 8, 5, 0)).tokens, 0);
+        // Two are given out, four are left, and ten are wanted: it keeps the four, and gets none.
+        let kept = Report { kept: 4, ..report(1, 6, 2, 10, 0) };
+        assert_eq!(account.settle(RATES, &kept).tokens, 4);
+        assert_eq!(account.settle(RATES, &report(3, 0, 0, 1, 39)).tokens, 0);
+        // But whose lease has ended, and was charged, keeps nothing.
+        assert_eq!(account.settle(RATES, &report(2, 0, 0, 0, 60)).tokens, 0);
+        let late = Report { kept: 4, ..report(1, 4, 0, 10, 60) };
+        assert_eq!(account.settle(RATES, &late).tokens, 2);
     }
 
     #[test]
@@ -218,7 +240,7 @@ mod tests {
             }
             let mut account = Account::decode(&bytes);
             let rates = Rates { token, capacity };
-            let report = Report { node: 1, held, spent, wanted, now, until: now };
+            let report = Report { node: 1, held, spent, kept: held, wanted, now, until: now };
             let granted = account.settle(rates, &report);
             prop_assert!(u128::from(granted.tokens) * u128::from(token) <= u128::from(capacity));
             let again = account.encode(now).map(|bytes| Account::decode(&bytes));

@@ -50,6 +50,15 @@ pub(super) struct Spending {
     pub(super) is_short: bool,
 }
 
+/// What is to be reported.
+pub(super) struct Reported {
+    pub(super) held: u32,
+    pub(super) spent: u32,
+    /// What is left of the lease.
+    pub(super) kept: u32,
+    pub(super) wanted: u32,
+}
+
 impl Slot {
     pub(super) fn new(name: Arc<str>, now: Instant) -> Self {
         Self {
@@ -104,8 +113,7 @@ impl Slot {
         decided(Err(Denied::exhausted(now + ANSWER_AWAITED)), true)
     }
 
-    /// What is to be reported: what we hold, what of it was given out, and what we want to hold.
-    pub(super) fn report(&mut self, terms: &Terms, now: Instant) -> (u32, u32, u32) {
+    pub(super) fn report(&mut self, terms: &Terms, now: Instant) -> Reported {
         self.end_lease(now);
         let spent = self.spent.saturating_add(self.spent_alone(terms, now));
         let rest = self.usable.saturating_sub(self.spent);
@@ -113,9 +121,10 @@ impl Slot {
         if spent == 0 && missed == 0 {
             // Nobody has asked for any of it: it goes back.
             self.usable = 0;
-            return (self.held, 0, 0);
+            return Reported { held: self.held, spent: 0, kept: 0, wanted: 0 };
         }
-        (self.held, spent, rest.saturating_add(terms.slice.max(missed)))
+        let wanted = rest.saturating_add(terms.slice.max(missed));
+        Reported { held: self.held, spent, kept: rest, wanted }
     }
 
     pub(super) fn settled<K>(

@@ -218,7 +218,7 @@ fn table_is_bounded_and_a_watched_limit_denies_nobody() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     /// Whoever comes to whichever node at whatever moment, with answers that take their time: over any
     /// span no more is allowed than the bound says.
