@@ -1,7 +1,8 @@
 //! The command line, as it was typed and as it is meant.
 
 use crate::{
-    behaviours, budgets, curves, fuzz, handed_on, instructions, peers, suite, torture, wave,
+    advisories, behaviours, budgets, curves, fuzz, handed_on, instructions, peers, suite, torture,
+    wave,
 };
 
 /// What `cargo xtask --help` prints.
@@ -19,6 +20,8 @@ Usage: cargo xtask COMMAND
   tidy         the rules that no compiler knows: layers, sizes, links, settings
   behaviours   what both clients promise, and the test that shows each promise for each
     --write            write the table to docs/clients.md
+  advisories   versions that were taken back, and known faults where a RustSec database is at hand
+    --database FOLDER  where that is; ADVISORY_DB says it too
   provision    install what the tests need from the system, print it as shell exports
   bench [..]   cargo bench, with what follows handed on: `bench --bench compression`
   instructions how many each thing takes, beside the committed table
@@ -76,6 +79,7 @@ pub(crate) enum Task {
     ListSteps,
     Run(Selection),
     Tidy,
+    Advisories(advisories::Options),
     Behaviours(behaviours::Options),
     Provision,
     Bench(Vec<String>),
@@ -117,6 +121,9 @@ impl Task {
             Some("test") => parse_test(rest),
             Some("lint") => parse_lint(&rest),
             Some("tidy") => nothing_after("tidy", &rest).map(|()| Self::Tidy),
+            Some("advisories") => {
+                advisories::Options::parse(rest).map(Self::Advisories).map_err(with_help)
+            }
             Some("behaviours") => {
                 behaviours::Options::parse(&rest).map(Self::Behaviours).map_err(with_help)
             }

@@ -1,6 +1,6 @@
 //! The workspace's own commands: `cargo xtask test`, `tidy`, `lint`, `provision`, `bench`,
 //! `peers`, `budgets`, `curves`, `wave`, `scale`, `torture`, `siege`, `soak`, `fuzz`, `million`,
-//! `instructions`, `behaviours`.
+//! `instructions`, `behaviours`, `advisories`.
 //!
 //! Everything a contributor or the CI does is one of these, so that there is no second list of
 //! commands to keep in step. `cargo xtask --help` names them.
@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use crate::arguments::{HELP, Task};
 use crate::workspace::Workspace;
 
+mod advisories;
 mod arguments;
 mod behaviours;
 mod budgets;
@@ -73,6 +74,7 @@ fn perform(task: Task) -> anyhow::Result<bool> {
             );
         }
         Task::Tidy => return tidy::run(&Workspace::here()?),
+        Task::Advisories(options) => return advisories::run(&options),
         Task::Behaviours(options) => return behaviours::run(options),
         Task::Provision => return provision::run(&Workspace::here()?),
         Task::Peers(options) => return peers::run(&Workspace::here()?, &options),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::suite::{Action, Step};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{instructions, provision, side_by_side, tidy, torture};
+use crate::{advisories, instructions, provision, side_by_side, tidy, torture};
 
 /// How one step went.
 #[derive(Debug)]
@@ -78,6 +78,7 @@ impl Run<'_> {
                 Ok(succeeded)
             }
             Action::Tidy => tidy::run(self.workspace),
+            Action::Advisories => advisories::run(&advisories::Options::default()),
             Action::Instructions => {
                 let options = instructions::Options::default();
                 instructions::run(self.workspace, &self.environment, options)

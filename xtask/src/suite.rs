@@ -23,6 +23,7 @@ pub(crate) enum Action {
     /// Runs all of these, also after one has failed.
     Cargo(fn(&Workspace) -> Vec<Cargo>),
     Tidy,
+    Advisories,
     Provision,
     /// All programs of tests, side by side.
     Tests,
@@ -33,7 +34,7 @@ pub(crate) enum Action {
 /// The steps of `cargo xtask lint`.
 pub(crate) const LINT: [&str; 3] = ["fmt", "clippy", "docs"];
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         about: "the sources are formatted",
@@ -45,6 +46,12 @@ const STEPS: [Step; 12] = [
         about: "layers, sizes, names, links and settings are as the rules say",
         after: &[],
         action: Action::Tidy,
+    },
+    Step {
+        name: "advisories",
+        about: "nothing that we build on is known to be faulty, as far as the data is at hand",
+        after: &[],
+        action: Action::Advisories,
     },
     Step {
         name: "clippy",
