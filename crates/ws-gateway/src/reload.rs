@@ -17,17 +17,20 @@ use crate::{
     hooks::Hooks,
     http::{Key, KeyRefusal, judge_key},
     logging::Level,
+    metrics::Page,
     tls::{Certificates, LoadedCertificates},
     tunnels::Gatehouse,
     upstream::{Target, Upstream},
 };
 
 mod comparing;
+mod counts;
 mod keys;
 mod report;
 mod routes;
 
 use comparing::Standing;
+use counts::ReloadCounts;
 pub use keys::LiveAuthenticator;
 pub use report::{Change, ReloadReport};
 pub(crate) use routes::routes;
@@ -52,6 +55,7 @@ struct Inner {
     source: OnceCell<Source>,
     /// What was compared with last. Two reloads at once come one after the other.
     standing: Mutex<Option<Standing>>,
+    counts: ReloadCounts,
 }
 
 /// What is changed beside the handler.
@@ -94,6 +98,7 @@ impl Reloader {
         dev_secret: Secret,
         config: Config,
     ) -> Self {
+        let counts = ReloadCounts::new(wall_ms(&handler));
         Self(Arc::new(Inner {
             handler,
             authenticator,
@@ -103,6 +108,7 @@ impl Reloader {
             level: OnceCell::new(),
             source: OnceCell::new(),
             standing: Mutex::new(None),
+            counts,
         }))
     }
 
@@ -145,6 +151,7 @@ impl Reloader {
     pub fn read_again(&self) -> Result<ReloadReport, ReloadError> {
         let read = || self.0.source.get().ok_or(ReloadError::NoSource)?();
         let reloaded = read().and_then(|loaded| self.reload(&loaded));
+        self.0.counts.count(&reloaded, wall_ms(&self.0.handler));
         match &reloaded {
             Ok(report) => report.log(),
             Err(error) => {
@@ -170,6 +177,12 @@ impl Reloader {
         let report = standing.advance(loaded, &self.held_back(&loaded.config, &before));
         self.install(next, &loaded.config);
         Ok(report)
+    }
+
+    /// What came of it so far, for a page of metrics.
+    pub(crate) fn metrics(&self) -> impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static {
+        let reloader = self.clone();
+        move |page| reloader.0.counts.encode(page)
     }
 
     /// What takes the place of something else. What says what it said before stays, with all that it knows.
@@ -274,6 +287,10 @@ impl Reloader {
         let key = self.0.parts.get().and_then(|parts| parts.admin_keys.first());
         judge_key(key.ok_or(KeyRefusal::Required)?, &self.0.handler, request)
     }
+}
+
+fn wall_ms(handler: &WebSocketHandler<Upstream>) -> u64 {
+    handler.clock().wall_ms(tokio::time::Instant::now().into_std())
 }
 
 impl Parts {

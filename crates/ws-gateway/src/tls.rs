@@ -3,7 +3,15 @@
 mod files;
 mod watch;
 
-use std::{io, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use parking_lot::Mutex;
 use ws_transport::tls::{ReadyTls, TlsAcceptor, TlsConfig, TlsConfigError};
@@ -25,6 +33,8 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 3600)
 pub struct Certificates {
     acceptor: TlsAcceptor,
     current: Mutex<Arc<Current>>,
+    /// Whether the files hold something by now that cannot be used.
+    are_files_bad: AtomicBool,
 }
 
 /// Which files they are from, and how those looked before they were read.
@@ -77,7 +87,11 @@ impl Certificates {
             announce(pair);
         }
         let current = Arc::new(Current { settings: settings.clone(), stamps });
-        Ok(Some(Self { acceptor, current: Mutex::new(current) }))
+        Ok(Some(Self {
+            acceptor,
+            current: Mutex::new(current),
+            are_files_bad: AtomicBool::new(false),
+        }))
     }
 
     /// The first step: reads the files that these settings name, and changes nothing.
@@ -99,6 +113,7 @@ impl Certificates {
     pub fn install(&self, loaded: LoadedCertificates) {
         self.acceptor.install(loaded.ready);
         *self.current.lock() = Arc::new(loaded.current);
+        self.are_files_bad.store(false, Ordering::Relaxed);
         for pair in &loaded.pairs {
             announce(pair);
         }
@@ -106,6 +121,11 @@ impl Certificates {
 
     pub(crate) fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
+    }
+
+    /// Whether the files hold something by now that cannot be used, so that what was in use stays so.
+    pub(crate) fn are_files_bad(&self) -> bool {
+        self.are_files_bad.load(Ordering::Relaxed)
     }
 
     /// Each certificate's file, and when it ends, in seconds since 1970.

@@ -17,18 +17,34 @@ const HEAD: &str = "\
 ";
 
 const TAIL: &str = r#"
-# What users of a tier may do; a claim of the token names it. Counts at once.
+# What users of a tier may do; a claim of the token names it. `mode` is enforce or shadow, and without it as
+# RATE_LIMIT_MODE says. Counts at once.
 #[tiers.free]
 #messages_per_minute = 60
 #[tiers.pro]
 #messages_per_minute = 1000
 #burst = 100
+#mode = "shadow"
 
-# What a message counts for of a user's limit, by its type; what is not named counts for one. Counts at once.
+# What a message counts for of a user's limit, by its type; what is not named counts for one. Short ones
+# of the last four types are never limited, so that a cost of theirs counts for long ones alone. Counts at once.
 #[costs]
-#publish = 2
+#auth = 1
 #request = 5
+#subscribe = 1
+#publish = 2
+#join_room = 1
+#room_message = 2
+#chat = 2
+#typing = 1
+#presence = 1
 #ping = 0
+#heartbeat = 0
+#custom = 1
+#unsubscribe = 1
+#leave_room = 1
+#ack = 1
+#pong = 1
 
 # Who may do what in which channel. Without any, whoever has authenticated may use any channel; with one or
 # more, what none means is denied. Counts at once.

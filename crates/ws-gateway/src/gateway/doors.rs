@@ -78,6 +78,7 @@ fn metrics(core: &Core, listen: &ListenOptions, memory: Option<&MemoryWatch>) ->
     let mut metrics = Metrics::new(handler.clone(), outcomes.clone(), engine_counts.clone())
         .with_tunnels(core.tunnels.clone());
     metrics.add_listener(listen.counts.clone());
+    metrics.add(core.reloader.metrics());
     if let Some(traces) = &core.traces {
         metrics.add(Traces::metrics(traces));
     }

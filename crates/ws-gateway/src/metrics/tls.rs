@@ -32,6 +32,12 @@ pub(crate) fn encode(
         "file",
         &ends,
     )?;
+    let bad = certificates.is_some_and(Certificates::are_files_bad);
+    page.gauge(
+        "ws_tls_certificates_refused",
+        "1 where files hold certificates that cannot be used, and those from before stay",
+        usize::from(bad),
+    )?;
     page.gauge(
         "ws_http2_connections",
         "Connections of HTTP/2 that are open",

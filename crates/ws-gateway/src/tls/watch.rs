@@ -4,7 +4,11 @@
 //! or moves a link as Kubernetes does. Each of those shows in what `stat` says, on every kind of file system,
 //! and a look costs a few system calls.
 
-use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{Certificates, CertificatesError};
 use crate::config::TlsSettings;
@@ -69,6 +73,7 @@ impl Certificates {
             return None;
         }
         let loaded = self.load(&current.settings);
+        self.are_files_bad.store(loaded.is_err(), Ordering::Relaxed);
         Some((stamps, loaded.map(|loaded| self.install(loaded))))
     }
 }

@@ -257,6 +257,37 @@ async fn all_of_it_or_nothing() {
 }
 
 #[tokio::test]
+async fn metrics_say_what_came_of_reloads_and_since_when_what_is_in_force_is() {
+    let gateway = Editable::open(&[], "");
+    let figures = async || {
+        let page = get(gateway.house.address, "/metrics").await.body;
+        [
+            "reloads_total{outcome=\"applied\"}",
+            "reloads_total{outcome=\"refused\"}",
+            "last_reload_successful",
+            "changes_waiting",
+            "last_reload_success_timestamp_seconds",
+        ]
+        .map(|name| {
+            let name = format!("ws_config_{name} ");
+            let figure = page.lines().find_map(|line| line.strip_prefix(&*name));
+            figure.and_then(|figure| figure.parse::<f64>().ok()).expect("a figure")
+        })
+    };
+    let [applied, refused, is_good, waiting, started] = figures().await;
+    assert_eq!([applied, refused, is_good, waiting], [0.0, 0.0, 1.0, 0.0]);
+    assert!(started > 1.7e9, "{started}");
+
+    "[limits]\nmessage_burst = \"many\"\n".clone_into(&mut gateway.file.lock());
+    gateway.reloader.read_again().expect_err("no number");
+    assert_eq!(figures().await, [0.0, 1.0, 0.0, 0.0, started]);
+    gateway.write("[limits]\nmessage_burst = 7\n[server]\nwebsocket_path = \"/other\"\n");
+    let [applied, refused, is_good, waiting, applied_at] = figures().await;
+    assert_eq!([applied, refused, is_good, waiting], [1.0, 1.0, 1.0, 1.0]);
+    assert!(applied_at > started, "{applied_at}");
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_said_until_there_is_one_and_another_word_for_the_same_is_no_change()
  {
     let gateway = Editable::open(&[], "[heartbeat]\nping_interval = \"30s\"\n");

@@ -224,6 +224,14 @@ async fn another_certificate_is_shown_once_it_is_there_and_nobody_is_sent_away()
     let stream = dial(house.address, client.clone(), "gateway.test").await.expect("TLS");
     let before = shown(&stream);
     let mut ada = Secure::upgrade(&house, stream, "ada").await;
+    let refused = async || figure(&house, client.clone(), "ws_tls_certificates_refused").await;
+    let becomes = async |figure: f64| {
+        let waiting = async { while refused().await != figure {} };
+        timeout(PATIENCE, waiting).await.expect("the files are looked at");
+    };
+    becomes(0.0).await;
+    std::fs::write(authority.file("gateway.key"), "no key").expect("writable");
+    becomes(1.0).await;
     // The key comes first, so that there is a moment with two halves of different pairs.
     authority.write("gateway", &["gateway.test"]);
     let renewed = async {
@@ -235,6 +243,7 @@ async fn another_certificate_is_shown_once_it_is_there_and_nobody_is_sent_away()
         }
     };
     timeout(PATIENCE, renewed).await.expect("the files are looked at");
+    becomes(0.0).await;
     assert_eq!(ada.ask(json!(1)).await["payload"], 1);
 }
 

@@ -39,7 +39,7 @@ pub(in crate::config) const ARRAY_KEYS: [(&str, &[&str]); 3] = [
 
 const TIERS: &str = "tiers";
 const ARRAYS: [&str; 3] = [CHANNELS, CONNECTION_TYPES, BRIDGES];
-const TIER_KEYS: [&str; 3] = ["messages_per_minute", "burst", "mode"];
+pub(in crate::config) const TIER_KEYS: [&str; 3] = ["messages_per_minute", "burst", "mode"];
 
 /// Reads the text of the file at `path`.
 pub(in crate::config) fn read(path: &Path, text: &str) -> Raw {

@@ -1,5 +1,7 @@
 //! The example is complete, means what it says, and is the one in `docs`.
 
+use ws_protocol::ClientType;
+
 use super::*;
 use crate::config::sources::file;
 
@@ -57,10 +59,13 @@ fn what_stands_in_no_table_is_there_with_each_of_its_keys_and_is_sound() {
     assert_eq!(config.limits.tiers.len(), 2);
     assert_eq!((config.channels.rules.len(), config.channels.types.len()), (1, 2));
     assert_eq!(config.nats.bridges.len(), 1);
-    for (section, keys) in file::ARRAY_KEYS {
+    let tiers = ("tiers.NAME", &file::TIER_KEYS[..]);
+    let costs: Vec<_> = ClientType::ALL.iter().map(|kind| kind.name()).collect();
+    let sections = file::ARRAY_KEYS.into_iter().chain([tiers, ("costs", &costs)]);
+    for (section, keys) in sections {
         for key in keys {
             let line = format!("\n#{key} = ");
-            assert!(COMMITTED.contains(&line), "[[{section}]] has a key {key} that is not there");
+            assert!(COMMITTED.contains(&line), "[{section}] has a key {key} that is not there");
         }
     }
 }
