@@ -42,7 +42,7 @@ pub struct Closed<K> {
 /// How many connections are told before other tasks get a turn.
 const TOLD_AT_ONCE: usize = 64;
 
-/// Closes all these connections, and returns when each has been reported through `closed` or forced.
+/// Closes all these connections, one after the other as they are named, and returns when each has been reported through `closed` or forced.
 /// That is by the deadline of `options` at the latest, whatever the peers and the tasks do.
 ///
 /// Dropping the future stops it: who has not been told stays open.
@@ -55,10 +55,13 @@ where
     K: Clone + Eq + Hash,
     C: Closable,
 {
+    let connections: Vec<(K, C)> = connections.into_iter().collect();
+    // They are told in the order in which they are named.
+    let order: Vec<K> = connections.iter().map(|(key, _)| key.clone()).collect();
     let connections: HashMap<K, C> = connections.into_iter().collect();
     let mut manager = GracefulCloseManager::default();
     let started = clock();
-    manager.close_all(connections.keys().cloned(), options, started);
+    manager.close_all(order, options, started);
     let mut returns = options.returns.map(|pace| Returns::new(pace, connections.len(), started));
     loop {
         let now = clock();

@@ -99,6 +99,8 @@ pub struct Client {
     /// Why it ends, once that is noted, as [`EndReason::to_byte`] has it.
     end: AtomicU8,
     welcome: AtomicBool,
+    /// What is sent on it is somebody else's bytes.
+    is_tunnel: bool,
 }
 
 /// What is kept of few connections.
@@ -140,11 +142,16 @@ impl Client {
             unhealthy: AtomicBool::new(false),
             end: AtomicU8::new(0),
             welcome: AtomicBool::new(false),
+            is_tunnel: false,
         }
     }
 
     pub(crate) fn with_agent(self, agent: Option<Arc<str>>) -> Self {
         Self { agent, ..self }
+    }
+
+    pub(crate) fn with_tunnel(self, is_tunnel: bool) -> Self {
+        Self { is_tunnel, ..self }
     }
 
     /// The connection's name.
@@ -196,6 +203,12 @@ impl Client {
     /// Whether it has been let in: has said who it is, if that is asked for, and was not refused.
     pub fn is_welcome(&self) -> bool {
         self.welcome.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is, or is to be, a tunnel: nothing is said to it in texts, and whoever is behind it cannot be
+    /// asked to come back.
+    pub fn is_tunnel(&self) -> bool {
+        self.is_tunnel
     }
 
     /// What others call it: its user, or where nobody has to say who it is, the connection.

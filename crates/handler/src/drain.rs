@@ -53,7 +53,7 @@ impl Closable for Reachable {
 impl<A: Application> WebSocketHandler<A> {
     /// Grants no upgrade from now on and closes every connection: told at the pace of `options`,
     /// forced at its deadline. Where the options say how fast clients may come back, each is told when by a
-    /// `goodbye`. The other nodes are told that this one goes. Answers how it went.
+    /// `goodbye`; tunnels, which cannot be told, are closed last. The other nodes are told that this one goes. Answers how it went.
     pub async fn drain(&self, options: &CloseOptions) -> CloseReport {
         self.start_drain();
         if let Some(peers) = self.shared.peers()
@@ -65,7 +65,9 @@ impl<A: Application> WebSocketHandler<A> {
         let (sender, mut closed) = unbounded_channel();
         // Before the list is made: an end in between is reported, and so not waited for.
         *self.shared.drain.0.lock() = Some(sender);
-        let connections = self.connections();
+        let mut connections = self.connections();
+        // Who can come back goes first, each in its turn; a tunnel is not told, and stays until all were.
+        connections.sort_by_key(|client| client.is_tunnel());
         let clock = &self.shared.clock;
         let reachable = connections
             .into_iter()

@@ -304,6 +304,7 @@ impl<A: Application> WebSocketHandler<A> {
         }
         let outbox_bytes_max = policy.limits.outbox_bytes_max;
         drop(policy);
+        let is_tunnel = tunnel.is_some();
         let opening = Opening { identity, place, pending, path, tunnel };
         let mut greeting = None;
         let driver =
@@ -311,7 +312,7 @@ impl<A: Application> WebSocketHandler<A> {
                 let id = ConnectionId::random();
                 let connected_at = shared.clock.wall_ms(now);
                 let client = Client::new(id, address, connected_at, outbox, None);
-                let client = Arc::new(client.with_agent(agent));
+                let client = Arc::new(client.with_agent(agent).with_tunnel(is_tunnel));
                 let (session, connected) =
                     GatewaySession::open(shared.clone(), client, opening, now);
                 greeting = connected;

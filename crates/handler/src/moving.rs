@@ -20,7 +20,7 @@ use crate::{
 pub(crate) mod balance;
 mod lifetime;
 
-use lifetime::Lifetime;
+use lifetime::Lifetimes;
 
 /// The longest pause between two looks at a part of the connections, or at whether there is anything to do.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -33,7 +33,11 @@ pub struct Moving {
     /// How old a connection may become; `None`: as old as it likes. Each goes at a moment of its own in the
     /// last quarter of the time.
     pub lifetime_max: Option<Duration>,
-    /// Whether, and how, nodes with more connections than others give some of them away.
+    /// The same for tunnels, which are ended without a word: what goes through them knows of no other
+    /// connection to go on with.
+    pub tunnel_lifetime_max: Option<Duration>,
+    /// Whether, and how, nodes with more connections than others give some of them away. Tunnels stay, and are
+    /// not counted.
     pub rebalance: Option<Rebalance>,
     /// How many clients a second are asked; `None`: without a pace, and they are not told when to come back.
     pub per_second: Option<std::num::NonZeroU32>,
@@ -62,23 +66,25 @@ impl<A: Application> WebSocketHandler<A> {
         let mut turns = Turns::default();
         let mut old = Vec::new();
         for part in (0..parts).cycle() {
-            let lifetime = how().lifetime_max.map(Lifetime::new);
-            let pause = lifetime.map_or(LOOK_PAUSE_MAX, |it| it.round() / parts as u32);
-            sleep(pause.min(LOOK_PAUSE_MAX)).await;
+            let lifetimes = Lifetimes::of(&how());
+            let round = lifetimes.shortest().map(|it| it.round() / parts as u32);
+            sleep(round.map_or(LOOK_PAUSE_MAX, |round| round.min(LOOK_PAUSE_MAX))).await;
             if self.is_draining() {
                 return;
             }
-            let Some(lifetime) = lifetime else { continue };
+            if lifetimes.shortest().is_none() {
+                continue;
+            }
             turns.set_pace(how());
             let now_ms = shared.clock.wall_ms(clock());
             shared.registry.for_each_of(part, |client| {
-                let is_over = lifetime.is_over(client.id(), client.connected_at_ms(), now_ms);
-                if is_over && !client.is_closing() {
+                if lifetimes.is_over(client, now_ms) && !client.is_closing() {
                     old.push(client.clone());
                 }
             });
             for client in old.drain(..) {
-                let away = turns.take(clock());
+                // A tunnel is told nothing, and takes nobody's turn.
+                let away = if client.is_tunnel() { None } else { turns.take(clock()) };
                 shared.move_away(&client, away, EndReason::Lifetime, "Connection lifetime over");
             }
         }
@@ -90,7 +96,7 @@ impl<A: Application> WebSocketHandler<A> {
         loop {
             let moving = how();
             if moving.rebalance.is_some() {
-                shared.cluster.say_load(Some(shared.registry.len()));
+                shared.cluster.say_load(Some(shared.registry.movable()));
             }
             sleep(moving.rebalance.map_or(LOOK_PAUSE_MAX, |rebalance| rebalance.interval)).await;
             if self.is_draining() {
@@ -98,7 +104,7 @@ impl<A: Application> WebSocketHandler<A> {
             }
             let Some(rebalance) = moving.rebalance else { continue };
             let Rebalance { margin_percent, interval } = rebalance;
-            let own = shared.registry.len();
+            let own = shared.registry.movable();
             let excess = peers.balance.lock().excess(own, margin_percent, interval, clock());
             if excess > 0 {
                 self.give_away(excess, rebalance, moving).await;
@@ -126,6 +132,7 @@ impl<A: Application> WebSocketHandler<A> {
             }
             let settled = page.iter().filter(|client| {
                 client.is_welcome()
+                    && !client.is_tunnel()
                     && !client.is_closing()
                     && client.connected_at_ms() <= settled_ms
             });

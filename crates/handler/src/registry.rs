@@ -33,6 +33,8 @@ pub(crate) struct Registry {
     connections: Sharded<Arc<Client>>,
     users: Sharded<User>,
     count: AtomicUsize,
+    /// Those among them that are tunnels.
+    tunnel_count: AtomicUsize,
     user_count: AtomicUsize,
 }
 
@@ -58,6 +60,7 @@ impl Registry {
             connections: (0..SHARDS).map(|_| Mutex::default()).collect(),
             users: (0..SHARDS).map(|_| Mutex::default()).collect(),
             count: AtomicUsize::new(0),
+            tunnel_count: AtomicUsize::new(0),
             user_count: AtomicUsize::new(0),
         }
     }
@@ -68,6 +71,9 @@ impl Registry {
         let entry =
             shard.entry(hash, |known| known.id() == client.id(), |known| hash_of_id(known.id()));
         if let Entry::Vacant(entry) = entry {
+            if client.is_tunnel() {
+                self.tunnel_count.fetch_add(1, Ordering::Relaxed);
+            }
             entry.insert(client);
             self.count.fetch_add(1, Ordering::Relaxed);
         }
@@ -79,6 +85,9 @@ impl Registry {
         let Ok(entry) = shard.find_entry(hash, |known| known.id() == id) else { return };
         let (client, _) = entry.remove();
         self.count.fetch_sub(1, Ordering::Relaxed);
+        if client.is_tunnel() {
+            self.tunnel_count.fetch_sub(1, Ordering::Relaxed);
+        }
         give_room_back(&mut shard, |known| hash_of_id(known.id()));
         drop(shard);
         // Perhaps the last that refers to it: what that frees is no business of the shard.
@@ -215,6 +224,12 @@ impl Registry {
     /// How many connections there are.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// How many of them a node may ask to go elsewhere.
+    pub(crate) fn movable(&self) -> usize {
+        // Two counts that change one after the other.
+        self.len().saturating_sub(self.tunnel_count.load(Ordering::Relaxed))
     }
 
     /// How many users have at least one.

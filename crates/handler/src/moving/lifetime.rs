@@ -2,12 +2,40 @@
 
 use std::time::Duration;
 
-use crate::client::ConnectionId;
+use super::Moving;
+use crate::client::{Client, ConnectionId};
 
 /// What of the time is left to chance, so that those who came together do not go together.
 const JITTER: f64 = 0.2;
 /// In what part of the time all connections are looked at once.
 const LOOKS: u32 = 20;
+
+/// How old connections may become, and how old tunnels may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetimes {
+    connections: Option<Lifetime>,
+    tunnels: Option<Lifetime>,
+}
+
+impl Lifetimes {
+    pub(super) fn of(moving: &Moving) -> Self {
+        Self {
+            connections: moving.lifetime_max.map(Lifetime::new),
+            tunnels: moving.tunnel_lifetime_max.map(Lifetime::new),
+        }
+    }
+
+    /// The one that says how often to look; none: nobody becomes too old.
+    pub(super) fn shortest(self) -> Option<Lifetime> {
+        self.connections.into_iter().chain(self.tunnels).min_by_key(|it| it.max)
+    }
+
+    /// Whether it is to go.
+    pub(super) fn is_over(self, client: &Client, now_ms: u64) -> bool {
+        let lifetime = if client.is_tunnel() { self.tunnels } else { self.connections };
+        lifetime.is_some_and(|it| it.is_over(client.id(), client.connected_at_ms(), now_ms))
+    }
+}
 
 /// When each connection is to go.
 ///

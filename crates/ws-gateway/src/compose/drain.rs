@@ -42,6 +42,7 @@ pub(crate) fn moving(config: &Config) -> Moving {
     let interval = drain.rebalance_interval;
     Moving {
         lifetime_max: drain.lifetime_max,
+        tunnel_lifetime_max: config.tunnels.lifetime_max,
         rebalance: drain
             .rebalance_margin_percent
             .map(|margin_percent| Rebalance { margin_percent, interval }),

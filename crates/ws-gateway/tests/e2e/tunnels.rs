@@ -6,6 +6,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tungstenite::Message;
+use ws_broker::MemoryCluster;
 use ws_gateway::{Gateway, ReloadError};
 use ws_transport::{Connector, WebSocketStream};
 
@@ -199,5 +200,87 @@ async fn a_drain_ends_tunnels_as_it_ends_all_others() {
     let error = target.read_u8().await.expect_err("a reset");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     drop(tunnel);
+    closing.await.expect("the gateway does not panic");
+}
+
+#[tokio::test]
+async fn tunnel_lifetime_max_is_how_old_a_tunnel_may_become_and_no_other_lifetime_ends_one() {
+    let place = Place::open(&[("CONNECTION_LIFETIME_MAX", "300ms")]).await;
+    let (mut tunnel, mut target) = place.tunnel("ada").await;
+    let mut client = place.house.visit("ada").await;
+    client.goodbye().await;
+    assert_eq!(client.closed().await, (1012, "Connection lifetime over".to_owned()));
+    // The tunnel is older than that.
+    say(&mut tunnel, b"x").await;
+    assert_eq!(target.read_u8().await.expect("it is there"), b'x');
+    let place = Place::open(&[("TUNNEL_LIFETIME_MAX", "300ms")]).await;
+    let (mut tunnel, _target) = place.tunnel("ada").await;
+    let mut client = place.house.visit("ada").await;
+    assert_eq!(closed(&mut tunnel).await, (1012, "Connection lifetime over".to_owned()));
+    client.has_heard_all().await;
+    place.house.until("its end is known", |it| it.ended("lifetime") == 1).await;
+}
+
+#[tokio::test]
+async fn tunnels_are_not_rebalanced_and_do_not_count() {
+    let cluster = MemoryCluster::new();
+    let target = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = target.local_addr().expect("bound").to_string();
+    let types = "[[connection_types]]\npath = \"/tunnel/{port}\"\ntunnel = \"127.0.0.1:{port}\"\n";
+    let variables = [
+        ("TUNNEL_TARGETS", &*address),
+        ("TUNNEL_MAX_PER_USER", "100"),
+        ("MAX_CONNECTIONS_PER_USER", "100"),
+        ("REBALANCE_MARGIN", "20"),
+        ("REBALANCE_INTERVAL", "100ms"),
+    ];
+    let open = || House::open_beside(cluster.node(), &variables, types);
+    let (full, other) = (open(), open());
+    let place = Place { house: full, target };
+    let mut tunnels = Vec::new();
+    for _ in 0..8 {
+        tunnels.push(place.tunnel("ada").await);
+    }
+    // With the tunnels, it is the first that has too many; without them, the other.
+    let mut clients = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let mut client = other.visit(&format!("user-{n}")).await;
+        clients.spawn(async move {
+            client.goodbye().await;
+            client.closed().await
+        });
+    }
+    other.until("it gave some away", |it| it.ended("rebalance") >= 1).await;
+    assert_eq!(place.house.ended("rebalance"), 0);
+    for (tunnel, target) in &mut tunnels {
+        say(tunnel, b"x").await;
+        assert_eq!(target.read_u8().await.expect("it is there"), b'x');
+    }
+}
+
+#[tokio::test]
+async fn a_drain_ends_tunnels_when_all_others_have_had_their_turn() {
+    let place = Place::open(&[("RECONNECT_RATE", "20"), ("DRAIN_TIMEOUT", "20s")]).await;
+    let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    let (mut tunnel, _target) = place.tunnel("ada").await;
+    let told = ended.clone();
+    tokio::spawn(async move {
+        let _ = told.send((closed(&mut tunnel).await.0, "tunnel"));
+    });
+    for n in 0..4 {
+        let (mut client, told) = (place.house.visit(&format!("user-{n}")).await, ended.clone());
+        tokio::spawn(async move {
+            client.goodbye().await;
+            let _ = told.send((client.closed().await.0, "client"));
+        });
+    }
+    drop(ended);
+    let closing = tokio::spawn(place.house.close());
+    let mut order = Vec::new();
+    while let Some(end) = ends.recv().await {
+        order.push(end);
+    }
+    assert_eq!(order[..4], [(1012, "client"); 4]);
+    assert_eq!(order[4..], [(1012, "tunnel")]);
     closing.await.expect("the gateway does not panic");
 }

@@ -19,6 +19,9 @@ pub struct TunnelSettings {
     pub connect_timeout: Duration,
     /// How long no byte may move. Default 30 min; `None`, written as zero: for ever.
     pub idle_timeout: Option<Duration>,
+    /// How old a tunnel may become. Default `None`, written as zero: as old as it likes, whatever
+    /// `CONNECTION_LIFETIME_MAX` says of others.
+    pub lifetime_max: Option<Duration>,
     /// How much may wait in each direction. Default 64 KiB. Worst case of memory: tunnels × 4 × (this +
     /// one message of `MAX_FRAME_SIZE`, or one read of 32 KiB).
     pub buffer_bytes: usize,
@@ -33,6 +36,7 @@ impl Default for TunnelSettings {
             per_user_max: 8,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Some(Duration::from_secs(30 * 60)),
+            lifetime_max: None,
             buffer_bytes: 64 * 1024,
         }
     }

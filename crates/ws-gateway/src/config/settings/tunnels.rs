@@ -59,6 +59,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "How long no byte may move through a tunnel, instead of IDLE_TIMEOUT; 0 for ever",
     },
     Setting {
+        env: "TUNNEL_LIFETIME_MAX",
+        section: Section::Tunnels,
+        reload: Reload::Live,
+        kind: Kind::Duration(0..=365 * DAY, |c, time| {
+            c.tunnels.lifetime_max = Some(time).filter(|time| !time.is_zero());
+        }),
+        default: "0",
+        doc: "How old a tunnel may become before it is ended, instead of CONNECTION_LIFETIME_MAX; 0 for any age",
+    },
+    Setting {
         env: "TUNNEL_BUFFER_BYTES",
         section: Section::Tunnels,
         reload: Reload::NewConnections,
