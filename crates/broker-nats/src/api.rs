@@ -1,9 +1,12 @@
 //! JetStream's interface, as much of it as is used here.
 
+use std::time::Duration;
+
 use async_nats::{HeaderMap, Message};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 use ws_broker::EngineError;
 
 use crate::{
@@ -11,6 +14,10 @@ use crate::{
     link::{Call, CallError, Link},
 };
 
+/// A question that nobody has answered by then is asked again.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often a stream without a leader is asked who it is.
+const NO_LEADER_YET: Duration = Duration::from_millis(20);
 /// No such message.
 const NO_MESSAGE: u16 = 10037;
 /// No such stream.
@@ -83,6 +90,15 @@ pub(crate) struct StreamInfo {
     pub(crate) config: StreamConfig,
     pub(crate) created: String,
     pub(crate) state: StreamState,
+    /// Where it is, in a cluster.
+    #[serde(default)]
+    cluster: Option<StreamCluster>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct StreamCluster {
+    #[serde(default)]
+    leader: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -208,8 +224,34 @@ impl Link {
         operation: &str,
         body: impl Into<Bytes>,
     ) -> Result<T, ApiFailure> {
+        self.api_within(operation, body, self.config.timeout).await
+    }
+
+    /// Asks what may be asked twice. While a stream has no leader nobody answers, also not when it has one: it is
+    /// asked again rather than waited for.
+    async fn api_again<T: for<'a> Deserialize<'a>>(
+        &self,
+        operation: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<T, ApiFailure> {
+        let (body, until) = (body.into(), Instant::now() + self.config.timeout);
+        loop {
+            let patience = until.saturating_duration_since(Instant::now()).min(ASKED_AGAIN_AFTER);
+            match self.api_within(operation, body.clone(), patience).await {
+                Err(ApiFailure::Call(CallError::TimedOut)) if Instant::now() < until => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn api_within<T: for<'a> Deserialize<'a>>(
+        &self,
+        operation: &str,
+        body: impl Into<Bytes>,
+        patience: Duration,
+    ) -> Result<T, ApiFailure> {
         let subject = format!("$JS.API.{operation}");
-        let call = Call::new(subject, body, self.config.timeout);
+        let call = Call::new(subject, body, patience);
         let message = self.answer_to(call).await.map_err(ApiFailure::Call)?;
         let odd = || {
             let start = &message.payload[..message.payload.len().min(200)];
@@ -228,7 +270,23 @@ impl Link {
     }
 
     pub(crate) async fn stream_info(&self, stream: &str) -> Result<StreamInfo, ApiFailure> {
-        self.api(&format!("STREAM.INFO.{stream}"), "").await
+        self.api_again(&format!("STREAM.INFO.{stream}"), "").await
+    }
+
+    /// The same, as the stream's leader says it. While there is none, servers that have a copy may answer, and
+    /// say of it when they began to make theirs.
+    pub(crate) async fn led_stream_info(&self, stream: &str) -> Result<StreamInfo, ApiFailure> {
+        let until = Instant::now() + self.config.timeout;
+        loop {
+            let info = self.stream_info(stream).await?;
+            if info.cluster.as_ref().is_none_or(|cluster| !cluster.leader.is_empty()) {
+                return Ok(info);
+            }
+            if Instant::now() >= until {
+                return Err(ApiFailure::Call(CallError::NoResponders));
+            }
+            sleep(NO_LEADER_YET).await;
+        }
     }
 
     /// Also how many messages there are of subjects, of as many of them as fit from `offset` on.
@@ -239,7 +297,7 @@ impl Link {
         offset: usize,
     ) -> Result<StreamInfo, ApiFailure> {
         let body = serde_json::json!({ "subjects_filter": filter, "offset": offset });
-        self.api(&format!("STREAM.INFO.{stream}"), body.to_string()).await
+        self.api_again(&format!("STREAM.INFO.{stream}"), body.to_string()).await
     }
 
     pub(crate) async fn create_stream(
@@ -299,7 +357,7 @@ impl Link {
         which: serde_json::Value,
     ) -> Result<Option<Stored>, ApiFailure> {
         let operation = format!("STREAM.MSG.GET.{stream}");
-        match self.api::<MessageAnswer>(&operation, which.to_string()).await {
+        match self.api_again::<MessageAnswer>(&operation, which.to_string()).await {
             Ok(MessageAnswer { message: Some(body) }) => Stored::from_body(body).map(Some),
             Ok(MessageAnswer { message: None }) => Ok(None),
             Err(failure) if failure.is_no_message() => Ok(None),

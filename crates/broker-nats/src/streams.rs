@@ -159,8 +159,13 @@ impl LogStream {
     /// Finds it or makes it, and lets those go on who wait.
     async fn look(&self, link: &Link) -> Result<(), ApiFailure> {
         let wanted = self.config(link);
-        let info = found_or_made(link, &wanted).await?;
+        let mut info = found_or_made(link, &wanted).await?;
         taking(link, &format!("{}nothing", self.names.marks)).await?;
+        if link.is_clustered() {
+            // Only now it is certain when it was made: who asks before there is a leader may be told when a
+            // server began with its copy, and that is another epoch than the others have.
+            info = link.led_stream_info(&wanted.name).await?;
+        }
         let created = micros_of(&info.created)
             .ok_or_else(|| ApiFailure::Odd(format!("a stream made at {}", info.created)))?;
         self.epoch.store(created, Ordering::Release);

@@ -59,7 +59,7 @@ impl Logs {
             if logs.link.is_clustered() {
                 // The stream's leader sits at another server perhaps; that it answers says that it
                 // heard of the subscription, too.
-                let info = logs.link.stream_info(&stream.names.stream).await;
+                let info = logs.link.led_stream_info(&stream.names.stream).await;
                 info.map_err(ApiFailure::into_engine_error)?;
             }
             Ok(())
