@@ -60,6 +60,9 @@ pub enum AuthError {
     /// It was good, and was taken back before its time: see [`Revocations`](crate::Revocations).
     #[error("the token was revoked")]
     Revoked,
+    /// It may have been: which were is not known yet. For whoever keeps the list; ours never say so.
+    #[error("it is not known yet which tokens were revoked")]
+    RevocationsUnknown,
     /// `exp` is further from `iat` than the configuration allows, or is not there.
     #[error("the token lives longer than the limit")]
     LivesTooLong,
@@ -79,7 +82,7 @@ pub enum Fault {
 
 impl AuthError {
     /// The labels of all causes, in the order of [`AuthError::index`].
-    pub(crate) const CODES: [&'static str; 17] = [
+    pub(crate) const CODES: [&'static str; 18] = [
         "malformed",
         "too_large",
         "algorithm_not_allowed",
@@ -97,6 +100,7 @@ impl AuthError {
         "revoked",
         "lives_too_long",
         "unknown",
+        "revocations_unknown",
     ];
 
     pub(crate) const fn index(&self) -> usize {
@@ -118,6 +122,7 @@ impl AuthError {
             Self::Revoked => 14,
             Self::LivesTooLong => 15,
             Self::Unknown => 16,
+            Self::RevocationsUnknown => 17,
         }
     }
 
@@ -142,7 +147,7 @@ impl AuthError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::KeysUnavailable => Fault::Keys,
+            Self::KeysUnavailable | Self::RevocationsUnknown => Fault::Keys,
             _ => Fault::Token,
         }
     }

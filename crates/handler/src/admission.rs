@@ -185,11 +185,12 @@ impl<A: Application> Shared<A> {
             Identification::Refused(error) => Err(error),
             Identification::Later(identified) => identified.await,
         };
-        let known = identified.and_then(|identity| {
-            self.revoking.judge(&identity, wall)?;
-            Ok(identity)
-        });
-        known.map(Some).map_err(Rejection::Credential)
+        let identity = identified.map_err(Rejection::Credential)?;
+        if !self.revoking.is_known() {
+            self.revoking.known().await.map_err(Rejection::Credential)?;
+        }
+        self.revoking.judge(&identity, wall).map_err(Rejection::Credential)?;
+        Ok(Some(identity))
     }
 }
 

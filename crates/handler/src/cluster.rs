@@ -151,7 +151,7 @@ impl<A: Application> Listener for Ear<A> {
     fn handle_status(&self, status: &Status) {
         let Some(shared) = self.0.upgrade() else { return };
         shared.handle_engine_status(status);
-        shared.revoking.note_news();
+        shared.revoking.handle_status(status);
         shared.note_engine();
         shared.hub.handle_status(status);
     }

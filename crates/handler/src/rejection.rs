@@ -44,7 +44,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// All labels, in the order of [`Rejection::index`].
-    pub const LABELS: [&'static str; 11] = [
+    pub const LABELS: [&'static str; 12] = [
         "handshake",
         "head",
         "timed_out",
@@ -56,6 +56,7 @@ impl Rejection {
         "overloaded",
         "shutting_down",
         "out_of_memory",
+        "revocations_unknown",
     ];
 
     /// Its place in [`Rejection::LABELS`].
@@ -68,6 +69,7 @@ impl Rejection {
             Self::RateLimited { .. } => 4,
             Self::NoCredential => 5,
             Self::Credential(error) if error.fault() == Fault::Token => 6,
+            Self::Credential(AuthError::RevocationsUnknown) => 11,
             Self::Credential(_) => 7,
             Self::Full => 8,
             Self::Draining => 9,
@@ -148,6 +150,9 @@ impl Rejection {
 pub(crate) fn credential_sentence(error: &AuthError) -> &'static str {
     match error.fault() {
         Fault::Token => error.public_reason(),
+        Fault::Keys if *error == AuthError::RevocationsUnknown => {
+            "It is not known yet which tokens were revoked"
+        }
         Fault::Keys => "The token cannot be verified now",
     }
 }
@@ -175,6 +180,11 @@ mod tests {
                 Rejection::Credential(AuthError::KeysUnavailable),
                 503,
                 "The token cannot be verified now",
+            ),
+            (
+                Rejection::Credential(AuthError::RevocationsUnknown),
+                503,
+                "It is not known yet which tokens were revoked",
             ),
             (Rejection::Full, 503, "The server has as many connections as it takes"),
             (Rejection::OutOfMemory, 503, "The server has no memory for another connection"),

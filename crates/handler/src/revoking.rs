@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::timeout};
 use ws_auth::{AuthError, Identity, Revocation, Revocations, Revoked};
-use ws_broker::{Engine, EngineError, Entry, Keep, Log, Position, ReadLimits, WhenFull};
+use ws_broker::{Engine, EngineError, Entry, Keep, Log, Position, ReadLimits, Status, WhenFull};
 use ws_close_manager::SendableCode;
 use ws_protocol::{ErrorCode, ServerMessage};
 
@@ -18,10 +18,15 @@ use crate::{
     application::Application,
     client::Client,
     clock::millis,
+    config::AuthMode,
     end_reason::EndReason,
     handler::{Shared, WebSocketHandler},
     lifecycle,
 };
+
+mod known;
+
+use known::Known;
 
 /// The log in which all nodes find what was revoked.
 pub(crate) const LOG: &str = "revoked";
@@ -30,6 +35,8 @@ const PART: ReadLimits = ReadLimits { entries_max: 1024, bytes_max: 1 << 20 };
 /// The log is looked at this often, whether or not anything was heard of it: an engine may lose the word
 /// that there is something, and does not lose the log.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// What could not be read while it is waited for is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// What was said lately is not said twice, when several nodes find that it is missing.
 const EVENT_WINDOW: Duration = Duration::from_secs(3600);
 
@@ -40,14 +47,19 @@ pub struct RevocationConfig {
     pub entries_max: NonZeroU32,
     /// For how long one is remembered unless it says so itself: as long as a token may live.
     pub lifetime: Duration,
+    /// Whether no token is taken before the list of all nodes has been read: since the start, and again when
+    /// the engine is back. Who comes meanwhile waits for a second, and is then refused as one who may
+    /// come again.
+    pub is_required: bool,
 }
 
 impl Default for RevocationConfig {
-    /// 100,000, for thirty days.
+    /// 100,000, for thirty days, and no token is taken unless they are known.
     fn default() -> Self {
         Self {
             entries_max: const { NonZeroU32::new(100_000).unwrap() },
             lifetime: Duration::from_secs(30 * 24 * 3600),
+            is_required: true,
         }
     }
 }
@@ -59,6 +71,7 @@ pub(crate) struct Revoking {
     keep: Keep,
     /// Whether there is a log at all.
     is_on: bool,
+    known: Known,
     /// There may be something in the log.
     news: Arc<Notify>,
 }
@@ -79,7 +92,7 @@ struct Word {
 impl Revoking {
     pub(crate) fn new(config: Option<RevocationConfig>) -> Self {
         let is_on = config.is_some();
-        let RevocationConfig { entries_max, lifetime } = config.unwrap_or_default();
+        let RevocationConfig { entries_max, lifetime, is_required } = config.unwrap_or_default();
         let max = NonZeroUsize::new(entries_max.get() as usize).unwrap_or(NonZeroUsize::MIN);
         let keep = Keep {
             entries_max,
@@ -87,7 +100,8 @@ impl Revoking {
             when_full: WhenFull::Refuse,
             event_window: EVENT_WINDOW,
         };
-        Self { table: Revocations::new(max), keep, is_on, news: Arc::default() }
+        let known = Known::new(is_on && is_required);
+        Self { table: Revocations::new(max), keep, is_on, known, news: Arc::default() }
     }
 
     /// Whether a token that was verified is still good.
@@ -95,8 +109,26 @@ impl Revoking {
         self.table.judge(identity, wall)
     }
 
-    /// Something was appended to the log, or the engine is back.
+    /// Whether it is known what was revoked.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.is_good()
+    }
+
+    /// Waits for a moment until that is known.
+    pub(crate) async fn known(&self) -> Result<(), AuthError> {
+        self.known.wait().await
+    }
+
+    /// Something was appended to the log.
     pub(crate) fn note_news(&self) {
+        self.news.notify_one();
+    }
+
+    /// The engine is away, or back; then something may have been revoked that is not known here.
+    pub(crate) fn handle_status(&self, status: &Status) {
+        if *status == Status::Up {
+            self.known.doubt();
+        }
         self.news.notify_one();
     }
 
@@ -110,6 +142,12 @@ impl Revoking {
 }
 
 impl<A: Application> WebSocketHandler<A> {
+    /// Whether tokens are refused because the list of those that were revoked was not read since the start.
+    pub fn awaits_revocations(&self) -> bool {
+        let is_asked = self.shared.in_force().auth_mode != AuthMode::None;
+        is_asked && self.shared.revoking.known.is_awaited()
+    }
+
     /// What was revoked and is not over, on all nodes.
     pub fn revocations(&self) -> &Revocations {
         &self.shared.revoking.table
@@ -145,7 +183,10 @@ impl<A: Application> Shared<A> {
         }
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(keep_reading(Arc::downgrade(self)))),
-            Err(_) => tracing::warn!("no runtime to read what was revoked in"),
+            Err(_) => {
+                tracing::warn!("no runtime to read what was revoked in");
+                self.revoking.known.give_up();
+            }
         }
     }
 
@@ -246,13 +287,23 @@ async fn keep_reading<A: Application>(shared: Weak<Shared<A>>) {
         if !is_followed {
             is_followed = engine.follow(&log).await.is_ok();
         }
-        if let Err(error) = read_on(&shared, &*engine, &log, &mut at).await {
-            tracing::debug!(%error, "what was revoked lately is not known here");
-        }
-        let _ = timeout(LOOK_EVERY, news.notified()).await;
-        if shared.strong_count() == 0 {
+        let Some(asked) = shared.upgrade().map(|it| it.revoking.known.asked()) else { return };
+        let read = read_on(&shared, &*engine, &log, &mut at).await;
+        let Some(is_known) = shared.upgrade().map(|it| {
+            match &read {
+                Ok(()) => it.revoking.known.note_read(asked),
+                Err(error) => {
+                    tracing::debug!(%error, "what was revoked lately is not known here");
+                }
+            }
+            it.revoking.is_known()
+        }) else {
             return;
-        }
+        };
+        // While tokens are refused for it, and the engine might answer, it is not waited for long.
+        let is_pressing = !(is_known && is_followed) && engine.status() == Status::Up;
+        let pause = if is_pressing { RETRY_AFTER } else { LOOK_EVERY };
+        let _ = timeout(pause, news.notified()).await;
     }
 }
 

@@ -272,6 +272,10 @@ async fn ready<A: Application>(State(shared): State<Arc<Shared<A>>>) -> Response
     if shared.ready_needs_engine && shared.handler.config().engine.status() != Status::Up {
         return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "engine_away" }));
     }
+    if shared.handler.awaits_revocations() {
+        let status = json!({ "status": "revocations_unknown" });
+        return json_response(StatusCode::SERVICE_UNAVAILABLE, &status);
+    }
     json_response(StatusCode::OK, &json!({ "status": "ready" }))
 }
 

@@ -65,8 +65,13 @@ impl<A: Application> GatewaySession<A> {
         };
         let wall = self.shared.clock.wall(replies.now());
         match self.shared.authenticator.identify(auth.token.reveal(), wall) {
-            Identification::Known(identity) => {
+            Identification::Known(identity) if self.shared.revoking.is_known() => {
                 self.accept_unless_revoked(&identity, asked, replies);
+            }
+            Identification::Known(identity) => {
+                let shared = self.shared.clone();
+                let known = async move { shared.revoking.known().await.map(|()| identity) };
+                self.verify_later(Box::pin(known), asked);
             }
             Identification::Refused(error) => self.refuse(&error, &asked, replies),
             Identification::Later(identified) => self.verify_later(identified, asked),
@@ -106,6 +111,10 @@ impl<A: Application> GatewaySession<A> {
             _ => State::Active { expiry: previous },
         };
         match verdict {
+            // It was asked for when the list was known, and that has come into doubt meanwhile.
+            Ok(_) if !self.shared.revoking.is_known() => {
+                self.refuse(&AuthError::RevocationsUnknown, &asked, replies);
+            }
             Ok(identity) => self.accept_unless_revoked(&identity, asked, replies),
             Err(error) => self.refuse(&error, &asked, replies),
         }
@@ -123,6 +132,9 @@ impl<A: Application> GatewaySession<A> {
             }
             Fault::Token => {
                 (ErrorCode::InvalidToken, EndReason::TokenInvalid, SendableCode::POLICY)
+            }
+            Fault::Keys if *error == AuthError::RevocationsUnknown => {
+                (ErrorCode::BrokerUnavailable, EndReason::Engine, SendableCode::TRY_AGAIN)
             }
             Fault::Keys => {
                 (ErrorCode::Internal, EndReason::KeysUnavailable, SendableCode::TRY_AGAIN)

@@ -140,3 +140,74 @@ async fn what_is_over_is_forgotten_and_more_than_may_be_is_refused() {
     handler.forget_recovered(tokio::time::Instant::now().into_std());
     assert!(handler.revocations().is_empty());
 }
+
+/// A node that does not reach the engine, from its first moment on.
+fn cut_off(cluster: &MemoryCluster) -> Node {
+    let node = Node::open(cluster, revocable);
+    node.engine.set_down("the cable");
+    node
+}
+
+async fn mend_soon(node: &Node) {
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    node.engine.set_up();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_takes_no_token_before_it_has_read_the_list() {
+    let cluster = MemoryCluster::new();
+    let first = Node::open(&cluster, revocable);
+    let revoked = first.house.token("ada");
+    let everybody = until_tomorrow(Revoked::Everybody(at(1)));
+    assert_eq!(first.house.handler.revoke(everybody).await, Ok(0));
+    tokio::time::sleep(A_WHILE).await;
+    let second = cut_off(&cluster);
+    let fresh = first.house.token("bob");
+    for token in [&revoked, &fresh] {
+        let asked = tokio::time::Instant::now();
+        let refusal = second.house.refuse(&format!("{PATH}?token={token}"), &[]).await;
+        assert_eq!((refusal.status, &refusal.body["code"]), (503, &json!("revocations_unknown")));
+        assert!(refusal.head.contains("retry-after: 1"), "{}", refusal.head);
+        assert_eq!(asked.elapsed(), Duration::from_secs(1));
+    }
+    assert!(second.house.handler.awaits_revocations());
+    // Who is waiting when it is read is judged by it.
+    tokio::join!(check_refused(&second.house, &revoked), mend_soon(&second));
+    assert!(!second.house.handler.awaits_revocations());
+    visit_with(&second.house, &fresh).await.leave().await;
+    // What is known goes on to count while the engine is away.
+    second.engine.set_down("the cable");
+    visit_with(&second.house, &fresh).await.leave().await;
+    check_refused(&second.house, &revoked).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_message_waits_for_the_list_as_well() {
+    let cluster = MemoryCluster::new();
+    let node = cut_off(&cluster);
+    let token = node.house.token("ada");
+    let mut early = node.house.stand_in_line().await;
+    early.send(json!({ "type": "auth", "token": token })).await;
+    let refused = early.next().await;
+    let sentence = "It is not known yet which tokens were revoked";
+    assert_eq!(
+        (&refused["code"], &refused["message"]),
+        (&json!("broker_unavailable"), &json!(sentence))
+    );
+    assert_eq!(early.closed().await, (1013, sentence.to_owned()));
+    let mut patient = node.house.stand_in_line().await;
+    patient.send(json!({ "type": "auth", "token": token })).await;
+    let (answer, ()) = tokio::join!(patient.next(), mend_soon(&node));
+    assert_eq!(answer["type"], "authenticated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_list_is_not_required_tokens_are_taken_without_it() {
+    let cluster = MemoryCluster::new();
+    let node = Node::open(&cluster, |config| {
+        config.revocation = Some(RevocationConfig { is_required: false, ..Default::default() });
+    });
+    node.engine.set_down("the cable");
+    node.house.visit("ada").await.leave().await;
+    assert!(!node.house.handler.awaits_revocations());
+}

@@ -85,5 +85,6 @@ pub(crate) fn revocation(config: &Config) -> RevocationConfig {
     RevocationConfig {
         entries_max: NonZeroU32::new(config.auth.revocations_max).unwrap_or(default.entries_max),
         lifetime: lifetime.unwrap_or(default.lifetime),
+        is_required: config.auth.revocations_required,
     }
 }

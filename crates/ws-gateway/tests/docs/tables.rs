@@ -62,6 +62,7 @@ fn each_refusal_of_an_upgrade_has_its_row() {
         Rejection::Credential(AuthError::BadSignature),
         Rejection::Credential(AuthError::Expired),
         Rejection::Credential(AuthError::KeysUnavailable),
+        Rejection::Credential(AuthError::RevocationsUnknown),
         Rejection::Full,
         Rejection::Draining,
         Rejection::OutOfMemory,

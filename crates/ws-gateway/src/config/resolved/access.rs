@@ -43,6 +43,9 @@ pub struct AuthSettings {
     /// How many revocations of tokens are remembered. Default 100,000, never zero. Worst case of memory:
     /// some 150 bytes each, here and in the engine.
     pub revocations_max: u32,
+    /// Whether tokens are refused until it is known which were revoked: after a start, and for the moment in
+    /// which that is read again when the engine is back. Default yes.
+    pub revocations_required: bool,
     /// The claim that names a user's tier. Default `tier`.
     pub tier_claim: String,
     /// A Supabase project. Default `None`.
@@ -78,6 +81,7 @@ impl Default for AuthSettings {
             leeway: Duration::from_secs(5),
             lifetime_max: None,
             revocations_max: 100_000,
+            revocations_required: true,
             tier_claim: "tier".to_owned(),
             supabase: None,
         }

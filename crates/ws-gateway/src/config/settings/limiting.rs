@@ -64,4 +64,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "100000",
         doc: "How many revocations of tokens are remembered",
     },
+    Setting {
+        env: "REVOCATIONS_REQUIRED",
+        section: Section::Auth,
+        reload: Reload::Restart,
+        kind: Kind::Switch(|c, on| c.auth.revocations_required = on),
+        default: "true",
+        doc: "Whether tokens are refused until it is known which of them were revoked",
+    },
 ];
