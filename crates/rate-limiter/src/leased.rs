@@ -126,6 +126,8 @@ const SHARDS: usize = 16;
 const ANSWER_AWAITED: Duration = Duration::from_millis(50);
 /// How long an account that could not be settled is left alone.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+/// A key that comes and goes may be on a list so often, before it is looked at who still belongs there.
+const LINES_PER_KEY_MAX: usize = 4;
 /// Leases end within these bounds, whatever the bucket is.
 const LEASE_MIN: Duration = Duration::from_millis(500);
 const LEASE_MAX: Duration = Duration::from_secs(15);
@@ -326,6 +328,10 @@ struct Terms {
 impl<K: Hash + Eq + Clone> Shard<K> {
     fn poll_claim(&mut self, terms: &Terms, now: Instant) -> Option<Claim<K>> {
         while let Some(key) = self.wants.pop_front() {
+            // It may have been forgotten meanwhile, and have come again.
+            if self.slots.get(&key).is_none_or(|slot| slot.phase != Phase::Queued) {
+                continue;
+            }
             if let Some(claim) = self.claim(key, terms, now) {
                 return Some(claim);
             }
@@ -355,15 +361,26 @@ impl<K: Hash + Eq + Clone> Shard<K> {
         Some(Claim { key, name: slot.name.clone(), at: now, held, spent, kept, wanted })
     }
 
-    /// Forgets the first of a few that has least to lose.
+    /// Forgets the first of a few that has least to lose: one that nobody waits for, if there is one. While an engine is
+    /// slow there may be none.
     fn make_room(&mut self, now: Instant) {
         const SAMPLE: usize = 8;
-        let candidates = self.slots.iter().filter(|(_, slot)| slot.phase == Phase::Idle);
-        let victim = candidates.take(SAMPLE).min_by_key(|(_, slot)| slot.fresh_at);
+        let candidates = self.slots.iter().take(SAMPLE);
+        let victim = candidates.min_by_key(|(_, slot)| (slot.phase != Phase::Idle, slot.fresh_at));
         let Some((key, slot)) = victim else { return };
         self.stats.evicted += u64::from(!slot.is_forgettable(now));
         let key = key.clone();
         self.slots.remove(&key);
+        // Those who were forgotten are still on both lists, which must not outgrow the table by much.
+        let lines_max = LINES_PER_KEY_MAX * (self.slots.len() + SAMPLE);
+        if self.wants.len() > lines_max {
+            let queued = self.slots.iter().filter(|(_, slot)| slot.phase == Phase::Queued);
+            self.wants = queued.map(|(key, _)| key.clone()).collect();
+        }
+        if self.due.len() > lines_max {
+            let due = |(key, slot): (&K, &Slot)| Some(Reverse(Due(slot.due?, key.clone())));
+            self.due = self.slots.iter().filter_map(due).collect();
+        }
     }
 
     fn count(&mut self, outcome: Result<(), Denied>, mode: Mode) -> Result<(), Denied> {

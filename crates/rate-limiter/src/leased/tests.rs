@@ -262,3 +262,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_spray_of_keys_does_not_outgrow_the_table_while_the_engine_is_slow() {
+    let limiter = LeasedLimiter::new(bucket(1, 2), 1, NonZeroUsize::new(64).unwrap());
+    let mut unanswered = Vec::new();
+    for key in 0..20_000_u32 {
+        let now = clock::millis(u64::from(key / 100));
+        // Everybody wants more than the credit, and is asked for; few are answered.
+        for _ in 0..3 {
+            let _ = limiter.charge(&key, || "somebody".into(), 1, now);
+        }
+        if key % 1000 == 0 {
+            unanswered.extend(limiter.poll_claim(now));
+        }
+    }
+    assert!(limiter.stats().keys <= 64, "{:?}", limiter.stats());
+    for shard in &limiter.shards {
+        let shard = shard.lock();
+        assert!(
+            shard.wants.len() <= 64 && shard.due.len() <= 64,
+            "{} {}",
+            shard.wants.len(),
+            shard.due.len()
+        );
+    }
+    // Answers to those who were forgotten find nobody.
+    for claim in unanswered {
+        limiter.handle_failure(claim, clock::millis(300));
+    }
+    assert!(limiter.stats().keys <= 64);
+}
+
+#[test]
+fn who_was_forgotten_and_came_again_is_asked_for_once() {
+    let limiter = LeasedLimiter::new(bucket(1, 2), 1, NonZeroUsize::new(1).unwrap());
+    let want = |key: u32| {
+        for _ in 0..3 {
+            let _ = limiter.charge(&key, || "somebody".into(), 1, clock::millis(0));
+        }
+    };
+    [1, 2, 1].into_iter().for_each(want);
+    let claimed = std::iter::from_fn(|| limiter.poll_claim(clock::millis(1))).count();
+    assert_eq!((claimed, limiter.stats().keys), (1, 1));
+}
