@@ -50,7 +50,9 @@ impl IssuerRules {
         if let Some(max) = self.lifetime_max {
             // Whoever takes tokens back has to remember that for as long as they could be good.
             let issued_at = issued_at.ok_or_else(|| AuthError::MissingClaim("iat".into()))?;
-            if expires_at.is_none_or(|end| end > issued_at + max) {
+            // One that is dated ahead would live on when it is forgotten.
+            let latest = issued_at.min(now + self.leeway) + max;
+            if expires_at.is_none_or(|end| end > latest) {
                 return Err(AuthError::LivesTooLong);
             }
         }

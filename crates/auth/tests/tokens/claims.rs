@@ -162,6 +162,10 @@ fn a_lifetime_that_is_bounded_has_a_beginning_and_an_end() {
     check(json!({ "iat": NOW, "exp": NOW + 601 }), Some(AuthError::LivesTooLong));
     check(json!({ "iat": NOW, "exp": null }), Some(AuthError::LivesTooLong));
     check(json!({ "iat": null, "exp": NOW + 600 }), missing("iat"));
+    // Clocks may differ by the leeway; a token that is dated further ahead does not live longer by that.
+    check(json!({ "iat": NOW + 5, "exp": NOW + 605 }), None);
+    check(json!({ "iat": NOW + 100, "exp": NOW + 605 }), None);
+    check(json!({ "iat": NOW + 6, "exp": NOW + 606 }), Some(AuthError::LivesTooLong));
     let mut bare = good_claims();
     bare.as_object_mut().expect("an object").remove("iat");
     assert_eq!(verify(&authenticator, &bare, at(0)).err(), missing("iat"));

@@ -81,7 +81,8 @@ fn costs(limits: &LimitSettings) -> Costs {
 /// How much is remembered of tokens that were taken back: as long as one may live, or thirty days.
 pub(crate) fn revocation(config: &Config) -> RevocationConfig {
     let default = RevocationConfig::default();
-    let lifetime = config.auth.lifetime_max.map(|lifetime| lifetime + config.auth.leeway);
+    // A token may be dated ahead by the leeway, and is good for as long after its end.
+    let lifetime = config.auth.lifetime_max.map(|lifetime| lifetime + 2 * config.auth.leeway);
     RevocationConfig {
         entries_max: NonZeroU32::new(config.auth.revocations_max).unwrap_or(default.entries_max),
         lifetime: lifetime.unwrap_or(default.lifetime),
