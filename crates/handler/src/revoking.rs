@@ -2,15 +2,15 @@
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
 use ws_auth::{AuthError, Identity, Revocation, Revocations, Revoked};
-use ws_broker::{Engine, EngineError, Entry, Keep, Log, Position, ReadLimits, Status, WhenFull};
+use ws_broker::{EngineError, Entry, Keep, Log, Status, WhenFull};
 use ws_close_manager::SendableCode;
 use ws_protocol::{ErrorCode, ServerMessage};
 
@@ -25,18 +25,15 @@ use crate::{
 };
 
 mod known;
+mod reading;
 
 use known::Known;
 
 /// The log in which all nodes find what was revoked.
 pub(crate) const LOG: &str = "revoked";
-/// Read in parts of this size.
-const PART: ReadLimits = ReadLimits { entries_max: 1024, bytes_max: 1 << 20 };
-/// The log is looked at this often, whether or not anything was heard of it: an engine may lose the word
-/// that there is something, and does not lose the log.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// What could not be read while it is waited for is tried again after this.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// Tokens say in whole seconds when they were issued, so that no word is about more than the second that it was
+/// said in. Where another node's clock is ahead of ours by more, that is no reason to wait for it.
+const AHEAD_MAX: Duration = Duration::from_secs(1);
 /// What was said lately is not said twice, when several nodes find that it is missing.
 const EVENT_WINDOW: Duration = Duration::from_secs(3600);
 
@@ -182,7 +179,7 @@ impl<A: Application> Shared<A> {
             return;
         }
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(keep_reading(Arc::downgrade(self)))),
+            Ok(runtime) => drop(runtime.spawn(reading::keep_reading(Arc::downgrade(self)))),
             Err(_) => {
                 tracing::warn!("no runtime to read what was revoked in");
                 self.revoking.known.give_up();
@@ -190,20 +187,29 @@ impl<A: Application> Shared<A> {
         }
     }
 
-    /// Puts revocations in force on this node.
-    fn take_back(self: &Arc<Self>, revocations: Vec<Revocation>) {
+    /// Puts revocations in force on this node. Whoever is connected is looked at for what was not known: a word is
+    /// heard where it is said, and read in the log again.
+    fn take_back(self: &Arc<Self>, mut revocations: Vec<Revocation>) {
         let wall = self.wall_now();
         let mut pause = Duration::ZERO;
-        for revocation in &revocations {
-            if let Err(error) = self.revoking.table.revoke(revocation, wall) {
+        revocations.retain(|revocation| {
+            let is_news = self.revoking.table.revoke(revocation, wall).unwrap_or_else(|error| {
                 tracing::error!(%error, "a revoked token may be used on this node");
+                true
+            });
+            if is_news {
+                pause = pause.max(time_until(&revocation.revoked, wall));
             }
-            pause = pause.max(time_until(&revocation.revoked, wall));
+            is_news
+        });
+        if revocations.is_empty() {
+            return;
         }
         if pause.is_zero() {
             return self.turn_out(&revocations);
         }
         // Who comes back with a token of this very second could not be told from who has had one.
+        let pause = pause.min(AHEAD_MAX);
         let shared = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
@@ -214,8 +220,9 @@ impl<A: Application> Shared<A> {
     }
 
     fn turn_out(&self, revocations: &[Revocation]) {
-        for client in self.connections_of(revocations) {
-            self.tell_revoked(&client);
+        // Of two words that mean it, it is told one.
+        for client in self.connections_of(revocations).iter().filter(|it| !it.is_closing()) {
+            self.tell_revoked(client);
             client.close_for(
                 EndReason::TokenRevoked,
                 SendableCode::UNAUTHORIZED,
@@ -226,6 +233,10 @@ impl<A: Application> Shared<A> {
 
     fn tell_revoked(&self, client: &Client) {
         lifecycle::token_revoked(client);
+        if !client.is_welcome() {
+            // A tunnel carries bytes, and is told nothing; who has not been let in finds it in the close frame.
+            return;
+        }
         let code = ErrorCode::TokenRevoked;
         self.counters.errors.add(code as usize);
         let (message, request_id, retry_after_ms) = (code.sentence().into(), None, None);
@@ -269,82 +280,6 @@ impl<A: Application> Shared<A> {
     fn wall_now(&self) -> SystemTime {
         self.clock.wall(tokio::time::Instant::now().into_std())
     }
-}
-
-/// Follows the log, and reads whatever is behind what was read.
-async fn keep_reading<A: Application>(shared: Weak<Shared<A>>) {
-    let (engine, keep, news) = match shared.upgrade() {
-        Some(it) => {
-            let revoking = &it.revoking;
-            (it.cluster.engine.clone(), revoking.keep.clone(), revoking.news.clone())
-        }
-        None => return,
-    };
-    let log = Log { name: LOG, keep: &keep };
-    let mut is_followed = false;
-    let mut at: Option<Position> = None;
-    loop {
-        if !is_followed {
-            is_followed = engine.follow(&log).await.is_ok();
-        }
-        let Some(asked) = shared.upgrade().map(|it| it.revoking.known.asked()) else { return };
-        let read = read_on(&shared, &*engine, &log, &mut at).await;
-        let Some(is_known) = shared.upgrade().map(|it| {
-            match &read {
-                Ok(()) => it.revoking.known.note_read(asked),
-                Err(error) => {
-                    tracing::debug!(%error, "what was revoked lately is not known here");
-                }
-            }
-            it.revoking.is_known()
-        }) else {
-            return;
-        };
-        // While tokens are refused for it, and the engine might answer, it is not waited for long.
-        let is_pressing = !(is_known && is_followed) && engine.status() == Status::Up;
-        let pause = if is_pressing { RETRY_AFTER } else { LOOK_EVERY };
-        let _ = timeout(pause, news.notified()).await;
-    }
-}
-
-async fn read_on<A: Application>(
-    shared: &Weak<Shared<A>>,
-    engine: &dyn Engine,
-    log: &Log<'_>,
-    at: &mut Option<Position>,
-) -> Result<(), EngineError> {
-    loop {
-        let after = at.map_or(0, |at| at.offset);
-        let page = engine.read(log, after, PART).await?;
-        let Some(shared) = shared.upgrade() else { return Ok(()) };
-        if at.is_some_and(|at| at.epoch != page.head.epoch) {
-            // It is another log: read from its beginning, and told what it does not know.
-            *at = None;
-            restate(&shared, log).await?;
-            continue;
-        }
-        let last = page.entries.last().map_or(after, |entry| entry.position.offset);
-        *at = Some(Position { epoch: page.head.epoch, offset: last });
-        let words: Vec<_> = page.entries.iter().filter_map(Word::read).collect();
-        if !words.is_empty() {
-            shared.take_back(words);
-        }
-        if page.entries.is_empty() || last >= page.head.offset {
-            return Ok(());
-        }
-    }
-}
-
-/// The engine has lost what it kept: what is known here is said again, by each node and kept once.
-async fn restate<A: Application>(shared: &Shared<A>, log: &Log<'_>) -> Result<(), EngineError> {
-    let known = shared.revoking.table.list(usize::MAX);
-    tracing::warn!(count = known.len(), "the engine has lost what was revoked; it is told again");
-    for revocation in known {
-        let word = Word::of(&revocation).encode();
-        let event = str::from_utf8(&word).unwrap_or_default().to_owned();
-        shared.cluster.engine.append(log, word, Some(&event)).await?;
-    }
-    Ok(())
 }
 
 impl Word {

@@ -6,9 +6,10 @@ use serde_json::json;
 use ws_auth::{Revocation, Revoked, TokenRequest};
 use ws_broker::{EngineError, MemoryCluster};
 use ws_handler::{EndReason, HandlerConfig, RevocationConfig};
+use ws_protocol::ErrorCode;
 
 use crate::{
-    house::{House, OPENING, PATH, Peer},
+    house::{House, OPENING, PATH, Peer, counted},
     street::{A_WHILE, Node, street},
 };
 
@@ -65,6 +66,9 @@ async fn a_users_tokens_end_on_all_nodes_and_a_fresh_one_is_good() {
     }
     for node in &nodes {
         assert_eq!(node.house.ended_by(EndReason::TokenRevoked.label()), 1);
+        // Heard from a node and read in the log, it is told once.
+        let told = counted(&node.house.handler.stats().errors, ErrorCode::TokenRevoked.name());
+        assert_eq!(told, 1);
         let fresh = node.house.token("ada");
         visit_with(&node.house, &fresh).await.leave().await;
     }
@@ -105,6 +109,40 @@ async fn a_node_that_was_not_there_finds_what_was_revoked() {
     tokio::time::sleep(A_MOMENT).await;
     check_refused(&second.house, &token).await;
     assert_eq!(second.house.handler.revocations().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_clock_is_behind_turns_out_within_a_second_all_the_same() {
+    let (_cluster, nodes) = street(revocable).await;
+    let ada = nodes[1].house.visit("ada").await;
+    let token = nodes[1].house.mint(&TokenRequest::new("bob").claim("jti", "t-1"));
+    let bob = visit_with(&nodes[1].house, &token).await;
+    for revoked in [Revoked::Token("t-1".into()), Revoked::User("ada".into(), at(3600))] {
+        nodes[0].house.handler.revoke(until_tomorrow(revoked)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(1) + A_MOMENT).await;
+    check_turned_out(ada).await;
+    check_turned_out(bob).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_engine_has_lost_is_told_again_until_it_is_kept() {
+    let cluster = MemoryCluster::new();
+    let first = Node::open(&cluster, revocable);
+    let token = first.house.mint(&TokenRequest::new("ada").claim("jti", "t-1"));
+    let revocation = until_tomorrow(Revoked::Token("t-1".into()));
+    assert_eq!(first.house.handler.revoke(revocation).await, Ok(0));
+    tokio::time::sleep(A_WHILE).await;
+    cluster.forget();
+    first.engine.lose_calls(u32::MAX);
+    // The node has looked, has found that nothing is there, and could not say so.
+    tokio::time::sleep(4 * A_WHILE).await;
+    first.engine.lose_calls(0);
+    tokio::time::sleep(4 * A_WHILE).await;
+    drop(first);
+    let second = Node::open(&cluster, revocable);
+    tokio::time::sleep(A_MOMENT).await;
+    check_refused(&second.house, &token).await;
 }
 
 #[tokio::test(start_paused = true)]
