@@ -61,7 +61,9 @@ impl Read {
         let kind = fields.kind.and_then(string);
         let is_auth = kind.as_deref() == Some("auth");
         let is_secret = is_auth || fields.token.is_some() || holds_a_jwt(text);
+        // A string or a number; whatever else stands there is no id, and may be anything.
         let id = fields.id.or(fields.request_id);
+        let id = id.filter(|id| !id.get().starts_with(['{', '[']));
         let outline = Outline {
             channel: fields
                 .channel
@@ -111,9 +113,16 @@ fn cut(name: &str) -> Box<str> {
     name[..name.floor_char_boundary(NAME_BYTES_MAX)].into()
 }
 
-/// Wherever it stands, and whoever's it is: these are the first letters of one.
+/// Wherever it stands, and whoever's it is: these are the first letters of one, of `{"`. Where another character
+/// stands between the two, it is one if it has three parts.
 fn holds_a_jwt(text: &str) -> bool {
-    text.contains("eyJ")
+    let is_of_one =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let is_one = |word: &str| {
+        let begins = ["eyA", "ewk", "ewo", "ew0"].iter().any(|letters| word.starts_with(letters));
+        begins && word.bytes().filter(|byte| *byte == b'.').count() == 2
+    };
+    text.contains("eyJ") || text.split(|letter| !is_of_one(letter)).any(is_one)
 }
 
 #[cfg(test)]
@@ -144,6 +153,8 @@ mod tests {
         assert_eq!(outline.kind.as_deref(), Some("error"));
         assert_eq!(outline.code.as_deref(), Some("forbidden"));
         assert_eq!(outline.id.as_deref(), Some(r#""r1""#));
+        let no_id = r#"{"type":"publish","id":{"card":"4111 1111"}}"#;
+        assert_eq!(Read::of(no_id).outline.id, None);
         let long = format!(r#"{{"type":"{}"}}"#, "ä".repeat(1000));
         assert_eq!(Read::of(&long).outline.kind.map(|kind| kind.len()), Some(NAME_BYTES_MAX));
     }
@@ -157,9 +168,14 @@ mod tests {
             r#"{"type":"auth","token":"eyJhbGciOi"#,
             r#"{"tok":"eyJhbGciOi"#,
             r#"{"type":"request","requestId":1,"payload":{"jwt":"eyJhbGciOi"}}"#,
+            // `{ "alg"…` and `{`, a new line, `"alg"…`.
+            r#"{"type":"request","requestId":1,"payload":"eyAiYWxnIjoi.e30.c2ln"}"#,
+            r#"{"type":"request","requestId":1,"payload":"x=ewogICJhbGci.e30.c2ln"}"#,
         ] {
             assert_eq!(Read::of(text).payload(text, true), Payload::Secret, "{text}");
         }
+        let harmless = r#"{"type":"request","requestId":1,"payload":"ewok, eyAlpha.b"}"#;
+        assert_ne!(Read::of(harmless).payload(harmless, true), Payload::Secret);
         let text = r#"{"type":"ping"}"#;
         assert_eq!(Read::of(text).payload(text, false), Payload::Secret, "not let in");
         let told = Payload::Text { text: text.into(), is_cut: false };
