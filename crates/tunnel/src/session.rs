@@ -11,6 +11,9 @@ use crate::{
     stats::Counters,
 };
 
+/// Bytes of one message to the client, however many wait for it: clients have limits, too.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
 /// What a driver does with the connection of a tunnel. Made by [`Reservation::open`](crate::Reservation::open).
 ///
 /// Binary messages become bytes for the target, however they are cut; what the target sends becomes binary
@@ -45,7 +48,8 @@ impl Tunnel {
         }
         let ToClient { bytes, is_over, end } = self.link.take_for_client();
         if !bytes.is_empty() {
-            if replies.send_binary(&bytes).is_ok() {
+            let mut pieces = bytes.chunks(MESSAGE_BYTES_MAX);
+            if pieces.all(|piece| replies.send_binary(piece).is_ok()) {
                 self.counters.note_to_client(bytes.len());
                 self.is_sending = true;
                 replies.send_more_later();

@@ -51,3 +51,25 @@ async fn a_target_that_does_not_read_stops_the_client() {
     assert_eq!(hear_all(&mut client).await, (Vec::new(), None));
     assert_eq!(closed(&mut client).await.0, 1000);
 }
+
+#[tokio::test]
+async fn however_much_waits_for_a_client_it_comes_in_messages_that_clients_take() {
+    let place =
+        Place::with(TunnelConfig { buffer_bytes: 6 << 20, ..TunnelConfig::default() }).await;
+    let (mut client, mut target) = place.open(true).await;
+    let writing = tokio::spawn(async move {
+        target.write_all(&vec![7; 12 << 20]).await.unwrap();
+    });
+    // Nobody reads until much waits.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (mut heard, mut largest) = (0, 0);
+    while let Some(Message::Binary(bytes)) = hear(&mut client).await
+        && !bytes.is_empty()
+    {
+        largest = largest.max(bytes.len());
+        heard += bytes.len();
+    }
+    writing.await.unwrap();
+    assert_eq!(heard, 12 << 20);
+    assert!(largest <= 1 << 20, "{largest}");
+}
