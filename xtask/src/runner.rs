@@ -1,4 +1,4 @@
-//! Runs steps one after the other and tells how each of them went.
+//! Runs steps one after the other, torture beside those that follow it, and tells how each of them went.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -34,23 +34,14 @@ pub(crate) fn run(
     anyhow::ensure!(!steps.is_empty(), "no step is left to run");
     let mut run =
         Run { workspace, environment: Vec::new(), tests: Tally::default(), disturbed: Vec::new() };
-    let mut outcomes = Vec::new();
-    for step in steps {
-        println!("==> {}: {}", step.name, step.about);
-        let start = now();
-        // What kept one step from running at all is no reason to know nothing of the others.
-        let succeeded = run.perform(step).unwrap_or_else(|error| {
-            println!("error: {error:#}");
-            false
-        });
-        let outcome = Outcome { step: step.name, took: now() - start, succeeded };
-        println!("<== {}: {}, {}\n", step.name, outcome.word(), seconds(outcome.took));
-        outcomes.push(outcome);
-        if fail_fast && !succeeded {
-            break;
-        }
-    }
-    print!("{}", table(&outcomes, steps.len()));
+    let start = now();
+    let torture = steps.iter().position(|step| matches!(step.action, Action::Torture));
+    let outcomes = match torture {
+        Some(place) if !fail_fast && place + 1 < steps.len() => run.beside_torture(steps, place),
+        _ => run.in_turn(steps, fail_fast),
+    };
+    let took = now() - start;
+    print!("{}", table(&outcomes, steps.len(), took));
     if !run.tests.is_empty() {
         println!("\n{}", run.tests);
     }
@@ -64,6 +55,44 @@ pub(crate) fn run(
 }
 
 impl Run<'_> {
+    /// One after the other.
+    fn in_turn(&mut self, steps: &[&'static Step], fail_fast: bool) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for step in steps {
+            println!("==> {}: {}", step.name, step.about);
+            let start = now();
+            let succeeded = self.perform(step);
+            outcomes.push(Outcome::tell(step, now() - start, succeeded));
+            if fail_fast && outcomes.iter().any(|outcome| !outcome.succeeded) {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    /// Torture mostly waits for what it broke, and what comes after it mostly compiles: both are done at a time.
+    /// What torture has to say comes behind all the rest, in one piece.
+    fn beside_torture(&mut self, steps: &[&'static Step], place: usize) -> Vec<Outcome> {
+        let mut outcomes = self.in_turn(&steps[..place], false);
+        let (workspace, environment) = (self.workspace, self.environment.clone());
+        std::thread::scope(|scope| {
+            let step = steps[place];
+            println!("==> {}: {}; meanwhile:", step.name, step.about);
+            let torture = scope.spawn(move || {
+                let start = now();
+                (torture::briefly(workspace, &environment), now() - start)
+            });
+            outcomes.extend(self.in_turn(&steps[place + 1..], false));
+            let (done, took) = torture.join().unwrap_or_else(|_| {
+                (Err(anyhow::anyhow!("what drives the torture has panicked")), Duration::ZERO)
+            });
+            println!("==> {}, which ran beside the steps above", step.name);
+            let succeeded = done.map(print_torture);
+            outcomes.insert(place, Outcome::tell(step, took, succeeded));
+        });
+        outcomes
+    }
+
     fn perform(&mut self, step: &Step) -> anyhow::Result<bool> {
         match step.action {
             Action::Cargo(commands) => {
@@ -89,7 +118,9 @@ impl Run<'_> {
                 self.disturbed = second.passed;
                 Ok(succeeded)
             }
-            Action::Torture => torture::briefly(self.workspace, &self.environment),
+            Action::Torture => {
+                torture::briefly(self.workspace, &self.environment).map(print_torture)
+            }
             Action::Provision => {
                 let provisions = provision::provide(self.workspace);
                 provisions.print_complaints();
@@ -101,14 +132,31 @@ impl Run<'_> {
     }
 }
 
+/// Prints what torture said; whether nothing was lost.
+fn print_torture((is_good, said): (bool, String)) -> bool {
+    print!("{said}");
+    is_good
+}
+
 impl Outcome {
+    /// Says how the step went. What kept it from running at all is no reason to know nothing of the others.
+    fn tell(step: &Step, took: Duration, succeeded: anyhow::Result<bool>) -> Self {
+        let succeeded = succeeded.unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            false
+        });
+        let outcome = Self { step: step.name, took, succeeded };
+        println!("<== {}: {}, {}\n", step.name, outcome.word(), seconds(took));
+        outcome
+    }
+
     fn word(&self) -> &'static str {
         if self.succeeded { "ok" } else { "FAILED" }
     }
 }
 
 /// The closing table: what ran, what did not, and how to repeat what failed.
-fn table(outcomes: &[Outcome], planned: usize) -> String {
+fn table(outcomes: &[Outcome], planned: usize, took: Duration) -> String {
     let mut lines = String::new();
     for outcome in outcomes {
         let again = match outcome.succeeded {
@@ -118,7 +166,6 @@ fn table(outcomes: &[Outcome], planned: usize) -> String {
         let (step, word) = (outcome.step, outcome.word());
         lines += &format!("{step:<12} {word:<6} {:>8}{again}\n", seconds(outcome.took));
     }
-    let took: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
     let failed = outcomes.iter().filter(|outcome| !outcome.succeeded).count();
     let word = if failed == 0 { "ok" } else { "FAILED" };
     lines += &format!("{:<12} {word:<6} {:>8}\n", "all", seconds(took));
@@ -152,15 +199,15 @@ mod tests {
         let expected = "\
 fmt          ok        0.8 s
 clippy       FAILED   31.2 s   again: cargo xtask test --only clippy
-all          FAILED   32.0 s
+all          FAILED   31.5 s
 not run: 3 more
 ";
-        assert_eq!(table(&outcomes, 5), expected);
+        assert_eq!(table(&outcomes, 5, Duration::from_millis(31_500)), expected);
     }
 
     #[test]
     fn all_is_ok_when_every_step_was() {
         let outcomes = [Outcome { step: "docs", took: Duration::ZERO, succeeded: true }];
-        assert!(table(&outcomes, 1).ends_with("all          ok        0.0 s\n"));
+        assert!(table(&outcomes, 1, Duration::ZERO).ends_with("all          ok        0.0 s\n"));
     }
 }

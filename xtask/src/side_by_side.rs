@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 
 mod built;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use built::built;
 use program::{Finished, Program};
@@ -64,7 +66,7 @@ pub(crate) fn run(
     let failed = run_all(programs, &folder, environment, tally)?;
     let mut second = Second::default();
     for finished in failed {
-        try_again(&finished, &folder, environment, &mut second)?;
+        try_again(&finished, &folder, environment, &mut second, tally)?;
     }
     for name in &second.failed {
         println!("failed, and by itself again: {name}");
@@ -98,9 +100,11 @@ fn run_all(
         drop(sender);
         for finished in outcomes {
             let finished = finished?;
-            tell(&finished);
-            finished.output.lines().for_each(|line| tally.read(line));
-            if !finished.succeeded {
+            tell(&finished, if finished.succeeded { Told::ForGood } else { Told::SoFar });
+            if finished.succeeded {
+                tally.read_all(&finished.output);
+            } else {
+                tally.read_passed(&finished.output);
                 failed.push(finished);
             }
         }
@@ -114,6 +118,7 @@ fn try_again(
     folder: &Path,
     environment: &[(&'static str, OsString)],
     second: &mut Second,
+    tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let program = &finished.program;
     let names = finished.failed_tests();
@@ -128,25 +133,39 @@ fn try_again(
             None => program.to_string(),
         };
         println!("    again, by itself: {name}");
-        let mut passes = 0;
-        while passes < AGAIN {
-            let again = program.run(folder, environment, &arguments)?;
-            if !again.succeeded || again.ran_nothing() {
-                tell(&again);
-                break;
+        let mut again = program.run(folder, environment, &arguments)?;
+        let passed = |again: &Finished| again.succeeded && !again.ran_nothing();
+        for _ in 1..AGAIN {
+            if passed(&again) {
+                again = program.run(folder, environment, &arguments)?;
             }
-            passes += 1;
         }
-        let list = if passes == AGAIN { &mut second.passed } else { &mut second.failed };
-        list.push(name);
+        tally.read_all(&again.output);
+        if passed(&again) {
+            second.passed.push(name);
+        } else {
+            tell(&again, Told::ForGood);
+            second.failed.push(name);
+        }
     }
     Ok(())
 }
 
-fn tell(finished: &Finished) {
+/// Whether what is told of a run is the last word on its tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    ForGood,
+    /// What failed will be tried again.
+    SoFar,
+}
+
+fn tell(finished: &Finished, told: Told) {
     let Finished { program, output, took, .. } = finished;
     println!("     Running {program} ({:.1} s)", took.as_secs_f64());
-    println!("{}", output.trim_matches('\n'));
+    match told {
+        Told::ForGood => println!("{}", output.trim_matches('\n')),
+        Told::SoFar => print!("{}", finished.quoted()),
+    }
     if *took > Duration::from_secs(60) {
         println!("a long one: {program}");
     }

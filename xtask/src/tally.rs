@@ -23,6 +23,18 @@ impl Tally {
         }
     }
 
+    /// Takes in all that a runner wrote.
+    pub(crate) fn read_all(&mut self, output: &str) {
+        output.lines().for_each(|line| self.read(line));
+    }
+
+    /// Takes in what passed: what failed is not decided yet.
+    pub(crate) fn read_passed(&mut self, output: &str) {
+        let mut all = Self::default();
+        all.read_all(output);
+        self.passed += all.passed;
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -53,5 +65,7 @@ mod tests {
         }
         assert_eq!(tally, Tally { passed: 8, failed: 2 });
         assert_eq!(tally.to_string(), "8 passed, 2 failed");
+        tally.read_passed("test result: FAILED. 4 passed; 1 failed; 0 ignored");
+        assert_eq!(tally, Tally { passed: 12, failed: 2 });
     }
 }

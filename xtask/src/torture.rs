@@ -57,36 +57,48 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
     let environment = provision::servers()?;
     let engines = options.engine.map_or(ENGINES.to_vec(), |engine| vec![engine]);
     let programs = workspace.target.join("release");
-    torture(&programs, &engines, &options.handed_on, &environment)
+    let mut is_good = true;
+    for engine in engines {
+        let (mut command, line) = checker(&programs, engine, &options.handed_on, &environment);
+        println!("    {line}");
+        is_good &= command.status().context(line)?.success();
+    }
+    Ok(is_good)
 }
 
-/// As a step of `cargo xtask test`: each engine for a while, with what the step `examples` built.
+/// As a step of `cargo xtask test`: each engine for a while, with what the step `examples` built. Whether all of them
+/// lost nothing, and what was said: others print meanwhile.
 pub(crate) fn briefly(
     workspace: &Workspace,
     environment: &[(&'static str, OsString)],
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<(bool, String)> {
     let arguments = ["--minutes", BRIEFLY, "--quiet"].map(str::to_owned);
-    torture(&workspace.target.join("debug"), &ENGINES, &arguments, environment)
+    let programs = workspace.target.join("debug");
+    let (mut is_good, mut said) = (true, String::new());
+    for engine in ENGINES {
+        let (mut command, line) = checker(&programs, engine, &arguments, environment);
+        said += &format!("    {line}\n");
+        let output = command.output().context(line)?;
+        said += &String::from_utf8_lossy(&output.stdout);
+        said += &String::from_utf8_lossy(&output.stderr);
+        is_good &= output.status.success();
+    }
+    Ok((is_good, said))
 }
 
-fn torture(
+/// The checker of one engine, and its command line.
+fn checker(
     programs: &Path,
-    engines: &[&str],
+    engine: &str,
     arguments: &[String],
     environment: &[(&'static str, OsString)],
-) -> anyhow::Result<bool> {
-    let mut is_good = true;
-    for engine in engines {
-        let mut command = Command::new(programs.join("ws-torture"));
-        command.args(["--engine", engine, "--gateway"]).arg(programs.join("ws-gateway"));
-        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
-        let words = std::iter::once(command.get_program()).chain(command.get_args());
-        let words: Vec<_> = words.map(|word| shell_quoted(&word.to_string_lossy())).collect();
-        println!("    {}", words.join(" "));
-        let status = command.status().with_context(|| words.join(" "))?;
-        is_good &= status.success();
-    }
-    Ok(is_good)
+) -> (Command, String) {
+    let mut command = Command::new(programs.join("ws-torture"));
+    command.args(["--engine", engine, "--gateway"]).arg(programs.join("ws-gateway"));
+    command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| shell_quoted(&word.to_string_lossy())).collect();
+    (command, words.join(" "))
 }
 
 #[cfg(test)]

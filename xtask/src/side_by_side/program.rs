@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use crate::tally::Tally;
+
 /// A program that is not done by then never will be.
 const RUN_MAX: Duration = Duration::from_secs(15 * 60);
 /// How often we look whether it is.
@@ -77,10 +79,20 @@ impl fmt::Display for Program {
 }
 
 impl Finished {
-    /// The tests that failed, by the list at the end; none if the program did not come to that.
+    /// The tests that failed, by the list at the end; none if the program did not come to that, or if the list
+    /// has not as many names as it says: what somebody wrote in between has cut it.
     pub(super) fn failed_tests(&self) -> Vec<&str> {
         let Some((_, list)) = self.output.rsplit_once("\nfailures:\n") else { return Vec::new() };
-        list.lines().map_while(|line| line.strip_prefix("    ")).collect()
+        let names: Vec<&str> = list.lines().map_while(|line| line.strip_prefix("    ")).collect();
+        let mut said = Tally::default();
+        said.read_all(list);
+        if said.failed == names.len() as u64 { names } else { Vec::new() }
+    }
+
+    /// What it wrote, each line behind a bar: of tests that failed and may still pass by themselves, nobody who
+    /// searches the log for failures shall read that they have.
+    pub(super) fn quoted(&self) -> String {
+        self.output.trim_matches('\n').lines().map(|line| format!("    | {line}\n")).collect()
     }
 
     /// Whether no test has the name that was asked for: that would prove nothing.
@@ -127,9 +139,21 @@ mod tests {
     #[test]
     fn the_list_at_the_end_names_what_failed() {
         let output = "running 2 tests\ntest a ... FAILED\n\nfailures:\n\n---- a stdout ----\nfailures:\n\n\n\
-                      failures:\n    b::a\n    c\n\ntest result: FAILED. 0 passed; 2 failed\n";
+                      failures:\n    b::a\n    c\n\ntest result: FAILED. 0 passed; 2 failed; 0 ignored\n";
         assert_eq!(finished(output).failed_tests(), ["b::a", "c"]);
         assert!(finished("running 2 tests\n").failed_tests().is_empty());
+    }
+
+    #[test]
+    fn a_list_that_was_cut_short_names_nobody() {
+        let output = "\nfailures:\n    b::a\nlogged meanwhile\n    c\n\ntest result: FAILED. 0 passed; 2 failed; 0 ignored\n";
+        assert!(finished(output).failed_tests().is_empty());
+    }
+
+    #[test]
+    fn what_is_quoted_is_no_line_of_the_runner() {
+        let quoted = finished("\nrunning 1 test\ntest a ... FAILED\n\n").quoted();
+        assert_eq!(quoted, "    | running 1 test\n    | test a ... FAILED\n");
     }
 
     #[test]
