@@ -102,7 +102,8 @@ impl ConnectionConfig {
 
     /// How long a peer may take nothing of what is to be written, before the driver drops its transport.
     /// The heartbeat does not see such a peer while it goes on sending. Default: a minute for a server,
-    /// `None` (for ever) for a client.
+    /// `None` (for ever) for a client. Whoever drives a connection in another way has to keep it:
+    /// `WebSocketStream` of `ws-transport` does not.
     #[must_use]
     pub fn with_write_timeout(mut self, write_timeout: Option<Duration>) -> Self {
         self.write_timeout = write_timeout;

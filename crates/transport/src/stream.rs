@@ -39,6 +39,10 @@ const INCOMING_BYTES_MAX: usize = 128 * 1024;
 ///
 /// Pings are answered, a close frame is echoed, and the heartbeat of the connection's configuration
 /// works while the stream is polled. An idle stream owns no buffer.
+///
+/// The configuration's write timeout is kept by the [`Driver`](crate::Driver) alone. Here it is whoever sends that
+/// waits: a peer that takes nothing, and goes on sending, keeps a `send` waiting for ever. Put
+/// `tokio::time::timeout` around it, and drop the stream when it is over.
 #[derive(Debug)]
 pub struct WebSocketStream<IO> {
     io: IO,

@@ -89,14 +89,7 @@ impl TlsAcceptor {
 
     /// Judges another configuration, and changes nothing.
     pub fn prepare(&self, config: TlsConfig) -> Result<ReadyTls, TlsConfigError> {
-        let current = self.current.read().clone();
-        // Whoever comes back with a ticket shows no certificate again: with another authority, nobody's
-        // ticket is good any more.
-        let tickets = if current.config.clients == config.clients {
-            current.tickets.clone()
-        } else {
-            new_tickets()?
-        };
+        let tickets = self.current.read().tickets.clone();
         Ok(ReadyTls(Arc::new(Current::new(config, tickets)?)))
     }
 

@@ -111,8 +111,14 @@ impl TlsConfig {
         let mut config = builder.with_cert_resolver(Arc::new(ByName::new(&self.pairs)));
         config.alpn_protocols.clone_from(&self.protocols);
         // What a client needs to come back quickly, it keeps itself: nothing is stored here.
-        config.ticketer = tickets;
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        if self.clients.is_none() {
+            config.ticketer = tickets;
+        } else {
+            // A ticket stands for a certificate that was good once. Whose has ended since, or is of an
+            // authority that is no longer trusted, must not come in by it.
+            config.send_tls13_tickets = 0;
+        }
         Ok(config)
     }
 }

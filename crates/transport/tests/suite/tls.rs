@@ -155,7 +155,7 @@ async fn another_pair_is_shown_from_when_it_is_installed_and_connections_stay() 
 }
 
 #[tokio::test]
-async fn whoever_comes_back_resumes_unless_the_authority_of_clients_is_another() {
+async fn whoever_comes_back_resumes_unless_certificates_of_clients_are_asked_for() {
     let authority = Authority::new();
     let acceptor = acceptor(TlsConfig::new(vec![authority.pair(&["a.test"])]));
     let client = authority.client(None);
@@ -172,8 +172,13 @@ async fn whoever_comes_back_resumes_unless_the_authority_of_clients_is_another()
     let asking = renewed.with_clients(Some(clients));
     acceptor.install(acceptor.prepare(asking).expect("sound"));
     kinds.push(kind(meet(&acceptor, client, "a.test").await.1));
+    // Whoever shows one is judged each time: it may have ended since.
+    let known = authority.client(Some(authority.signed(&["ada.test"])));
+    for _ in 0..2 {
+        kinds.push(kind(meet(&acceptor, known.clone(), "a.test").await.1));
+    }
     let (full, resumed) = (Some(HandshakeKind::Full), Some(HandshakeKind::Resumed));
-    assert_eq!(kinds, [full, resumed, resumed, full]);
+    assert_eq!(kinds, [full, resumed, resumed, full, full, full]);
     assert_eq!(acceptor.handshakes().resumed, 2);
 }
 
