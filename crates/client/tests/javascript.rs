@@ -9,6 +9,7 @@ fn the_javascript_client_keeps_its_promises() {
         .args(["--test", "--test-reporter=spec", "tests"])
         .current_dir(folder)
         .env("NODE_NO_WARNINGS", "1")
+        .env("NODE_EXTRA_CA_CERTS", ws_test_servers::tls::ca())
         .env("WS_TEST_NODE_MODULES", provisioned("WS_TEST_NODE_MODULES"))
         .output()
         .expect("Node starts");

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
+import { createServer } from "node:https";
 import { test } from "node:test";
 import { healthProbe } from "../probe.js";
+import { certificate } from "./certificate.mjs";
 import { connected, flush, World } from "./scripted.mjs";
 
 const source = () => {
@@ -154,9 +155,9 @@ test("a probe of health tells how the network is", async (t) => {
 });
 
 test("a probe asks a server that is there", async (t) => {
-  const server = createServer((request, response) => response.end(request.url === "/health" ? "{}" : ""));
+  const server = createServer(certificate, (request, response) => response.end(request.url === "/health" ? "{}" : ""));
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `ws://127.0.0.1:${server.address().port}/ws`;
+  const url = `wss://127.0.0.1:${server.address().port}/ws`;
   const reports = [];
   const client = { on: () => () => {} };
   const heard = () =>

@@ -3,18 +3,21 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { createServer as createSecureWebServer } from "node:https";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { createServer as createSecureServer } from "node:tls";
 import { Client } from "../client.js";
 import { WebSocket } from "../node.js";
+import { certificate } from "./certificate.mjs";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-// A server that answers each upgrade with what `answer` makes of its head.
-const serve = async (t, answer) => {
+// A server that answers each upgrade with what `answer` makes of its head, over TLS.
+const serve = async (t, answer, isSecure = true) => {
   const wires = [];
-  const server = createServer((wire) => {
+  const serving = (wire) => {
     wires.push(wire);
     wire.on("error", () => {});
     let head = "";
@@ -27,14 +30,15 @@ const serve = async (t, answer) => {
       wire.write(answer(accept, head));
     };
     wire.on("data", read);
-  });
+  };
+  const server = isSecure ? createSecureServer(certificate, serving) : createServer(serving);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
     wires.forEach((wire) => wire.destroy());
     server.close();
   });
-  return { url: `ws://127.0.0.1:${server.address().port}/ws?a=b`, wires };
+  return { url: `${isSecure ? "wss" : "ws"}://127.0.0.1:${server.address().port}/ws?a=b`, wires };
 };
 
 const upgrade = (accept, more = "") => `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${more}\r\n`;
@@ -54,8 +58,8 @@ const heard = (socket) => {
   };
 };
 
-const opened = async (t, answer = (accept) => upgrade(accept)) => {
-  const { url, wires } = await serve(t, answer);
+const opened = async (t, answer = (accept) => upgrade(accept), isSecure = true) => {
+  const { url, wires } = await serve(t, answer, isSecure);
   const socket = new WebSocket(url);
   const next = heard(socket);
   assert.equal((await next()).type, "open");
@@ -101,6 +105,15 @@ test("messages of every length go in both directions", async (t) => {
     for (let at = 0; at < whole.length; at += 30_001) wire.write(whole.subarray(at, at + 30_001));
     assert.equal((await next()).data, text);
   }
+});
+
+test("without TLS messages go in both directions", async (t) => {
+  const { socket, next, wire, frame } = await opened(t, (accept) => upgrade(accept), false);
+  assert.match(socket.url, /^ws:/);
+  socket.send("there");
+  assert.equal((await frame()).payload.toString(), "there");
+  wire.write(bytes(0x81, "and back"));
+  assert.equal((await next()).data, "and back");
 });
 
 test("each frame has a mask of its own", async (t) => {
@@ -232,7 +245,7 @@ test("nobody there is a close with 1006 and closing early ends the attempt", asy
   await once(nobody, "listening");
   const { port } = nobody.address();
   await new Promise((resolve) => nobody.close(resolve));
-  assert.equal((await heard(new WebSocket(`ws://127.0.0.1:${port}/`))()).code, 1006);
+  assert.equal((await heard(new WebSocket(`wss://127.0.0.1:${port}/`))()).code, 1006);
   const socket = new WebSocket(url);
   const next = heard(socket);
   socket.close();
@@ -241,9 +254,10 @@ test("nobody there is a close with 1006 and closing early ends the attempt", asy
 
 test("a client in Node finds it by itself and talks to a server of somebody else", async (t) => {
   const { WebSocketServer } = createRequire(process.env.WS_TEST_NODE_MODULES + "/")("ws");
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "ws-gateway.v1" });
-  await once(server, "listening");
-  t.after(() => server.close());
+  const web = createSecureWebServer(certificate).listen(0, "127.0.0.1");
+  await once(web, "listening");
+  const server = new WebSocketServer({ server: web, handleProtocols: () => "ws-gateway.v1" });
+  t.after(() => web.close());
   server.on("connection", (socket) => {
     socket.send(JSON.stringify({ type: "connected", userId: "alice", heartbeatMs: 1_000 }));
     socket.on("message", (text) => {
@@ -251,7 +265,7 @@ test("a client in Node finds it by itself and talks to a server of somebody else
       socket.send(JSON.stringify({ type: "response", requestId, payload }));
     });
   });
-  const client = new Client(`ws://127.0.0.1:${server.address().port}/`, { token: "t" });
+  const client = new Client(`wss://127.0.0.1:${web.address().port}/`, { token: "t" });
   t.after(() => client.close());
   assert.equal(await client.request("x".repeat(300_000)).then(({ length }) => length), 300_000);
   for (const socket of server.clients) socket.close(1008, "Enough");

@@ -46,7 +46,7 @@ async fn publisher(site: &Site) -> Client {
         bytes_max: 1 << 28,
         ..QueueConfig::default()
     };
-    let client = crate::numbered::client(&site.direct_uri(), site.token("publisher"));
+    let client = site.client_at(&site.direct_uri(), "publisher");
     let client = client.queue(queue).connect().expect("an address");
     client.ready().await.expect("connected");
     client

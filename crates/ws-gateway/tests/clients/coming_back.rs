@@ -201,8 +201,8 @@ async fn a_refused_upgrade_of_401_is_tried_once_more_with_a_fresh_token() {
 #[tokio::test]
 async fn a_refused_upgrade_of_404_stops() {
     let site = Site::open("refused-404", &[]).await;
-    let uri = format!("ws://{}/nowhere", site.proxy.address);
-    let client = crate::numbered::client(&uri, site.token("ada")).connect().expect("an address");
+    let uri = site.uri().replace("/ws", "/nowhere");
+    let client = site.client_at(&uri, "ada").connect().expect("an address");
     becomes(&client, State::Error).await;
     assert_eq!(client.stopped().and_then(|it| it.code), Some(404));
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -215,7 +215,7 @@ async fn a_refused_upgrade_of_503_waits_as_long_as_it_was_told() {
     let first = site.client("ada").connect().expect("an address");
     first.ready().await.expect("connected");
     let second = site.client("bob").connect().expect("an address");
-    until("the second was refused", async || site.proxy.came() == 2).await;
+    until("the second was refused", async || second.metrics().errors == 1).await;
     let started = Instant::now();
     first.close().await;
     second.ready().await.expect("there is room now");

@@ -11,6 +11,7 @@ mod letters;
 mod liveness;
 mod node;
 mod numbered;
+mod plain;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
 mod process;
@@ -18,4 +19,5 @@ mod proxy;
 mod scripts;
 mod site;
 mod tls;
+mod trust;
 mod wave;

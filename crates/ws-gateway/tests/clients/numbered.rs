@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream::FuturesOrdered, stream::select_all};
 use serde_json::json;
 use tokio::time::Instant;
-use ws_client::{BackoffConfig, Client, ClientBuilder, News, QueueConfig};
+use ws_client::{BackoffConfig, Client, News, QueueConfig};
 
 use crate::{
     ledger::{Accepted, Sighting, judge},
@@ -24,9 +24,11 @@ const CHANNELS: usize = 8;
 const MESSAGES: u64 = 100_000;
 const CUTS: u64 = 1_000;
 /// What a message takes on the wire between gateway and follower, about.
-const MESSAGE_BYTES: u64 = 215;
+const MESSAGE_BYTES: u64 = 256;
 /// The same for a publisher: the message and its ack.
-const PUBLISH_BYTES: u64 = 230;
+const PUBLISH_BYTES: u64 = 240;
+/// What each connection takes for itself, about: TLS with a ticket or without, the upgrade, subscribing again.
+const COMING_BYTES: u64 = 5_000;
 /// What a publisher has under way at most.
 const UNDER_WAY: usize = 400;
 /// Of these the gateway may have so many at once.
@@ -60,15 +62,6 @@ pub(crate) fn backoff() -> BackoffConfig {
         reset_after: Duration::from_millis(20),
         ..BackoffConfig::default()
     }
-}
-
-/// A client that comes back at once, and notices soon that nobody is there.
-pub(crate) fn client(uri: &str, token: String) -> ClientBuilder {
-    Client::builder(uri)
-        .token(token)
-        .backoff(backoff())
-        .liveness_grace(Duration::from_millis(500))
-        .connect_timeout(Duration::from_secs(3))
 }
 
 /// Publishes so many, and answers where each of them was kept.
@@ -183,10 +176,10 @@ impl Course {
             self.storm(&site, 2, published, self.cuts / 5).await,
             self.storm(&site, 3, published, self.cuts / 5).await,
         ];
-        let uris = proxies.each_ref().map(|proxy| format!("ws://{}/ws", proxy.address));
+        let uris = proxies.each_ref().map(|proxy| site.uri_behind(proxy));
         let queue = QueueConfig { in_flight_max: IN_FLIGHT, ..QueueConfig::default() };
-        let publisher = client(&uris[2], site.token("publisher")).queue(queue).connect();
-        let follower = client(&uris[0], site.token("follower")).connect();
+        let publisher = site.client_at(&uris[2], "publisher").queue(queue).connect();
+        let follower = site.client_at(&uris[0], "follower").connect();
         let plan = json!({
             "channels": CHANNELS, "underWay": UNDER_WAY, "inFlight": IN_FLIGHT,
             "patience": PATIENCE.as_millis() as u64,
@@ -217,7 +210,7 @@ impl Course {
     async fn storm(&self, site: &Site, index: u64, bytes: u64, ends: u64) -> Proxy {
         let proxy = site.another_proxy().await;
         // Some more than are wanted: it is only so on average.
-        let life = bytes / (ends + ends / 8 + 20);
+        let life = bytes / (ends + ends / 8 + 20) + COMING_BYTES;
         proxy.set_weather(Weather::storm(self.seed + index, life as usize));
         proxy
     }

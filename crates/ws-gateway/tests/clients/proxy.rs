@@ -15,13 +15,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::weather::{Fate, Fault, Weather};
 
@@ -54,6 +56,8 @@ pub(crate) struct Proxy {
 #[derive(Debug)]
 struct State {
     target: SocketAddr,
+    /// What it speaks where it answers by itself. What it carries it does not read.
+    tls: Option<Arc<ServerConfig>>,
     weather: Mutex<Weather>,
     tally: Mutex<BTreeMap<Fault, u64>>,
     /// What is done to all that is open; with a number, so that the same can be done again.
@@ -82,11 +86,12 @@ struct Carriage<'s> {
 
 impl Proxy {
     /// In front of a port of 127.0.0.1, in fair weather.
-    pub(crate) async fn start(target: u16) -> io::Result<Self> {
+    pub(crate) async fn start(target: u16, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(State {
             target: SocketAddr::from((Ipv4Addr::LOCALHOST, target)),
+            tls,
             weather: Mutex::new(Weather::Fair),
             tally: Mutex::default(),
             order: watch::Sender::new((0, None)),
@@ -203,20 +208,30 @@ impl State {
         }
         Some(text)
     }
+
+    async fn refuse(&self, client: TcpStream, answer: &str) -> io::Result<()> {
+        match &self.tls {
+            Some(tls) => {
+                let tls = TlsAcceptor::from(tls.clone());
+                refuse(tls.accept(client).await?, answer).await
+            }
+            None => refuse(client, answer).await,
+        }
+    }
 }
 
 async fn serve(mut client: TcpStream, state: &State, fate: Fate) -> io::Result<()> {
     let mut orders = state.order.subscribe();
     orders.mark_unchanged();
     if let Some(answer) = state.own_answer() {
-        return refuse(client, &answer).await;
+        return state.refuse(client, &answer).await;
     }
     match fate.upgrade {
         Some(Fault::BadGateway) => {
             state.count(Fault::BadGateway);
             let answer =
                 "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            return refuse(client, answer).await;
+            return state.refuse(client, answer).await;
         }
         Some(fault) => {
             state.count(fault);
@@ -340,7 +355,10 @@ impl Carriage<'_> {
 }
 
 /// Reads the request, so that its bytes do not turn the end into a reset, and answers it.
-async fn refuse(mut client: TcpStream, answer: &str) -> io::Result<()> {
+async fn refuse<IO>(mut client: IO, answer: &str) -> io::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if client.read_buf(&mut head).await? == 0 {
@@ -363,7 +381,7 @@ async fn end_both(mut client: TcpStream, mut server: TcpStream) {
     let _ = timeout(LINGER, ending).await;
 }
 
-async fn swallow(stream: &mut TcpStream) {
+async fn swallow(stream: &mut (impl AsyncRead + Unpin)) {
     let mut buffer = vec![0; BUFFER];
     while let Ok(1..) = stream.read(&mut buffer).await {}
 }

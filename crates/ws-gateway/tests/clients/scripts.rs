@@ -9,6 +9,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::trust;
+
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A script that runs, and ends with the test.
@@ -62,6 +64,7 @@ fn node(name: &str) -> Command {
     command
         .env("WS_TEST_NODE_MODULES", provisioned("WS_TEST_NODE_MODULES"))
         .env("WS_TEST_CHROMIUM", provisioned("WS_TEST_CHROMIUM"))
+        .envs(trust::of_scripts())
         .arg(format!("{}/tests/clients/node/{name}", env!("CARGO_MANIFEST_DIR")))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -2,20 +2,24 @@
 
 use std::{
     net::Ipv4Addr,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use futures_util::future::BoxFuture;
+use rustls::ClientConfig;
 use serde_json::Value;
 use tokio::{
     net::TcpStream,
     sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use ws_auth::{Secret, TokenMinter, TokenRequest};
+use ws_client::{Client, ClientBuilder};
 
 use crate::{
     process::{Process, SECRET, file},
     proxy::Proxy,
+    trust,
 };
 
 pub(crate) const API_KEY: &str = "known-to-the-back-ends-of-these-tests-alone";
@@ -93,10 +97,20 @@ enum Turn {
     Alone(RwLockWriteGuard<'static, ()>),
 }
 
+/// What clients and the gateway speak with each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    /// TLS from end to end: what lies between sees bytes that it cannot read.
+    Tls,
+    /// As behind a proxy that ends TLS.
+    Plain,
+}
+
 pub(crate) struct Site {
     port: u16,
-    /// What follows `ws` and `http` in its addresses: `s`, where it speaks TLS.
-    secure: &'static str,
+    wire: Wire,
+    trusting: Arc<ClientConfig>,
+    web: reqwest::Client,
     variables: Vec<(String, String)>,
     rules: String,
     gateway: Mutex<Option<Process>>,
@@ -105,30 +119,43 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `name` is that of its files; the variables go before those of all sites.
+    /// Over TLS. `name` is that of its files; the variables go before those of all sites.
     pub(crate) async fn open(name: &str, variables: &[(&str, &str)]) -> Self {
-        Self::open_in_turn(Turn::Shared(MACHINE.read().await), name, variables).await
+        let turn = Turn::Shared(MACHINE.read().await);
+        Self::open_in_turn(turn, Wire::Tls, name, variables).await
     }
 
-    /// While no other is open.
+    /// The same without TLS.
+    pub(crate) async fn open_plain(name: &str, variables: &[(&str, &str)]) -> Self {
+        let turn = Turn::Shared(MACHINE.read().await);
+        Self::open_in_turn(turn, Wire::Plain, name, variables).await
+    }
+
+    /// Over TLS, while no other is open.
     pub(crate) async fn open_alone(name: &str, variables: &[(&str, &str)]) -> Self {
-        Self::open_in_turn(Turn::Alone(MACHINE.write().await), name, variables).await
+        let turn = Turn::Alone(MACHINE.write().await);
+        Self::open_in_turn(turn, Wire::Tls, name, variables).await
     }
 
-    async fn open_in_turn(turn: Turn, name: &str, variables: &[(&str, &str)]) -> Self {
+    async fn open_in_turn(turn: Turn, wire: Wire, name: &str, variables: &[(&str, &str)]) -> Self {
         let [port] = ws_test_servers::free_ports().expect("a free port");
         let rules = file(&format!("clients-{name}.toml"), RULES);
         let port_text = port.to_string();
-        let variables = [&VARIABLES[..], &[("WEBSOCKET_PORT", &port_text)], variables].concat();
-        let speaks_tls = variables.iter().any(|(name, _)| *name == "TLS_CERT");
+        let tls = trust::variables();
+        let tls = tls.each_ref().map(|(name, value)| (*name, &**value));
+        let tls = if wire == Wire::Tls { &tls[..] } else { &[] };
+        let port_variable = [("WEBSOCKET_PORT", &*port_text)];
+        let variables = [&VARIABLES[..], &port_variable, tls, variables].concat();
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let site = Self {
             port,
-            secure: if speaks_tls { "s" } else { "" },
+            wire,
+            trusting: trust::trusting(),
+            web: trust::web(),
             variables: variables.iter().map(owned).collect(),
             rules: rules.to_str().expect("UTF-8").to_owned(),
             gateway: Mutex::default(),
-            proxy: Proxy::start(port).await.expect("a free port"),
+            proxy: wire.proxy(port).await,
             _turn: turn,
         };
         site.start().await;
@@ -137,27 +164,32 @@ impl Site {
 
     /// One more, for those who are to have a weather of their own.
     pub(crate) async fn another_proxy(&self) -> Proxy {
-        Proxy::start(self.port).await.expect("a free port")
+        self.wire.proxy(self.port).await
     }
 
     /// Where clients connect: through the proxy.
     pub(crate) fn uri(&self) -> String {
-        format!("ws{}://{}/ws", self.secure, self.proxy.address)
+        self.uri_behind(&self.proxy)
+    }
+
+    /// Through one of the others.
+    pub(crate) fn uri_behind(&self, proxy: &Proxy) -> String {
+        format!("ws{}://{}/ws", self.wire.letter(), proxy.address)
     }
 
     /// Past the proxy.
     pub(crate) fn direct_uri(&self) -> String {
-        format!("ws{}://127.0.0.1:{}/ws", self.secure, self.port)
+        format!("ws{}://127.0.0.1:{}/ws", self.wire.letter(), self.port)
     }
 
     /// Pages of it, past the proxy.
     pub(crate) fn page_uri(&self, path: &str) -> String {
-        format!("http{}://127.0.0.1:{}{path}", self.secure, self.port)
+        format!("http{}://127.0.0.1:{}{path}", self.wire.letter(), self.port)
     }
 
     /// The same, through the proxy.
     pub(crate) fn page_uri_of_clients(&self) -> String {
-        format!("http{}://{}", self.secure, self.proxy.address)
+        format!("http{}://{}", self.wire.letter(), self.proxy.address)
     }
 
     pub(crate) fn start(&self) -> BoxFuture<'_, ()> {
@@ -202,8 +234,23 @@ impl Site {
     }
 
     /// A client of ours that goes through the proxy.
-    pub(crate) fn client(&self, user: &str) -> ws_client::ClientBuilder {
-        crate::numbered::client(&self.uri(), self.token(user))
+    pub(crate) fn client(&self, user: &str) -> ClientBuilder {
+        self.client_at(&self.uri(), user)
+    }
+
+    /// One that comes back at once, and notices soon that nobody is there.
+    pub(crate) fn client_at(&self, uri: &str, user: &str) -> ClientBuilder {
+        Client::builder(uri)
+            .tls(self.trusting.clone())
+            .token(self.token(user))
+            .backoff(crate::numbered::backoff())
+            .liveness_grace(Duration::from_millis(500))
+            .connect_timeout(Duration::from_secs(3))
+    }
+
+    /// Whom its clients trust.
+    pub(crate) fn trusting(&self) -> Arc<ClientConfig> {
+        self.trusting.clone()
     }
 
     /// A token that is good for an hour.
@@ -213,7 +260,8 @@ impl Site {
 
     /// Has something done as a back-end.
     pub(crate) async fn order(&self, path: &str, body: &Value) -> Value {
-        let answer = web()
+        let answer = self
+            .web
             .post(self.page_uri(path))
             .bearer_auth(API_KEY)
             .header("Content-Type", "application/json")
@@ -227,7 +275,7 @@ impl Site {
 
     /// The figure of `/metrics` that begins like this.
     pub(crate) async fn figure(&self, name: &str) -> f64 {
-        let page = web().get(self.page_uri("/metrics")).send().await.expect("an answer");
+        let page = self.web.get(self.page_uri("/metrics")).send().await.expect("an answer");
         let page = page.text().await.expect("a text");
         let line = page.lines().find(|line| line.starts_with(name));
         let line = line.unwrap_or_else(|| panic!("no {name} in\n{page}"));
@@ -235,11 +283,19 @@ impl Site {
     }
 }
 
-/// Somebody who knows the authority of these tests.
-fn web() -> reqwest::Client {
-    let ca = std::fs::read(ws_test_servers::tls::ca()).expect("readable");
-    let ca = reqwest::Certificate::from_pem(&ca).expect("PEM");
-    reqwest::Client::builder().tls_certs_only([ca]).build().expect("sound")
+impl Wire {
+    async fn proxy(self, port: u16) -> Proxy {
+        let tls = (self == Self::Tls).then(trust::showing);
+        Proxy::start(port, tls).await.expect("a free port")
+    }
+
+    /// What follows `ws` and `http` in addresses.
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Tls => "s",
+            Self::Plain => "",
+        }
+    }
 }
 
 pub(crate) fn mint(request: &TokenRequest) -> String {

@@ -89,7 +89,7 @@ impl Wave {
         let (back, mut backs) = mpsc::unbounded_channel();
         let (seen, mut all_seen) = watch::channel(0);
         let mut riders = start(&site, jitter, clients, &back, &seen).await;
-        let publisher = crate::numbered::client(&site.direct_uri(), site.token("publisher"));
+        let publisher = site.client_at(&site.direct_uri(), "publisher");
         let publisher = publisher.connect().expect("an address");
         for number in 1..=BEFORE {
             publisher.publish(CHANNEL, &number).await.expect("published");
@@ -176,6 +176,7 @@ async fn start(
             let _turn = gate.acquire().await.expect("never closed");
             let backoff = BackoffConfig { jitter, ..BackoffConfig::default() };
             let client = Client::builder(site.direct_uri())
+                .tls(site.trusting())
                 .token(site.token(&format!("rider-{index}")))
                 .backoff(backoff)
                 .connect()

@@ -31,6 +31,7 @@ impl Script {
             .arg(path(file))
             .args(arguments)
             .env("WS_TEST_NODE_MODULES", provisioned("WS_TEST_NODE_MODULES"))
+            .env("NODE_EXTRA_CA_CERTS", ws_test_servers::tls::ca())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

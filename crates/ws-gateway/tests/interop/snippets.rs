@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ws_test_servers::tls as files;
+
 use crate::{
     process::{Process, file, token},
     script::Script,
@@ -23,7 +25,14 @@ fn snippet(page: &str, part: &str, host: &str) -> String {
     format!("{import}{around}{block}")
         .replace("\"/client.js\"", &module("index.js"))
         .replace("\"ws-gateway-client\"", &module("index.js"))
-        .replace("wss://gateway.example", &format!("ws://{host}"))
+        .replace("wss://gateway.example", &format!("wss://{host}"))
+}
+
+/// With TLS, as the pages have it.
+async fn start() -> Process {
+    let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    let (certificate, key) = (text(files::certificate()), text(files::key()));
+    Process::start(&[], &[("TLS_CERT", &certificate), ("TLS_KEY", &key)]).await
 }
 
 /// Runs it, for as long as the test looks at it.
@@ -35,7 +44,7 @@ fn run(name: &str, page: &str, part: &str, gateway: &Process) -> Script {
 
 #[tokio::test]
 async fn the_readmes_client_hears_what_it_publishes() {
-    let gateway = Process::start(&[], &[]).await;
+    let gateway = start().await;
     for (name, page) in [("readme", README), ("clients", CLIENTS)] {
         let mut script = run(name, page, "for await", &gateway);
         script.prints(&["2 of BTCUSDT"]).await;
@@ -44,7 +53,7 @@ async fn the_readmes_client_hears_what_it_publishes() {
 
 #[tokio::test]
 async fn the_page_of_clients_has_a_pool_and_a_class_that_work() {
-    let gateway = Process::start(&[], &[]).await;
+    let gateway = start().await;
     let mut script = run("class", CLIENTS, "WebSocketClient", &gateway);
     script.prints(&["user-123: Hello!"]).await;
     let before = gateway.log().matches("connected").count();

@@ -1,13 +1,11 @@
 // The JavaScript client in a page of headless Chromium, as the gateway serves it, against the gateway as it is.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { after, before, beforeEach, test } from "node:test";
 
+import { launch } from "./browser.mjs";
 import { GATEWAY, GATEWAY_PAGE, control, sleep, token, until } from "./site.mjs";
 
-const provisioned = createRequire(process.env.WS_TEST_NODE_MODULES + "/");
-const { chromium } = provisioned("playwright-core");
 const GRACE = 500;
 
 let browser;
@@ -17,18 +15,7 @@ let user;
 let users = 0;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.WS_TEST_CHROMIUM,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await launch();
 });
 after(() => browser.close());
 

@@ -1,16 +1,12 @@
 // WebSockets over HTTP/2: by Node's own client of it, and by the JavaScript client in a page of Chromium.
 
 import assert from "node:assert/strict";
-import { X509Certificate, createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
 import http2 from "node:http2";
-import { createRequire } from "node:module";
 import { after, test } from "node:test";
 
+import { launch } from "./browser.mjs";
 import { GATEWAY, GATEWAY_PAGE, control, token, until } from "./site.mjs";
-
-const provisioned = createRequire(process.env.WS_TEST_NODE_MODULES + "/");
-const { chromium } = provisioned("playwright-core");
 
 after(() => setTimeout(() => process.exit(), 100).unref());
 
@@ -67,24 +63,8 @@ test("Node speaks extended CONNECT", async () => {
 });
 
 test("a browser that has HTTP/2 carries its WebSockets on it", async () => {
-  // This key is trusted, and no other that nobody signed.
-  const { publicKey } = new X509Certificate(readFileSync(process.env.CERTIFICATE));
-  const key = createHash("sha256").update(publicKey.export({ type: "spki", format: "der" })).digest("base64");
-  const browser = await chromium.launch({
-    executablePath: process.env.WS_TEST_CHROMIUM,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      `--ignore-certificate-errors-spki-list=${key}`,
-    ],
-  });
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
+  const browser = await launch();
+  const page = await browser.newPage();
   await page.goto(`${GATEWAY_PAGE}/health`);
   const protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol);
   assert.equal(protocol, "h2");
@@ -102,5 +82,21 @@ test("a browser that has HTTP/2 carries its WebSockets on it", async () => {
   assert.deepEqual(heard, [0, 1, 2, 3, 4]);
   // Both of them, and nothing of it over HTTP/1.1.
   assert.equal((await websockets()) - before, 2);
+  await browser.close();
+});
+
+test("a browser that does not trust the gateway tells it nothing", async () => {
+  // The key of somebody else.
+  const browser = await launch(createHash("sha256").update("another").digest("base64"));
+  const page = await browser.newPage();
+  const refused = () => control("figure", { name: 'ws_tls_handshakes_total{outcome="refused_by_client"}' });
+  const before = await refused();
+  const ended = await page.evaluate(
+    (url) => new Promise((resolve) => (new WebSocket(url).onclose = ({ code }) => resolve(code))),
+    `${GATEWAY}?token=${await token("eve")}`,
+  );
+  assert.equal(ended, 1006);
+  await until("the gateway is told why", async () => (await refused()) > before);
+  await assert.rejects(page.goto(`${GATEWAY_PAGE}/health`), /ERR_CERT_AUTHORITY_INVALID/);
   await browser.close();
 });

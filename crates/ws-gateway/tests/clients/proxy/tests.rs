@@ -25,7 +25,7 @@ async fn said(stream: &mut TcpStream, text: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 async fn behind(fate: Fate) -> (Proxy, TcpStream) {
-    let proxy = Proxy::start(echo().await).await.unwrap();
+    let proxy = Proxy::start(echo().await, None).await.unwrap();
     proxy.set_weather(Weather::Planned(VecDeque::from([fate])));
     let stream = TcpStream::connect(proxy.address).await.unwrap();
     (proxy, stream)
@@ -104,6 +104,18 @@ async fn an_upgrade_is_answered_in_the_gateways_place() {
     assert!(answer.starts_with("HTTP/1.1 404 ") && answer.ends_with("{}"), "{answer}");
     let mut stream = TcpStream::connect(proxy.address).await.unwrap();
     assert_eq!(said(&mut stream, b"hello").await.unwrap(), b"hello");
+}
+
+#[tokio::test]
+async fn where_tls_is_spoken_it_answers_in_tls_and_carries_what_it_does_not_read() {
+    let tls = Some(crate::trust::showing());
+    let proxy = Proxy::start(echo().await, tls).await.unwrap();
+    proxy.answer("503 Service Unavailable", "later", 1);
+    let web = crate::trust::web();
+    let answer = web.get(format!("https://{}/ws", proxy.address)).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (503, "later".into()));
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    assert_eq!(said(&mut stream, b"whatever it is").await.unwrap(), b"whatever it is");
 }
 
 #[test]

@@ -66,9 +66,10 @@ impl Weather {
                     3..8 => Some(Fault::Delay),
                     _ => None,
                 };
-                // Some are cut in the middle of the handshake, most when they have carried something.
+                // Some are cut in the middle of the handshakes, of TLS and of the WebSocket, most when they
+                // have carried something.
                 let life = match dice.roll(25) {
-                    0 => dice.roll(600),
+                    0 => dice.roll(3_000),
                     _ => *bytes / 4 + dice.roll(3 * *bytes / 2),
                 };
                 let trouble = match dice.roll(9) {
