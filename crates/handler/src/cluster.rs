@@ -16,6 +16,7 @@ pub(crate) mod direct;
 pub(crate) mod everywhere;
 pub(crate) mod peers;
 mod questions;
+mod traced;
 
 /// What an engine calls a channel: the topic of what is said in it and not kept.
 const CHANNEL: &str = "ch:";

@@ -1,9 +1,11 @@
 //! A publication as nodes hand it on and engines keep it.
 //!
 //! ```text
-//!   version  flags  timestamp ms  [trace]   [len event]  [len from]  [len event id]  [len subject]  data
-//!   u8       u8     u64           25 bytes  u16 …        u16 …       u16 …           u16 …          the rest, JSON
+//!   version  flags  timestamp ms  [trace]   [len more]  [len event]  [len from]  [len event id]  [len subject]  data
+//!   u8       u8     u64           25 bytes  u16 …       u16 …        u16 …       u16 …           u16 …          the rest, JSON
 //! ```
+//!
+//! `more` is for what later versions add: this one writes none, and leaves it unread.
 //!
 //! What clients read is written by each node on its own, once the offset is known.
 
@@ -21,6 +23,7 @@ const EVENT_ID: u8 = 4;
 const ROOM_MESSAGE: u8 = 8;
 const SUBJECT: u8 = 16;
 const TRACE: u8 = 32;
+const MORE: u8 = 64;
 /// Where the trace is, if there is one: behind version, flags and timestamp.
 const TRACE_AT: usize = 10;
 
@@ -84,14 +87,19 @@ impl<'s> Stored<'s> {
             let (bytes, behind) = rest.split_first_chunk()?;
             (trace, rest) = (TraceContext::from_bytes(bytes), behind);
         }
-        let mut name = |flag| {
+        let mut part = |flag| {
             if flags & flag == 0 {
                 return Some(None);
             }
             let (len, behind) = rest.split_first_chunk()?;
-            let (name, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+            let (part, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
             rest = behind;
-            Some(Some(str::from_utf8(name).ok()?))
+            Some(Some(part))
+        };
+        part(MORE)?;
+        let mut name = |flag| match part(flag)? {
+            Some(name) => Some(Some(str::from_utf8(name).ok()?)),
+            None => Some(None),
         };
         let (event, from, event_id) = (name(EVENT)?, name(FROM)?, name(EVENT_ID)?);
         let subject = name(SUBJECT)?;
@@ -200,6 +208,28 @@ mod tests {
         fn what_is_no_publication_is_not_read_as_one(bytes: Vec<u8>) {
             let _ = (Stored::decode(&bytes), Stored::trace_in(&bytes));
         }
+    }
+
+    #[test]
+    fn what_later_versions_add_is_left_unread() {
+        let data = serde_json::value::to_raw_value("x").unwrap();
+        let stored = Stored {
+            timestamp: 1,
+            trace: Some(TraceContext::new(1, 1, true)),
+            is_room_message: false,
+            event: Some("e"),
+            from: None,
+            event_id: None,
+            subject: None,
+            data: &data,
+        };
+        let mut bytes = Vec::new();
+        stored.encode(&mut bytes);
+        let at = TRACE_AT + TraceContext::BYTES;
+        bytes[1] |= MORE;
+        bytes.splice(at..at, *b"\0\x03new");
+        let read = Stored::decode(&bytes).unwrap();
+        assert_eq!(format!("{stored:?}"), format!("{read:?}"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub(super) enum Control<'c> {
         /// As clients are to get it.
         #[serde(borrow)]
         text: &'c RawValue,
+        /// The hop that brings it, where somebody wants to know. Nodes of before leave it unread.
+        #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<Cow<'c, str>>,
     },
     /// For every connection. Answered by how many took it.
     Broadcast {
@@ -64,9 +67,12 @@ mod tests {
     fn what_is_said_is_understood() {
         let text: Box<RawValue> =
             serde_json::from_str("{\"type\":\"chat\",\"message\":\"a\\\"b\"}").unwrap();
-        let said = Control::Direct { question: 7, user: "a\"da".into(), text: &text };
+        let said =
+            Control::Direct { question: 7, user: "a\"da".into(), text: &text, traceparent: None };
         let said = serde_json::to_vec(&said).unwrap();
-        let Ok(Control::Direct { question: 7, user, text: heard }) = serde_json::from_slice(&said)
+        assert!(!String::from_utf8_lossy(&said).contains("traceparent"));
+        let heard = serde_json::from_slice(&said);
+        let Ok(Control::Direct { question: 7, user, text: heard, traceparent: None }) = heard
         else {
             panic!("{said:?}");
         };

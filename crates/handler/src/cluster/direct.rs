@@ -1,10 +1,11 @@
 //! Messages to a user: to every connection on all nodes, or into the inbox.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 use ws_broker::{InboxError, Letter, NodeId};
 use ws_connection::Prepared;
+use ws_traces::TraceContext;
 
 use super::{control::Control, node_topic};
 use crate::{
@@ -48,6 +49,8 @@ pub(crate) struct Direct {
     pub(crate) text: Box<RawValue>,
     /// As it is kept.
     pub(crate) letter: Letter,
+    /// What it is a part of, where that is recorded.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl<A: Application> WebSocketHandler<A> {
@@ -70,14 +73,18 @@ impl<A: Application> WebSocketHandler<A> {
             message: data.to_owned(),
             timestamp_ms: shared.clock.wall_ms(now),
         };
-        shared.clone().deliver(Direct { user: user_id.into(), text, letter }).await
+        shared
+            .clone()
+            .deliver(Direct { user: user_id.into(), text, letter, trace: ws_traces::current() })
+            .await
     }
 }
 
 impl<A: Application> Shared<A> {
     /// Sends a message to every connection of a user, or keeps it.
     pub(crate) async fn deliver(self: Arc<Self>, direct: Direct) -> Sent {
-        let own = self.send_to_user(&direct.user, Prepared::text(direct.text.get()));
+        let message = Prepared::text(direct.text.get());
+        let own = self.deliver_to_user(direct.trace, &direct.user, message);
         let (elsewhere, is_complete) = self.send_elsewhere(&direct).await;
         let connections = own + elsewhere;
         let kept = match connections {
@@ -92,11 +99,22 @@ impl<A: Application> Shared<A> {
     async fn send_elsewhere(&self, direct: &Direct) -> (usize, bool) {
         let Some(peers) = self.peers() else { return (0, true) };
         let Ok(nodes) = self.nodes_elsewhere(&direct.user).await else { return (0, false) };
+        if nodes.is_empty() {
+            return (0, true);
+        }
+        let mut hop = self.hop_to_user(direct.trace);
+        let recorded = hop.context().filter(TraceContext::is_sampled);
+        let traceparent = recorded.map(|context| context.to_string());
         let say = |topic: &str, question| {
             let (user, text) = ((&*direct.user).into(), &*direct.text);
-            self.cluster.say(topic, &Control::Direct { question, user, text })
+            let traceparent = traceparent.as_deref().map(Cow::Borrowed);
+            self.cluster.say(topic, &Control::Direct { question, user, text, traceparent })
         };
         let (answers, is_complete) = peers.ask(Some(&nodes), say).await;
+        if !is_complete {
+            hop.fail("a node did not answer");
+        }
+        self.hub.end(hop);
         (answers.iter().map(|answer| answer.count).sum(), is_complete)
     }
 

@@ -135,8 +135,9 @@ impl<A: Application> Shared<A> {
             Err(error) => return tracing::warn!(%error, "another node is not understood"),
         };
         let (question, count, users) = match control {
-            Control::Direct { question, user, text } => {
-                let count = self.send_to_user(&user, Prepared::text(text.get()));
+            Control::Direct { question, user, text, traceparent } => {
+                let message = Prepared::text(text.get());
+                let count = self.arrived_for_user(traceparent.as_deref(), &user, message);
                 if count == 0 {
                     // Who asks has read that the user is here.
                     peers.users.handle_doubt(&user);

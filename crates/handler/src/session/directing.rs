@@ -63,7 +63,8 @@ impl<A: Application> GatewaySession<A> {
         let chat = ServerMessage::Chat { from: &from, message, message_id: &message_id };
         let timestamp_ms = self.shared.clock.wall_ms(replies.now());
         if self.shared.peers().is_none() {
-            let is_taken = self.shared.send_to_user(to, prepare(&chat, timestamp_ms)) > 0;
+            let (shared, trace) = (&self.shared, ws_traces::current());
+            let is_taken = shared.deliver_to_user(trace, to, prepare(&chat, timestamp_ms)) > 0;
             if is_taken || self.shared.inbox.is_none() {
                 let verdict = if is_taken { Ok(()) } else { Err(refusal(ErrorCode::UserOffline)) };
                 return self.answer_chat(&message_id, id, verdict, replies);
@@ -76,7 +77,8 @@ impl<A: Application> GatewaySession<A> {
             message: message.to_owned(),
             timestamp_ms,
         };
-        let direct = Direct { user: to.into(), text: self.shared.put_into_words(&chat), letter };
+        let (text, trace) = (self.shared.put_into_words(&chat), ws_traces::current());
+        let direct = Direct { user: to.into(), text, letter, trace };
         let delivered = self.shared.clone().deliver(direct);
         let verdict = async move {
             match delivered.await.kept {

@@ -5,7 +5,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use ws_broker_nats::{Bridge, Client, NatsConfig};
 use ws_test_servers::{Nats, NatsCluster, NatsOptions};
 
-use crate::story::{self, House};
+use crate::{
+    collector::{Collector, TRACE, TRACEPARENT, one},
+    story::{self, House},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_cross_and_nothing_is_lost_with_a_gateway() {
@@ -177,8 +180,14 @@ async fn section_4_11_bridges_pass_messages_both_ways_and_nothing_goes_round_in_
 async fn section_4_11_requests_are_answered_by_whoever_answers_at_a_subject() {
     let nats = Nats::start(&NatsOptions::default()).expect("a nats-server");
     let upstream = format!("{}/rpc.echo", nats.url());
-    let variables =
-        [("UPSTREAM", &*upstream), ("UPSTREAM_TIMEOUT", "500ms"), ("MAX_FRAME_SIZE", "1KiB")];
+    let collector = Collector::open().await;
+    let variables = [
+        ("UPSTREAM", &*upstream),
+        ("UPSTREAM_TIMEOUT", "500ms"),
+        ("MAX_FRAME_SIZE", "1KiB"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.address),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+    ];
     let house = House::with_file("nats-upstream", &variables, "");
     let gateway = house.open().await;
     let mut ada = gateway.visit("ada").await;
@@ -196,6 +205,7 @@ async fn section_4_11_requests_are_answered_by_whoever_answers_at_a_subject() {
             Some("much") => "[1]".repeat(1000),
             Some("noise") => "no JSON".to_owned(),
             Some("nothing") => String::new(),
+            Some("header") => json!(arrival.headers.get("traceparent")).to_string(),
             _ => json!({ "was": question["payload"] }).to_string(),
         };
         answers
@@ -216,4 +226,13 @@ async fn section_4_11_requests_are_answered_by_whoever_answers_at_a_subject() {
         assert_eq!(ada.ask(payload).await["code"], code, "{payload}");
     }
     assert_eq!(ada.ask("nothing").await["payload"], Value::Null);
+    // The service is told of the trace as HTTP's are: by a header.
+    ada.send(json!({ "type": "request", "requestId": 1, "payload": "header",
+                     "traceparent": TRACEPARENT }))
+        .await;
+    let header = ada.next().await["payload"].clone();
+    let spans = collector.spans(2).await;
+    let [request, asked] = ["request", "upstream"].map(|name| one(&spans, "ws-gateway", name));
+    assert_eq!(asked.parent, request.id, "{spans:#?}");
+    assert_eq!(header, json!(format!("00-{TRACE}-{}-01", asked.id)));
 }

@@ -43,6 +43,19 @@ async fn a_publish_is_one_trace(house: House, engine: &str) {
         }
         assert_eq!(arrival.said["messaging.system"], engine);
     }
+    // A message to a user goes the same way, to the gateway that has the user.
+    let chat = json!({ "to": "bob", "message": "hello" });
+    ada.send(json!({ "type": "chat", "payload": chat, "traceparent": TRACEPARENT })).await;
+    assert_eq!(bob.until_type("chat").await["message"], "hello");
+    let spans = collector.spans(expected + 4).await;
+    let of_user = |span: &&Told| !span.said.contains_key("ws.channel");
+    let spans: Vec<_> = spans.iter().filter(of_user).cloned().collect();
+    let [chat, hop] = ["chat", "broker publish"].map(|name| one(&spans, "ws-gateway", name));
+    let [arrival, delivery] = ["broker receive", "delivery"].map(|name| one(&spans, "b", name));
+    for (parent, child) in [(chat, hop), (hop, arrival), (arrival, delivery)] {
+        assert_eq!(child.parent, parent.id, "{spans:#?}");
+    }
+    assert_eq!((&*hop.said["messaging.system"], &*delivery.said["ws.receivers"]), (engine, "1"));
     // What is logged on the way is logged with the trace.
     let target = format!("/ws?token={}", a.token("eve"));
     let header = format!("\r\ntraceparent: {TRACEPARENT}\r\n");
