@@ -20,6 +20,8 @@ use ws_rate_limiter::{
 
 use crate::{application::Application, clock::WallClock, handler::Shared};
 
+mod sweeping;
+
 /// What accounts are called: the limiter, then the tier, then who it is.
 const PREFIX: &str = "limit:";
 /// So many accounts are settled at once.
@@ -184,6 +186,7 @@ impl<A: Application> Shared<A> {
         }
         let places = Arc::new(Semaphore::new(SETTLING_MAX));
         runtime.spawn(keep_settling(Arc::downgrade(self), places));
+        runtime.spawn(sweeping::keep_sweeping(Arc::downgrade(self)));
     }
 }
 

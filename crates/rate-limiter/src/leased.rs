@@ -20,6 +20,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+pub use account::is_account_over;
 use account::{Account, Granted, Rates, Report};
 use slot::{Phase, Reported, Slot, Spending};
 

@@ -27,7 +27,7 @@ pub use fixed_window::{FixedWindow, FixedWindowState};
 pub use ip_key::{IpKey, ip_key};
 pub use keyed::{KeyedLimiter, LimiterStats};
 pub use ladder::{Ladder, Strikes, Verdict};
-pub use leased::{Claim, LeaseStats, LeasedLimiter, Settlement};
+pub use leased::{Claim, LeaseStats, LeasedLimiter, Settlement, is_account_over};
 pub use limit::Limit;
 pub use mode::Mode;
 pub use price::Price;

@@ -1,5 +1,7 @@
 //! What the nodes know together of one key: what it has used, and what each of them may still give out.
 
+use std::time::Duration;
+
 /// A token bucket in the time of all nodes, with what of it is leased.
 ///
 /// It is kept like [`TokenBucket`](crate::TokenBucket), as the instant at which it will be full again; but in
@@ -58,6 +60,18 @@ const LEASE_BYTES: usize = 20;
 const HEAD_BYTES: usize = 9;
 /// Of more nodes than this, those that come last lease nothing. It bounds what others' bytes make us hold.
 const LEASES_MAX: usize = 1024;
+
+/// Whether an account says nothing any more since a moment, in the time since 1970: all that was used is back, and no
+/// lease has ended later. Who keeps accounts may take such a one away if that is longer ago than a bucket takes to
+/// fill, which is what a lease that nobody reported is charged with. What is no account of this version is left
+/// alone.
+#[must_use]
+pub fn is_account_over(account: &[u8], since: Duration) -> bool {
+    let since = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    Account::read(account).is_some_and(|account| {
+        account.full_at <= since && account.leases.iter().all(|lease| lease.until <= since)
+    })
+}
 
 impl Account {
     /// What cannot be read is taken for nothing used: it is no account of ours.
@@ -210,6 +224,21 @@ mod tests {
         assert_eq!(account.encode(30), None);
         account.settle(RATES, &report(1, 0, 0, 1, 30));
         assert!(account.encode(1_000_000).is_some());
+    }
+
+    #[test]
+    fn an_account_is_over_when_all_is_back_and_all_leases_have_ended() {
+        let over = |account: &Account, since| {
+            is_account_over(&account.encode(0).unwrap(), Duration::from_nanos(since))
+        };
+        let mut account = Account::default();
+        account.settle(RATES, &report(1, 0, 3, 0, 0));
+        assert!(!over(&account, 29));
+        assert!(over(&account, 30));
+        account.settle(RATES, &report(2, 0, 0, 1, 0));
+        assert!(!over(&account, 49), "a lease lasts");
+        assert!(over(&account, 50));
+        assert!(!is_account_over(b"{}", Duration::MAX), "it is somebody else's");
     }
 
     #[test]
