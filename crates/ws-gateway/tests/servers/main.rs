@@ -6,6 +6,7 @@ mod balancers;
 #[path = "../e2e/collector.rs"]
 #[expect(dead_code, reason = "the tests in one process use all of it")]
 mod collector;
+mod levelling;
 mod nats;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
