@@ -24,9 +24,11 @@ use crate::{
     session::{Session, Wake},
 };
 
+mod fairness;
 mod reading;
 mod writing;
 
+pub(crate) use fairness::Queue;
 use writing::Unsent;
 
 /// The timer's deadline when nothing is due: far enough never to come.
@@ -49,6 +51,8 @@ pin_project! {
         unflushed: bool,
         // Whether the session waits for everything to leave.
         has_more: bool,
+        // Turns that others have before it reads again.
+        rests: u8,
         // Bytes that came with the handshake; worked off first.
         early: Option<Bytes>,
         phase: Phase,
@@ -99,6 +103,7 @@ where
             unsent: None,
             unflushed: false,
             has_more: false,
+            rests: 0,
             early: None,
             phase: Phase::Open,
             sleep: tokio::time::sleep(NEVER),
@@ -141,6 +146,7 @@ where
             unsent: this.unsent,
             unflushed: this.unflushed,
             has_more: this.has_more,
+            rests: this.rests,
             early: this.early,
             phase: this.phase,
             sleep: this.sleep,
@@ -167,6 +173,7 @@ struct Turn<'d, IO, S> {
     unsent: &'d mut Option<Box<Unsent>>,
     unflushed: &'d mut bool,
     has_more: &'d mut bool,
+    rests: &'d mut u8,
     early: &'d mut Option<Bytes>,
     phase: &'d mut Phase,
     sleep: Pin<&'d mut Sleep>,
@@ -205,7 +212,7 @@ where
         }
         // What stood in the way of reading is gone, and the transport was not asked.
         if is_deaf && self.takes_events(&scratch.output) {
-            cx.waker().wake_by_ref();
+            fairness::give_way(cx);
         }
         if self.is_finished(cx) {
             self.session.handle_end(self.end());
@@ -262,11 +269,11 @@ where
     }
 
     #[cold]
-    fn note_more(&mut self, cx: &Context<'_>) {
+    fn note_more(&mut self, cx: &mut Context<'_>) {
         *self.has_more = true;
         // Otherwise the transport will wake us.
         if self.unsent.is_none() {
-            cx.waker().wake_by_ref();
+            fairness::give_way(cx);
         }
     }
 

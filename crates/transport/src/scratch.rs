@@ -7,6 +7,7 @@ use tungstenite::protocol::frame::coding::Data;
 use ws_connection::{Closed, Connection, Event, Prepared, Wire, Workspace};
 
 use crate::{
+    driver::Queue,
     observer::{Observer, Sent},
     outbox::Inbox,
     session::Replies,
@@ -21,11 +22,12 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// Output buffers that grew past this are given back to the allocator.
 const KEEP_BYTES_MAX: usize = 1024 * 1024;
 
-/// The read buffer and the output of one thread.
+/// The read buffer and the output of one thread, and who of it rests.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) workspace: Workspace,
     pub(crate) output: Output,
+    pub(crate) queue: Queue,
 }
 
 /// What is to be written: own bytes, and shared ones that stand between them.

@@ -10,31 +10,21 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_connection::{Event, Teardown, Workspace};
 
-use super::Turn;
+use super::{
+    Turn,
+    fairness::{self, Work},
+};
 use crate::{
     scratch::{Output, Scratch},
     session::Session,
 };
 
-/// Reads of one wake before other tasks get their turn.
-const READS_MAX: usize = 16;
-/// Bytes of messages in one wake before they do, as they were read or inflated. Messages for many become
-/// several times as many bytes in each of their outboxes, and those are to be emptied before the next come,
-/// or the burst of one closes others who read as fast as they can. One message of the popular 64 KiB is
-/// within it.
-const TURN_BYTES_MAX: usize = 64 * 1024 + 1;
+/// Reads of one turn, complete messages or not.
+const READS_MAX: usize = 8;
+/// Of what was set aside, how much is worked off at once.
+const LOAD_BYTES_MAX: usize = 16 * 1024;
 /// Replies that the peer does not take before we stop reading from it.
 const UNSENT_REPLIES_MAX: usize = 64 * 1024;
-
-/// What was done in one wake: bytes of messages. Parts of one that is not complete are nothing to anybody yet.
-#[derive(Default)]
-struct Worked(usize);
-
-impl Worked {
-    const fn is_enough(&self) -> bool {
-        self.0 >= TURN_BYTES_MAX
-    }
-}
 
 impl<IO, S> Turn<'_, IO, S>
 where
@@ -46,12 +36,17 @@ where
     /// Answers whether it stopped without having asked the transport for more, so that nothing that
     /// arrives will wake us.
     pub(super) fn read(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> bool {
-        let mut worked = Worked::default();
+        if *self.rests > 0 {
+            *self.rests -= 1;
+            fairness::give_way(cx);
+            return false;
+        }
+        let mut work = Work::default();
         for _ in 0..READS_MAX {
             // Before each read: a session that was busy, and had the rest set aside, may be ready a moment
             // later. What was read first is worked off first.
-            self.work_off_early(&mut worked, scratch, cx);
-            if worked.is_enough() {
+            self.work_off_early(&mut work, scratch, cx);
+            if work.is_enough() {
                 break;
             }
             if self.early.is_some() || !self.takes_events(&scratch.output) {
@@ -75,10 +70,16 @@ where
                     return false;
                 }
             }
-            self.handle_events(&mut worked, scratch, cx);
+            self.handle_events(&mut work, scratch, cx);
+            let rest = scratch.workspace.take_rest();
+            if !rest.is_empty() {
+                // At most one read, since nothing is read meanwhile.
+                *self.early = Some(Bytes::copy_from_slice(rest));
+            }
         }
         // There is more, and others wait.
-        cx.waker().wake_by_ref();
+        *self.rests = scratch.queue.rests_behind(&work);
+        fairness::give_way(cx);
         false
     }
 
@@ -91,15 +92,16 @@ where
     }
 
     /// What came with the handshake, or was set aside.
-    fn work_off_early(&mut self, worked: &mut Worked, scratch: &mut Scratch, cx: &mut Context<'_>) {
-        while !worked.is_enough()
+    fn work_off_early(&mut self, work: &mut Work, scratch: &mut Scratch, cx: &mut Context<'_>) {
+        while !work.is_enough()
             && self.takes_events(&scratch.output)
             && let Some(mut early) = self.early.take()
         {
-            let len = scratch.workspace.load(&early);
-            early.advance(len);
+            // No more than a turn is likely to take, for the rest has to be loaded once more.
+            let len = scratch.workspace.load(&early[..early.len().min(LOAD_BYTES_MAX)]);
+            self.handle_events(work, scratch, cx);
+            early.advance(len - scratch.workspace.take_rest().len());
             *self.early = (!early.is_empty()).then_some(early);
-            self.handle_events(worked, scratch, cx);
         }
     }
 
@@ -113,19 +115,21 @@ where
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn handle_events(&mut self, worked: &mut Worked, scratch: &mut Scratch, cx: &mut Context<'_>) {
+    /// Stops where a turn ends, or where the session waits for something: then there is a rest to be taken.
+    fn handle_events(&mut self, work: &mut Work, scratch: &mut Scratch, cx: &mut Context<'_>) {
         let now = self.now.into_std();
-        let Scratch { workspace, output } = scratch;
+        let Scratch { workspace, output, .. } = scratch;
+        let frames = workspace.tally.frames_received;
         loop {
             let before = output.own_bytes();
             let Some(event) = self.connection.poll_event(workspace, &mut output.bytes, now) else {
                 break;
             };
-            worked.0 += match event {
-                Event::Text(text) => text.len(),
-                Event::Binary(bytes) => bytes.len(),
-                Event::Ping(_) | Event::Pong { .. } | Event::Close(_) | Event::Failed(_) => 0,
-            };
+            match event {
+                Event::Text(text) => work.add_message(text.len()),
+                Event::Binary(bytes) => work.add_message(bytes.len()),
+                Event::Ping(_) | Event::Pong { .. } | Event::Close(_) | Event::Failed(_) => {}
+            }
             if output.observer.is_some() {
                 output.show_received(&event, now);
             }
@@ -137,22 +141,11 @@ where
             if output.bytes.len() >= UNSENT_REPLIES_MAX {
                 self.write(output, cx);
             }
-            if worked.is_enough() || !self.takes_events(output) {
-                self.set_aside(workspace);
+            if work.is_enough() || !self.takes_events(output) {
                 break;
             }
         }
+        work.add_frames(workspace.tally.frames_received - frames);
         self.session.handle_caught_up(&mut output.replies_on(self.connection, self.inbox, now));
-    }
-
-    /// Keeps what is not to be handled now: at most one read, since nothing is read meanwhile.
-    fn set_aside(&mut self, workspace: &mut Workspace) {
-        let mut rest = workspace.take_rest().to_vec();
-        if !rest.is_empty() {
-            if let Some(later) = self.early.take() {
-                rest.extend_from_slice(&later);
-            }
-            *self.early = Some(Bytes::from(rest));
-        }
     }
 }

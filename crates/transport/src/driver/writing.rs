@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::Turn;
+use super::{Turn, fairness};
 use crate::{scratch::Output, session::Session};
 
 /// Writes of one wake while others go on queueing.
@@ -48,7 +48,7 @@ where
                 return;
             }
         }
-        cx.waker().wake_by_ref();
+        fairness::give_way(cx);
     }
 
     /// Whether the socket takes no more for now.

@@ -5,6 +5,7 @@
 mod backlog;
 mod closing;
 mod eager;
+mod fairness;
 mod handshakes;
 mod liveness;
 mod outbox;

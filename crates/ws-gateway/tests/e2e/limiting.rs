@@ -73,6 +73,8 @@ async fn messages_cost_by_their_kind_and_their_length() {
     assert_eq!(ada.next().await["type"], "ack");
     ada.send(publish).await;
     assert_eq!(ada.next().await["code"], "rate_limited");
+    // On the wire they were a few hundred bytes: what counts is what they inflate to.
+    assert_eq!(house.handler.config().compression.stats().inflated_messages, 2);
     let short = json!({ "type": "publish", "id": 2, "channel": "c", "data": 1 });
     ada.send(short.clone()).await;
     assert_eq!(ada.next().await["type"], "ack");
