@@ -14,6 +14,8 @@ const AGE_BOUNDS: [u64; 14] = [1, 5, 8, 12, 25, 35, 55, 65, 95, 125, 305, 610, 1
 const AGE_COUNTS: usize = AGE_BOUNDS.len() + 2;
 /// After so many breaks somebody is looked for who is behind them, to be named in the log.
 const LOOK_EVERY: u32 = 32;
+/// How long a break is remembered: a proxy that was mended is not to be named the day after.
+const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
 /// How long nobody is named again.
 const SILENCE: Duration = Duration::from_secs(600);
 
@@ -62,6 +64,7 @@ impl Breaks {
             return;
         }
         watch.since_look = 0;
+        forget_old(&mut watch.cuts, now);
         let Some(suspect) = watch.cuts.suspect(ping_interval) else { return };
         watch.named_at = Some(now);
         drop(watch);
@@ -74,8 +77,10 @@ impl Breaks {
         );
     }
 
-    pub(crate) fn suspect(&self, ping_interval: Option<Duration>) -> Option<Suspect> {
-        self.cuts.lock().cuts.suspect(ping_interval)
+    pub(crate) fn suspect(&self, ping_interval: Option<Duration>, now: Instant) -> Option<Suspect> {
+        let mut watch = self.cuts.lock();
+        forget_old(&mut watch.cuts, now);
+        watch.cuts.suspect(ping_interval)
     }
 
     pub(crate) fn ages(&self) -> Histogram {
@@ -85,5 +90,11 @@ impl Breaks {
         let sum = Duration::from_millis(counts[AGE_COUNTS - 1]);
         let count = buckets.iter().map(|(_, count)| count).sum();
         Histogram { buckets, sum, count }
+    }
+}
+
+fn forget_old(cuts: &mut Cuts, now: Instant) {
+    if let Some(then) = now.checked_sub(REMEMBERED_FOR) {
+        cuts.forget_before(then);
     }
 }

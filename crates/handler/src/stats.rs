@@ -103,6 +103,7 @@ impl HandlerStats {
         let counters = &shared.counters;
         let [rate_limited] = counters.rate_limited.totals();
         let [pings] = counters.pings.totals();
+        let now = tokio::time::Instant::now().into_std();
         Self {
             connections: shared.registry.len(),
             online_users: shared.registry.user_count(),
@@ -114,7 +115,7 @@ impl HandlerStats {
                 .zip(counters.ends.totals())
                 .collect(),
             break_ages: shared.breaks.ages(),
-            suspect: shared.breaks.suspect(shared.ping_interval()),
+            suspect: shared.breaks.suspect(shared.ping_interval(), now),
             messages: ClientType::ALL
                 .iter()
                 .map(|kind| kind.name())

@@ -83,6 +83,14 @@ impl Cuts {
         });
     }
 
+    /// Forgets what was cut before that: whoever did it may be mended by now, and where few connections break
+    /// nothing else would ever take its place.
+    pub fn forget_before(&mut self, then: Instant) {
+        let then_ms = millis(then.saturating_duration_since(self.began));
+        let old = self.cuts.iter().take_while(|cut| cut.at_ms < then_ms).count();
+        self.cuts.drain(..old);
+    }
+
     /// How many cuts are remembered.
     pub fn len(&self) -> usize {
         self.cuts.len()

@@ -124,3 +124,15 @@ fn without_pings_a_peak_of_silence_is_an_idle_timeout_all_the_same() {
     assert_eq!(suspect.culprit, Culprit::IdleTimeout);
     assert!(suspect.to_string().ends_with("an idle timeout on the path, and nobody pings"));
 }
+
+#[test]
+fn who_has_cut_nothing_for_long_is_suspected_no_more() {
+    let mut story = Story::new().cut(60, |_| (60_000, Some(60_000)));
+    let first = story.now - Duration::from_secs(59);
+    story.cuts.forget_before(first);
+    assert_eq!(story.cuts.len(), 60, "the first was cut just then");
+    story.cuts.forget_before(first + Duration::from_secs(30));
+    assert_eq!(story.suspect().map(|it| it.of), Some(30));
+    story.cuts.forget_before(story.now + Duration::from_secs(1));
+    assert!(story.cuts.is_empty() && story.suspect().is_none());
+}
