@@ -23,6 +23,8 @@ const BACKLOG: i32 = 4096;
 const BURST_MAX: usize = 64;
 /// How long to wait when there are no files or no memory for another connection.
 const BREATHER: Duration = Duration::from_millis(100);
+/// How long the log is silent about that once it has said it: who looks at it is to find something else, too.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A connection as it was accepted, and where it comes from.
 pub(crate) type Accepted = (EagerTcpStream, SocketAddr);
@@ -55,6 +57,8 @@ pub(crate) struct Listener {
     sharing: Sharing,
     gate: Gate,
     counts: Arc<AcceptCounts>,
+    /// When the log said last that nobody can be taken in.
+    starved_at: Option<tokio::time::Instant>,
 }
 
 impl Listener {
@@ -94,7 +98,7 @@ impl Listener {
         let counts = options.counts.clone();
         let now = tokio::time::Instant::now().into_std();
         let gate = Gate::new(options.per_second, counts.clone(), now);
-        Ok(Self { socket, sharing, gate, counts })
+        Ok(Self { socket, sharing, gate, counts, starved_at: None })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -121,13 +125,22 @@ impl Listener {
             };
             if let Some(error) = starved {
                 // Out of files or memory, mostly: there is no use in trying again at once.
-                tracing::error!(%error, "cannot accept a connection");
+                self.note_starved(&error);
                 if burst.is_empty() {
                     tokio::time::sleep(BREATHER).await;
                 }
             }
         }
         self.counts.note_accepted(burst.len());
+    }
+
+    fn note_starved(&mut self, error: &io::Error) {
+        self.counts.note_failed();
+        let now = tokio::time::Instant::now();
+        if self.starved_at.is_none_or(|at| now.duration_since(at) >= SILENCE) {
+            self.starved_at = Some(now);
+            tracing::error!(%error, "cannot accept a connection: whoever connects has to wait");
+        }
     }
 
     /// Takes those who are there, without waiting; whether there was anybody.

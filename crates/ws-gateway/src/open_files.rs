@@ -35,6 +35,12 @@ pub fn raise_limit() -> Option<u64> {
     None
 }
 
+/// How many connections can be had with so many files, where that is a number worth a limit.
+pub fn room(files_max: Option<u64>) -> Option<u32> {
+    let room = files_max?.checked_sub(BESIDE).filter(|room| *room > 0)?;
+    Some(u32::try_from(room).unwrap_or(u32::MAX))
+}
+
 /// Whether so many connections can be had with so many files.
 pub fn check(connections_max: Option<u32>, files_max: Option<u64>) -> Result<(), TooFewFiles> {
     let (Some(connections_max), Some(files_max)) = (connections_max, files_max) else {
@@ -50,6 +56,15 @@ pub fn check(connections_max: Option<u32>, files_max: Option<u64>) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_limit_there_are_as_many_connections_as_files_beside_those_of_others() {
+        assert_eq!(room(Some(1024)), Some(768));
+        assert_eq!(room(Some(u64::MAX)), Some(u32::MAX));
+        for unknown in [None, Some(0), Some(256)] {
+            assert_eq!(room(unknown), None);
+        }
+    }
 
     #[test]
     fn more_connections_than_files_are_refused_with_what_would_be_right() {

@@ -16,6 +16,7 @@ use ws_rate_limiter::{BucketState, Limit, TokenBucket};
 pub(crate) struct AcceptCounts {
     accepted: AtomicU64,
     delayed: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl AcceptCounts {
@@ -26,6 +27,15 @@ impl AcceptCounts {
     /// Connections that were taken in.
     pub(crate) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often there was no file or no memory for a connection.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// How often connections were left waiting for the next moment of the rate.

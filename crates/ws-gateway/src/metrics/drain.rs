@@ -14,7 +14,9 @@ impl<A: Application> Metrics<A> {
             let accepted = "Connections that were taken in, for whatever";
             page.counter("ws_accepts_total", accepted, counts.accepted())?;
             let delayed = "Times that connections had to wait for ACCEPT_RATE";
-            page.counter("ws_accept_delays_total", delayed, counts.delayed())
+            page.counter("ws_accept_delays_total", delayed, counts.delayed())?;
+            let failed = "Times that there was no file or no memory for a connection";
+            page.counter("ws_accept_failures_total", failed, counts.failed())
         });
     }
 

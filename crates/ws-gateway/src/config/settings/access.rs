@@ -152,7 +152,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         reload: Reload::NewConnections,
         kind: Kind::Integer(0..=u32::MAX, |c, n| c.limits.connections_max = limit(n)),
         default: "0",
-        doc: "How many connections at once; 0 for no limit",
+        doc: "How many connections at once; 0 for as many as there may be files, less 256",
     },
     Setting {
         env: "MAX_CONNECTIONS_PER_USER",
