@@ -48,7 +48,6 @@ type Shared<A> = State<Arc<Api<A>>>;
 pub(crate) fn routes<A: Application>(
     handler: WebSocketHandler<A>,
     key: Key,
-    body_bytes_max: usize,
     outcomes: Arc<Outcomes>,
 ) -> Router {
     let api = Arc::new(Api { handler, key, looks: Semaphore::new(LOOKS_MAX), outcomes });
@@ -67,7 +66,6 @@ pub(crate) fn routes<A: Application>(
         .route("/connections/{id}", get(looks::connection))
         .fallback(async || Fault::not_found("There is no such route of the API"))
         .method_not_allowed_fallback(async || Fault::METHOD)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(from_fn_with_state(api.clone(), traced::trace::<A>))
         .layer(from_fn_with_state(api.clone(), judge::<A>))
         .layer(from_fn_with_state(api.clone(), count::<A>))
@@ -82,7 +80,11 @@ async fn count<A: Application>(State(api): Shared<A>, request: Request, next: Ne
 }
 
 /// Before anything else of a request is looked at: whether it may be made, and whether it is too late.
-async fn judge<A: Application>(State(api): Shared<A>, request: Request, next: Next) -> Response {
+async fn judge<A: Application>(
+    State(api): Shared<A>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if let Err(refusal) = judge_key(&api.key, &api.handler, &request) {
         return refusal.response("The API key is required");
     }
@@ -91,6 +93,9 @@ async fn judge<A: Application>(State(api): Shared<A>, request: Request, next: Ne
     if request.method() == Method::POST && api.handler.is_draining() {
         return Fault::DRAINING.into_response();
     }
+    // As large as a message may be by now.
+    let bytes_max = api.handler.policy().connection.sizes().max();
+    DefaultBodyLimit::max(usize::try_from(bytes_max).unwrap_or(usize::MAX)).apply(&mut request);
     next.run(request).await
 }
 

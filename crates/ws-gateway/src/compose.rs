@@ -304,7 +304,7 @@ pub fn server(config: &Config, tls: Option<Arc<Certificates>>) -> ServerOptions 
     ServerOptions {
         handshake_timeout: config.server.handshake_timeout,
         head,
-        proxy_protocol: config.server.proxy_protocol.then(|| trusted_proxies(config)),
+        proxy_protocol: config.server.proxy_protocol,
         tls,
         http2_streams_max: config.tls.http2_streams_max,
     }

@@ -127,16 +127,11 @@ impl<A: Application> Http<A> {
         self
     }
 
-    /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`. A body may have so
-    /// many bytes; what becomes of requests is counted among the outcomes.
+    /// With the routes of `/api`, for whoever sends this key as `Authorization: Bearer`. What becomes of requests
+    /// is counted among the outcomes.
     #[must_use]
-    pub(crate) fn with_api(
-        mut self,
-        key: Key,
-        body_bytes_max: usize,
-        outcomes: Arc<Outcomes>,
-    ) -> Self {
-        let api = api::routes(self.handler.clone(), key, body_bytes_max, outcomes);
+    pub(crate) fn with_api(mut self, key: Key, outcomes: Arc<Outcomes>) -> Self {
+        let api = api::routes(self.handler.clone(), key, outcomes);
         self.router = self.router.nest("/api", api);
         self
     }

@@ -11,6 +11,7 @@ pub mod compose;
 pub mod config;
 mod connect;
 mod console;
+mod files;
 mod framing;
 mod gateway;
 mod health;
@@ -40,6 +41,7 @@ mod upstream;
 
 pub use bridges::Bridges;
 pub use connect::{ConnectError, connect};
+pub use files::Files;
 pub use gateway::{Gateway, StartError};
 pub use health::{HealthError, health};
 pub use hooks::Hooks;

@@ -1,11 +1,11 @@
 //! The gateway's binary: configuration, components, signals.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
-use std::{net::TcpListener, process::ExitCode};
+use std::{net::TcpListener, process::ExitCode, sync::Arc};
 
 use ws_auth::{Secret, TokenRequest};
 use ws_gateway::{
-    Gateway, Hangups, ReloadError, Reloader, Signals, compose,
+    Files, Gateway, Hangups, ReloadError, Reloader, Signals, compose,
     config::{self, Command, Config, ConnectArgs, Loaded, TokenArgs},
     inherited::{self, InheritedError},
     logging,
@@ -20,8 +20,9 @@ use ws_gateway::{
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match load() {
-        Ok(Command::Serve(loaded)) => serve(&loaded),
+    let files = Files::default();
+    match load(&files) {
+        Ok(Command::Serve(loaded)) => serve(&within_files(loaded), files),
         Ok(Command::Token(arguments, loaded)) => token(&arguments, &loaded),
         Ok(Command::CheckConfig(loaded)) => check_config(&loaded),
         Ok(Command::ShowExample) => {
@@ -43,20 +44,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn load() -> Result<Command, config::LoadError> {
-    config::load(std::env::args_os(), std::env::vars_os(), |path| std::fs::read_to_string(path))
+fn load(files: &Files) -> Result<Command, config::LoadError> {
+    config::load(std::env::args_os(), std::env::vars_os(), |path| files.read(path))
 }
 
 /// The same command line and environment once more, and the file as it is now.
-fn load_again() -> Result<Loaded, ReloadError> {
-    match load()? {
-        Command::Serve(loaded) => Ok(loaded),
+fn load_again(files: &Files) -> Result<Loaded, ReloadError> {
+    match load(files)? {
+        Command::Serve(loaded) => Ok(within_files(loaded)),
         // The command line is what it was when it said to serve.
         _ => Err(ReloadError::NoSource),
     }
 }
 
-fn serve(loaded: &Loaded) -> ExitCode {
+/// Who sets no limit on connections means as many as there can be: one more is to be told so by us, and not to
+/// wait for a file that there is none of.
+fn within_files(mut loaded: Loaded) -> Loaded {
+    let connections_max = &mut loaded.config.limits.connections_max;
+    *connections_max = connections_max.or_else(|| open_files::room(open_files::raise_limit()));
+    loaded
+}
+
+fn serve(loaded: &Loaded, files: Files) -> ExitCode {
     // While this is the only thread.
     let listener = inherited::take_listener();
     // First here, and so the last to go: every way out of this function writes what was logged.
@@ -68,7 +77,7 @@ fn serve(loaded: &Loaded) -> ExitCode {
         tracing::warn!("{warning}");
     }
     let manager = match Notifier::new(std::env::var_os(notify::VARIABLE)) {
-        Ok(manager) => manager,
+        Ok(manager) => Arc::new(manager),
         Err(error) => return fail(&format!("{}: {error}", notify::VARIABLE)),
     };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -84,7 +93,7 @@ fn serve(loaded: &Loaded) -> ExitCode {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
         };
-        let mut hangups = match Hangups::listen() {
+        let hangups = match Hangups::listen() {
             Ok(hangups) => hangups,
             Err(error) => return fail(&format!("cannot listen for SIGHUP: {error}")),
         };
@@ -93,20 +102,22 @@ fn serve(loaded: &Loaded) -> ExitCode {
             Err(sentence) => return fail(&sentence),
         };
         announce(&gateway);
-        let reloader = gateway.reloader().reading(loaded, load_again).with_level(log.level());
+        let again = move || load_again(&files);
+        let reloader = gateway.reloader().reading(loaded, again).with_level(log.level());
         manager.tell(Stage::Ready);
+        // In a task of its own: a file that cannot be had, as on a server that is away, must not keep
+        // anybody from ending this.
+        let reloading = tokio::spawn(reload_on_hangup(hangups, reloader, manager.clone()));
 
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut running = std::pin::pin!(gateway.run_until(async {
             let _ = stopped.await;
         }));
-        let signal = loop {
-            tokio::select! {
-                report = &mut running => return done(&report),
-                signal = signals.next() => break signal,
-                () = hangups.next() => reload(&reloader, &manager).await,
-            }
+        let signal = tokio::select! {
+            report = &mut running => return done(&report),
+            signal = signals.next() => signal,
         };
+        reloading.abort();
         tracing::info!(signal, "closing all connections; a second signal ends at once");
         manager.tell(Stage::Stopping);
         let _ = stop.send(());
@@ -138,12 +149,15 @@ async fn open(
 }
 
 /// What comes of it is in the log.
-async fn reload(reloader: &Reloader, manager: &Notifier) {
-    manager.tell(Stage::Reloading);
-    let reloader = reloader.clone();
-    // Files are read, and that may take a while: not where connections are served.
-    let _ = tokio::task::spawn_blocking(move || reloader.read_again()).await;
-    manager.tell(Stage::Ready);
+async fn reload_on_hangup(mut hangups: Hangups, reloader: Reloader, manager: Arc<Notifier>) {
+    loop {
+        hangups.next().await;
+        manager.tell(Stage::Reloading);
+        let reloader = reloader.clone();
+        // Files are read, and that may take a while: not where connections are served.
+        let _ = tokio::task::spawn_blocking(move || reloader.read_again()).await;
+        manager.tell(Stage::Ready);
+    }
 }
 
 fn announce(gateway: &Gateway) {

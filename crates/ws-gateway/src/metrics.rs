@@ -29,6 +29,7 @@ use prometheus_client::{
 };
 use ws_handler::{Application, WebSocketHandler};
 
+pub(crate) use self::limits::PastLimits;
 pub(crate) use self::page::Page;
 use self::process::Process;
 use crate::{metered::EngineCounts, outcomes::Outcomes};

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use ws_handler::Counts;
 
+use crate::metrics::PastLimits;
+
 /// Counts of what back-ends were asked and told, and asked for, by what became of it.
 #[derive(Debug, Default)]
 pub struct Outcomes {
@@ -11,6 +13,7 @@ pub struct Outcomes {
     api: Counts<{ ApiOutcome::LABELS.len() }>,
     bridges: Counts<{ Passage::LABELS.len() }>,
     visits: Counts<{ Visit::LABELS.len() }>,
+    past_limits: PastLimits,
 }
 
 /// How one request of a client ended.
@@ -168,6 +171,11 @@ impl HookOutcome {
 }
 
 impl Outcomes {
+    /// What limiters had counted that are there no more.
+    pub(crate) fn past_limits(&self) -> &PastLimits {
+        &self.past_limits
+    }
+
     /// Label and count of each outcome of a client's request.
     pub fn totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Outcome::LABELS.into_iter().zip(self.requests.totals())

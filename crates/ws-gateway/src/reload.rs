@@ -18,6 +18,7 @@ use crate::{
     http::{Key, KeyRefusal, judge_key},
     logging::Level,
     metrics::Page,
+    open_files::{self, TooFewFiles},
     tls::{Certificates, LoadedCertificates},
     tunnels::Gatehouse,
     upstream::{Target, Upstream},
@@ -28,12 +29,14 @@ mod counts;
 mod keys;
 mod report;
 mod routes;
+mod settled;
 
 use comparing::Standing;
 use counts::ReloadCounts;
 pub use keys::LiveAuthenticator;
 pub use report::{Change, ReloadReport};
 pub(crate) use routes::routes;
+use settled::Settled;
 
 /// Reads the configuration again; from the same command line, the same environment and the file as it is
 /// then.
@@ -50,10 +53,14 @@ struct Inner {
     dev_secret: Secret,
     /// What the gateway goes by now, as far as it could be changed.
     config: ArcSwap<Config>,
+    settled: Settled,
+    /// Of two reloads at once the second reads what the first has not read: an older file must not come
+    /// into force after a newer one.
+    turn: Mutex<()>,
     parts: OnceCell<Parts>,
     level: OnceCell<Level>,
     source: OnceCell<Source>,
-    /// What was compared with last. Two reloads at once come one after the other.
+    /// What was compared with last.
     standing: Mutex<Option<Standing>>,
     counts: ReloadCounts,
 }
@@ -77,6 +84,9 @@ pub enum ReloadError {
     /// A component refused its part of it.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    /// It asks for more connections than there may be.
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
     /// Nobody has said what the gateway was started with.
     #[error("it is not known where the configuration is to be read again")]
     NoSource,
@@ -99,11 +109,14 @@ impl Reloader {
         config: Config,
     ) -> Self {
         let counts = ReloadCounts::new(wall_ms(&handler));
+        let settled = Settled::new(config.clone(), handler.config().engine.is_shared());
         Self(Arc::new(Inner {
             handler,
             authenticator,
             dev_secret,
             config: ArcSwap::from_pointee(config),
+            settled,
+            turn: Mutex::new(()),
             parts: OnceCell::new(),
             level: OnceCell::new(),
             source: OnceCell::new(),
@@ -149,6 +162,7 @@ impl Reloader {
     ///
     /// If anything is wrong with any of it, nothing has changed.
     pub fn read_again(&self) -> Result<ReloadReport, ReloadError> {
+        let _turn = self.0.turn.lock();
         let read = || self.0.source.get().ok_or(ReloadError::NoSource)?();
         let reloaded = read().and_then(|loaded| self.reload(&loaded));
         self.0.counts.count(&reloaded, wall_ms(&self.0.handler));
@@ -171,11 +185,14 @@ impl Reloader {
     pub fn reload(&self, loaded: &Loaded) -> Result<ReloadReport, ReloadError> {
         let mut standing = self.0.standing.lock();
         let standing = standing.as_mut().ok_or(ReloadError::NoSource)?;
-        let before = self.0.config.load_full();
-        let next = self.compose(&loaded.config, &before)?;
+        let config = self.0.settled.keep(&loaded.config);
+        open_files::check(config.limits.connections_max, open_files::raise_limit())?;
+        let next = self.compose(&config, &self.0.config.load_full())?;
         // From here on nothing can fail.
-        let report = standing.advance(loaded, &self.held_back(&loaded.config, &before));
-        self.install(next, &loaded.config);
+        let is_level_fixed = self.0.level.get().is_some_and(Level::is_fixed);
+        let held_back = self.0.settled.held_back(&loaded.config, is_level_fixed);
+        let report = standing.advance(loaded, &held_back);
+        self.install(next, config);
         Ok(report)
     }
 
@@ -200,7 +217,9 @@ impl Reloader {
             .transpose()?;
         let judging = hooks.clone().unwrap_or_else(|| upstream.hooks());
         let has_other_keys = keys_of(config) != keys_of(before);
-        let has_other_target = config.upstream != before.upstream;
+        // An answer may be as large as a message.
+        let has_other_target = config.upstream != before.upstream
+            || config.frames.bytes_max != before.frames.bytes_max;
         let mut policy = compose::policy(config, judging.as_ref())?;
         // Those that are there stay, and are counted.
         let tunnels =
@@ -224,7 +243,7 @@ impl Reloader {
         certificates.map(|now| compose::other_certificates(now, config)).transpose()
     }
 
-    fn install(&self, next: Next, config: &Config) {
+    fn install(&self, next: Next, config: Config) {
         let Next { policy, authenticator, target, hooks, certificates } = next;
         let upstream = self.0.handler.application();
         // Who is judged by the new policy is to find what belongs to it.
@@ -237,9 +256,11 @@ impl Reloader {
         if let Some(hooks) = hooks {
             upstream.set_hooks(hooks);
         }
-        self.0.handler.set_policy(policy);
+        let limits = || self.0.handler.policy().limits.clone();
+        let outcomes = upstream.outcomes();
+        outcomes.past_limits().exchange(limits, || self.0.handler.set_policy(policy));
         if let Some(parts) = self.0.parts.get() {
-            parts.install(config);
+            parts.install(&config);
             if let (Some(place), Some(loaded)) = (&parts.certificates, certificates) {
                 place.install(loaded);
             }
@@ -247,33 +268,7 @@ impl Reloader {
         if let Some(level) = self.0.level.get() {
             level.set(config.log.level);
         }
-        self.0.config.store(Arc::new(config.clone()));
-    }
-
-    /// What cannot take effect although its kind of setting can, and why.
-    fn held_back(&self, config: &Config, before: &Config) -> Vec<(&'static str, &'static str)> {
-        let mut held = Vec::new();
-        let has_both = |pick: fn(&Config) -> bool| pick(config) == pick(before);
-        if !has_both(|config| config.admin.key.is_some()) {
-            held.push(("ADMIN_KEY", "whether there is a key is settled at the start"));
-        }
-        if !has_both(|config| config.api.key.is_some()) {
-            held.push(("API_KEY", "whether there is an /api is settled at the start"));
-        }
-        if self.0.handler.config().engine.is_shared()
-            && !has_both(|config| config.limits.connections_per_user_max.is_some())
-        {
-            let why = "whether nodes count together is settled at the start";
-            held.push(("MAX_CONNECTIONS_PER_USER", why));
-        }
-        let speaks_tls = |config: &Config| !config.tls.certificates.is_empty();
-        if !has_both(speaks_tls) {
-            held.push(("TLS_CERT", "whether TLS is spoken is settled at the start"));
-        }
-        if self.0.level.get().is_some_and(Level::is_fixed) {
-            held.push(("LOG_LEVEL", "RUST_LOG says what is logged"));
-        }
-        held
+        self.0.config.store(Arc::new(config));
     }
 
     /// As at the start: where nobody has to have a secret, one that nobody knows.

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use ws_connection::handshake::{HeadError, HeadLimits, is_upgrade};
-use ws_handler::{Application, Rejection, TrustedProxies, WebSocketHandler};
+use ws_handler::{Application, Rejection, WebSocketHandler};
 use ws_transport::{EagerTcpStream, ReadHeadError, RequestHead, read_request};
 
 use crate::{
@@ -37,8 +37,8 @@ pub struct ServerOptions {
     pub handshake_timeout: Duration,
     /// How much of a head a client may send. Heads behind the first may have 8 KiB in any case.
     pub head: HeadLimits,
-    /// Proxies that start each connection with a PROXY header; none expects one of nobody.
-    pub proxy_protocol: Option<TrustedProxies>,
+    /// Whether the proxies that the handler's policy trusts start each connection with a PROXY header.
+    pub proxy_protocol: bool,
     /// What TLS is spoken with; none where it is not.
     pub tls: Option<Arc<Certificates>>,
     /// How many requests and WebSockets one connection of HTTP/2 may carry at once.
@@ -163,12 +163,17 @@ impl<A: Application> Shared<A> {
         if let Some(tls) = self.options.tls.clone() {
             return Box::pin(self.serve_tls(&tls, socket, peer, deadline)).await;
         }
-        let proxies = self.options.proxy_protocol.as_ref();
+        let is_named = self.is_named_by_proxy(peer);
         if let Some((socket, head, peer)) =
-            self.await_request(socket, peer, proxies, deadline).await
+            self.await_request(socket, peer, is_named, deadline).await
         {
             self.answer(socket, head, peer).await;
         }
+    }
+
+    /// Whether whoever connects says in front of everything else for whom it does.
+    fn is_named_by_proxy(&self, peer: SocketAddr) -> bool {
+        self.options.proxy_protocol && self.handler.policy().trusted_proxies.contains(peer.ip())
     }
 
     // Whatever is not an upgrade that succeeds goes on in a box of its own, here and below: each
@@ -178,10 +183,10 @@ impl<A: Application> Shared<A> {
         &self,
         mut socket: IO,
         peer: SocketAddr,
-        proxies: Option<&TrustedProxies>,
+        is_named: bool,
         deadline: Instant,
     ) -> Option<(IO, RequestHead, SocketAddr)> {
-        let request = timeout_at(deadline, self.read_head(&mut socket, peer, proxies));
+        let request = timeout_at(deadline, self.read_head(&mut socket, peer, is_named));
         match request.await {
             Ok(Ok((head, peer))) => return Some((socket, head, peer)),
             Ok(Err(error)) => Box::pin(self.refuse_head(socket, error, peer)).await,
@@ -212,9 +217,9 @@ impl<A: Application> Shared<A> {
         &self,
         socket: &mut IO,
         peer: SocketAddr,
-        proxies: Option<&TrustedProxies>,
+        is_named: bool,
     ) -> Result<(RequestHead, SocketAddr), ReadHeadError> {
-        let (peer, held) = read_proxy_header(socket, peer, proxies).await?;
+        let (peer, held) = read_proxy_header(socket, peer, is_named).await?;
         Ok((read_request(socket, self.options.head, held).await?, peer))
     }
 
@@ -248,12 +253,9 @@ impl<A: Application> Shared<A> {
 async fn read_proxy_header<IO: Carrier>(
     socket: &mut IO,
     peer: SocketAddr,
-    proxies: Option<&TrustedProxies>,
+    is_named: bool,
 ) -> Result<(SocketAddr, Vec<u8>), ReadHeadError> {
-    match proxies {
-        Some(trusted) if trusted.contains(peer.ip()) => proxy::read_header(socket, peer).await,
-        _ => Ok((peer, Vec::new())),
-    }
+    if is_named { proxy::read_header(socket, peer).await } else { Ok((peer, Vec::new())) }
 }
 
 /// Reads on until the peer has finished, or has sent more than anybody means by a request.

@@ -3,6 +3,7 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
+    time::Duration,
 };
 
 use ws_handler::{ClusterLimits, Costs, Limits, RevocationConfig};
@@ -78,11 +79,14 @@ fn costs(limits: &LimitSettings) -> Costs {
     })
 }
 
+/// The most that JWT_LEEWAY may be. A reload may raise it, and no revocation is to be over before its token.
+const LEEWAY_MAX: Duration = Duration::from_secs(600);
+
 /// How much is remembered of tokens that were taken back: as long as one may live, or thirty days.
 pub(crate) fn revocation(config: &Config) -> RevocationConfig {
     let default = RevocationConfig::default();
     // A token may be dated ahead by the leeway, and is good for as long after its end.
-    let lifetime = config.auth.lifetime_max.map(|lifetime| lifetime + 2 * config.auth.leeway);
+    let lifetime = config.auth.lifetime_max.map(|lifetime| lifetime + 2 * LEEWAY_MAX);
     RevocationConfig {
         entries_max: NonZeroU32::new(config.auth.revocations_max).unwrap_or(default.entries_max),
         lifetime: lifetime.unwrap_or(default.lifetime),

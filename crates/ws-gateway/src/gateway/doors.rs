@@ -50,10 +50,7 @@ impl Doors {
         let api_key = config.api.key.as_ref().map(|key| Key::new(key.expose()));
         let http = http(config, core, metrics, second);
         let http = match &api_key {
-            Some(key) => {
-                let body_bytes_max = config.frames.bytes_max as usize;
-                http.with_api(key.clone(), body_bytes_max, outcomes.clone())
-            }
+            Some(key) => http.with_api(key.clone(), outcomes.clone()),
             None => http,
         };
         let http = match &console {

@@ -32,7 +32,7 @@ fn dial(http: &Arc<Http<Upstream>>, room: usize) -> (DuplexStream, JoinHandle<()
         let options = ServerOptions {
             handshake_timeout: Duration::from_secs(10),
             head: HeadLimits::default(),
-            proxy_protocol: None,
+            proxy_protocol: false,
             tls: None,
             http2_streams_max: 100,
         };

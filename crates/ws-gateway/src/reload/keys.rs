@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use ws_auth::{AuthStats, Authenticator};
 use ws_handler::{Authenticate, Identification};
@@ -17,6 +18,8 @@ pub struct LiveAuthenticator(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     current: ArcSwap<Authenticator>,
+    /// What those before it have counted: a counter that begins anew in between is taken for a restart.
+    before: Mutex<AuthStats>,
     exchanged: Notify,
 }
 
@@ -24,12 +27,15 @@ impl LiveAuthenticator {
     /// This one, to begin with.
     pub fn new(authenticator: Authenticator) -> Self {
         let current = ArcSwap::from_pointee(authenticator);
-        Self(Arc::new(Inner { current, exchanged: Notify::new() }))
+        Self(Arc::new(Inner { current, before: Mutex::default(), exchanged: Notify::new() }))
     }
 
     /// Another one takes its place.
     pub fn replace(&self, authenticator: Authenticator) {
-        self.0.current.store(Arc::new(authenticator));
+        let mut before = self.0.before.lock();
+        let replaced = self.0.current.swap(Arc::new(authenticator));
+        *before = sum(&before, Authenticator::stats(&replaced));
+        drop(before);
         self.0.exchanged.notify_waiters();
     }
 
@@ -58,6 +64,19 @@ impl Authenticate for LiveAuthenticator {
     }
 
     fn stats(&self) -> AuthStats {
-        Authenticator::stats(&self.0.current.load())
+        let before = self.0.before.lock();
+        sum(&before, Authenticator::stats(&self.0.current.load()))
     }
+}
+
+/// What was counted before as well; all else is as it is now.
+fn sum(before: &AuthStats, mut now: AuthStats) -> AuthStats {
+    now.verified += before.verified;
+    now.cache_hits += before.cache_hits;
+    now.fetches += before.fetches;
+    now.fetch_failures += before.fetch_failures;
+    for (cause, count) in &mut now.refused {
+        *count += before.refused_with(cause);
+    }
+    now
 }

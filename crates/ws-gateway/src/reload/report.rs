@@ -44,6 +44,15 @@ impl Change {
         Self { name: name.to_owned(), values: None, why: None }
     }
 
+    /// The values are in what asks for them: of one that is a list of a hundred addresses the log says that it
+    /// changed.
+    fn in_log(&self) -> String {
+        match self.why {
+            Some(why) => format!("{} ({why})", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     fn json(&self) -> Value {
         let mut json = json!({ "name": self.name });
         if let Some([from, to]) = &self.values {
@@ -80,7 +89,7 @@ impl ReloadReport {
 
     pub(super) fn log(&self) {
         let names = |changes: &[Change]| {
-            let names: Vec<&str> = changes.iter().map(|change| &*change.name).collect();
+            let names: Vec<String> = changes.iter().map(Change::in_log).collect();
             names.join(", ")
         };
         tracing::info!(

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::Response,
     routing::post,
 };
@@ -13,7 +13,13 @@ use super::{ReloadError, Reloader};
 use crate::http::json_response;
 
 pub(crate) fn routes(reloader: Reloader) -> Router {
-    Router::new().route("/api/reload", post(reload)).with_state(reloader)
+    let only_post = async || {
+        let body = json!({ "error": "Another method is expected here; Allow says which", "code": "method_not_allowed" });
+        let mut response = json_response(StatusCode::METHOD_NOT_ALLOWED, &body);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        response
+    };
+    Router::new().route("/api/reload", post(reload).fallback(only_post)).with_state(reloader)
 }
 
 async fn reload(State(reloader): State<Reloader>, request: Request) -> Response {
@@ -27,7 +33,7 @@ async fn reload(State(reloader): State<Reloader>, request: Request) -> Response 
         Ok(Err(error)) => {
             let (status, code) = match error {
                 ReloadError::NoSource => (StatusCode::CONFLICT, "not_reloadable"),
-                ReloadError::Load(_) | ReloadError::Compose(_) => {
+                ReloadError::Load(_) | ReloadError::Compose(_) | ReloadError::Files(_) => {
                     (StatusCode::UNPROCESSABLE_ENTITY, "invalid_configuration")
                 }
             };

@@ -26,8 +26,8 @@ impl<A: Application> Shared<A> {
         peer: SocketAddr,
         deadline: Instant,
     ) {
-        let proxies = self.options.proxy_protocol.as_ref();
-        let named = timeout_at(deadline, read_proxy_header(&mut socket, peer, proxies));
+        let is_named = self.is_named_by_proxy(peer);
+        let named = timeout_at(deadline, read_proxy_header(&mut socket, peer, is_named));
         let (peer, held) = match named.await {
             Ok(Ok(named)) => named,
             Ok(Err(error)) => return self.refuse_head(socket, error, peer).await,
@@ -48,7 +48,8 @@ impl<A: Application> Shared<A> {
             tokio::spawn(self.http.clone().serve_second(stream, peer, self.options.clone()));
             return;
         }
-        if let Some((stream, head, peer)) = self.await_request(stream, peer, None, deadline).await {
+        if let Some((stream, head, peer)) = self.await_request(stream, peer, false, deadline).await
+        {
             self.answer(stream, head, peer).await;
         }
     }

@@ -44,5 +44,40 @@ async fn where_the_environment_says_what_is_logged_a_level_waits() {
     let process = Process::start(&["--config", &named], &[("RUST_LOG", "info")]).await;
     std::fs::write(&path, "[log]\nlog_level = \"error\"\n").expect("written before");
     process.signal("HUP").await;
-    process.logs("\"needs_restart\":\"LOG_LEVEL\"").await;
+    process.logs("\"needs_restart\":\"LOG_LEVEL (RUST_LOG says what is logged)\"").await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_to_be_written_anew_is_not_taken_for_what_is_meant() {
+    let path = file("reloading-emptied.toml", "[[channels]]\npattern = \"news\"\n");
+    let named = path.to_str().expect("UTF-8").to_owned();
+    let process = Process::start(&["--config", &named], &[]).await;
+    std::fs::write(&path, "").expect("written before");
+    process.signal("HUP").await;
+    process.logs("it is empty").await;
+    std::fs::write(&path, "[[channels]]\npattern = \"chat\"\n").expect("written before");
+    process.signal("HUP").await;
+    process.logs("\"applied\":\"[[channels]]\"").await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_had_does_not_keep_anybody_from_ending_it() {
+    let path = file("reloading-hanging.toml", "[log]\nlog_level = \"debug\"\n");
+    let named = path.to_str().expect("UTF-8").to_owned();
+    let process = Process::start(&["--config", &named], &[]).await;
+    let client = process.visit("ada").await;
+    // Whoever reads a pipe waits for its writer, as whoever reads from a server that is away does for that.
+    std::fs::remove_file(&path).expect("it was there");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("coreutils");
+    assert!(made.success());
+    process.signal("HUP").await;
+    // The next reload would be known by its answer; that this one waits, by nothing but time.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    process.signal("TERM").await;
+    process.logs("closing all connections").await;
+    drop(client);
+    let ended = process.ended().await;
+    std::fs::remove_file(&path).expect("it was made");
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("reloaded"), "{}", ended.stderr);
 }

@@ -15,6 +15,8 @@ use crate::{
     tls::{Authority, Secure, dial, shown},
 };
 
+mod truth;
+
 /// A gateway whose file can be written anew.
 struct Editable {
     house: House,
@@ -232,7 +234,8 @@ async fn certificates_are_exchanged_for_those_that_come() {
     for number in 0..3 {
         assert_eq!(ada.ask(json!(number)).await["payload"], number);
     }
-    assert_eq!(names(&editable.write(""))[2], ["TLS_CERT"]);
+    // Another interval would say nothing of what is looked at.
+    assert_eq!(names(&editable.write(""))[2], ["TLS_CERT", "TLS_KEY", "TLS_POLL_INTERVAL"]);
     dialled().await.expect("TLS until it is started anew");
 }
 
