@@ -15,6 +15,7 @@ use super::sources::Raw;
 use super::sources::command_line::Asked;
 
 mod channels;
+mod drain;
 mod engine;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ impl<'a> Checks<'a> {
         self.check_channels(config);
         self.check_tunnels(config);
         self.check_engine(config);
+        self.check_drain(config);
         self.check_traces(config);
     }
 

@@ -12,6 +12,9 @@ use crate::{
 
 /// Where traces are sent, below what is set.
 const PATH: &str = "v1/traces";
+/// A collector that asks for more is asked again all the same: meanwhile spans are lost, and whoever has brought it
+/// back wants to see some.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// A collector of OpenTelemetry, which takes OTLP over HTTP.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Refused {
     pub(super) reason: String,
     /// It may take the same later.
     pub(super) is_passing: bool,
+    /// Not before that, as it says itself.
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Collector {
@@ -70,6 +75,7 @@ impl Collector {
         let response = response.map_err(|error| Refused {
             // Whatever went wrong on the way may go well the next time.
             is_passing: true,
+            retry_after: None,
             reason: error.without_url().to_string(),
         })?;
         let status = response.status();
@@ -83,11 +89,44 @@ impl Collector {
             StatusCode::GATEWAY_TIMEOUT,
         ]
         .contains(&status);
-        Err(Refused { reason: format!("the status is {status}"), is_passing })
+        let retry_after = retry_after(response.headers());
+        Err(Refused { reason: format!("the status is {status}"), is_passing, retry_after })
     }
 }
 
-/// How long to wait before the `attempt`th repetition.
-pub(super) fn pause_before(attempt: u32) -> Duration {
-    Duration::from_millis(250) * 2_u32.saturating_pow(attempt)
+/// The seconds that a collector asks to be left alone (RFC 9110 §10.2.3). A date is not understood: clocks differ.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// How long to wait before the `attempt`th repetition, and no shorter than was asked for.
+pub(super) fn pause_before(attempt: u32, asked_for: Option<Duration>) -> Duration {
+    let pause = Duration::from_millis(250) * 2_u32.saturating_pow(attempt);
+    pause.max(asked_for.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_is_left_alone_for_as_long_as_it_asks_and_not_for_ever() {
+        for (header, attempt, expect) in [
+            (None, 0, 250),
+            (None, 3, 2000),
+            (Some("3"), 0, 3000),
+            (Some("1"), 3, 2000),
+            (Some("99999999"), 0, 60_000),
+            (Some("18446744073709551616"), 0, 250),
+            (Some("-1"), 1, 500),
+            (Some("Fri, 31 Dec 1999 23:59:59 GMT"), 1, 500),
+            (Some(""), 1, 500),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(header.map(|it| (header::RETRY_AFTER, HeaderValue::from_static(it))));
+            let pause = pause_before(attempt, retry_after(&headers));
+            assert_eq!(pause, Duration::from_millis(expect), "{header:?}");
+        }
+    }
 }

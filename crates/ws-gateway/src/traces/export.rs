@@ -94,7 +94,7 @@ impl Export {
             tokio::select! {
                 biased;
                 _ = stopped.wait_for(|is_stopped| *is_stopped) => break Outcome::Failed,
-                () = sleep(pause_before(attempt)) => attempt += 1,
+                () = sleep(pause_before(attempt, refused.retry_after)) => attempt += 1,
             }
         };
         if *is_away && matches!(outcome, Outcome::Exported) {

@@ -1,6 +1,7 @@
 //! A line for each thing that must fit to another.
 
 mod channels;
+mod drain;
 mod tls;
 mod tunnels;
 
