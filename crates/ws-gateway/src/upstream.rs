@@ -19,6 +19,10 @@ use crate::{
     traces::{self, Steps},
 };
 
+mod complaints;
+
+use complaints::{Complaints, with_causes};
+
 /// Requests that may wait for their turn, for each one that may be under way.
 const WAITING_PER_SLOT: usize = 16;
 
@@ -87,6 +91,7 @@ impl Upstream {
             slots: Arc::new(Semaphore::new(concurrency_max)),
             waiting: Arc::new(Semaphore::new(concurrency_max.saturating_mul(WAITING_PER_SLOT))),
             answer_bytes_max,
+            complaints: Complaints::default(),
         })))
     }
 
@@ -215,6 +220,7 @@ pub(crate) struct BackEnd {
     /// Requests under way or waiting for a slot.
     waiting: Arc<Semaphore>,
     answer_bytes_max: usize,
+    complaints: Complaints,
 }
 
 /// How it is reached.
@@ -239,6 +245,8 @@ struct Failure {
     outcome: Outcome,
     code: ErrorCode,
     sentence: Option<String>,
+    /// For the log.
+    reason: String,
 }
 
 impl BackEnd {
@@ -250,9 +258,10 @@ impl BackEnd {
     ) -> Outcome {
         // One deadline for waiting and asking: the client waits for both.
         let work = async {
-            let Ok(_slot) = self.slots.acquire().await else {
-                return Err(Failure::new(Outcome::Unavailable, ErrorCode::UpstreamUnavailable));
-            };
+            let slot = self.slots.acquire().await;
+            let _slot = slot.map_err(|error| {
+                Failure::new(Outcome::Unavailable, ErrorCode::UpstreamUnavailable, &error)
+            })?;
             self.ask(payload, &responder, trace).await
         };
         let answer = tokio::time::timeout(self.timeout, work).await;
@@ -262,10 +271,12 @@ impl BackEnd {
                 Outcome::Answered
             }
             Ok(Err(failure)) => {
+                self.complaints.note(failure.outcome, &failure.reason);
                 responder.fail(failure.code, failure.sentence.map(Cow::Owned));
                 failure.outcome
             }
             Err(_) => {
+                self.complaints.note(Outcome::Timeout, "there was no answer in time");
                 responder.fail(ErrorCode::UpstreamTimeout, None);
                 Outcome::Timeout
             }
@@ -287,7 +298,7 @@ impl BackEnd {
             connection_id: responder.client().id().to_string(),
         };
         let body = serde_json::to_vec(&question)
-            .map_err(|_| Failure::new(Outcome::Failed, ErrorCode::Internal))?;
+            .map_err(|error| Failure::new(Outcome::Failed, ErrorCode::Internal, &error))?;
         let answer = match &self.way {
             Way::Http { client, url } => {
                 let request = client.post(&**url).body(body);
@@ -295,7 +306,7 @@ impl BackEnd {
                 if let Some(trace) = trace {
                     request = request.header(traces::HEADER, trace);
                 }
-                let response = request.send().await.map_err(|error| Failure::of(&error))?;
+                let response = request.send().await.map_err(Failure::of)?;
                 let status = response.status();
                 if !status.is_success() {
                     return Err(Failure::said(format!("The upstream answered {status}")));
@@ -322,7 +333,7 @@ impl BackEnd {
     /// Reads the answer within its limit: a back-end gone wild must not fill our memory.
     async fn read_answer(&self, mut response: reqwest::Response) -> Result<Bytes, Failure> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::of(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(Failure::of)? {
             if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(self.too_large());
             }
@@ -338,17 +349,16 @@ impl BackEnd {
 }
 
 impl Failure {
-    fn new(outcome: Outcome, code: ErrorCode) -> Self {
-        Self { outcome, code, sentence: None }
+    fn new(outcome: Outcome, code: ErrorCode, error: &dyn std::error::Error) -> Self {
+        Self { outcome, code, sentence: None, reason: with_causes(error) }
     }
 
     fn said(sentence: String) -> Self {
         let (outcome, code) = (Outcome::Failed, ErrorCode::UpstreamFailed);
-        Self { outcome, code, sentence: Some(sentence) }
+        Self { outcome, code, reason: sentence.clone(), sentence: Some(sentence) }
     }
 
     fn of_nats(error: &RequestError) -> Self {
-        tracing::warn!(%error, "the upstream failed");
         let (outcome, code) = match error {
             RequestError::NoResponders | RequestError::Down(_) => {
                 (Outcome::Unavailable, ErrorCode::UpstreamUnavailable)
@@ -357,18 +367,18 @@ impl Failure {
             RequestError::Overloaded => (Outcome::Busy, ErrorCode::Overloaded),
             RequestError::Refused(_) => (Outcome::Failed, ErrorCode::UpstreamFailed),
         };
-        Self::new(outcome, code)
+        Self::new(outcome, code, error)
     }
 
-    fn of(error: &reqwest::Error) -> Self {
-        // The address of the back-end is ours to know: the client is told what kind of failure it is.
-        tracing::warn!(%error, "the upstream failed");
-        if error.is_timeout() {
-            Self::new(Outcome::Timeout, ErrorCode::UpstreamTimeout)
+    /// The address may have a key in its query, and the client is told what kind of failure it is.
+    fn of(error: reqwest::Error) -> Self {
+        let (outcome, code) = if error.is_timeout() {
+            (Outcome::Timeout, ErrorCode::UpstreamTimeout)
         } else if error.is_connect() {
-            Self::new(Outcome::Unavailable, ErrorCode::UpstreamUnavailable)
+            (Outcome::Unavailable, ErrorCode::UpstreamUnavailable)
         } else {
-            Self::new(Outcome::Failed, ErrorCode::UpstreamFailed)
-        }
+            (Outcome::Failed, ErrorCode::UpstreamFailed)
+        };
+        Self::new(outcome, code, &error.without_url())
     }
 }

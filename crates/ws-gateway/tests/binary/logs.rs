@@ -268,3 +268,18 @@ async fn a_back_end_that_does_not_answer_its_hooks_is_told_once_and_so_is_that_i
     assert_eq!(told, ["WARN", "connect", "the status is 500 Internal Server Error"]);
     assert_eq!(with_message(&lines, "a hook is answered again").len(), 1);
 }
+
+#[tokio::test]
+async fn an_upstream_that_fails_is_in_the_log_with_the_cause_and_not_once_for_each_request() {
+    // Nobody listens at the first port.
+    let upstream = "http://127.0.0.1:1/requests?key=hidden";
+    let process = Process::start(&[], &[("UPSTREAM", upstream)]).await;
+    let mut client = process.visit("ada").await;
+    for _ in 0..3 {
+        assert_eq!(client.ask("x").await["code"], "upstream_unavailable");
+    }
+    process.logs("\"outcome\":\"unavailable\"").await;
+    let log = process.log();
+    assert_eq!(log.matches("the upstream fails").count(), 1, "{log}");
+    assert!(log.contains("Connection refused") && !log.contains("hidden"), "{log}");
+}

@@ -1,0 +1,41 @@
+//! Saying in the log that a back-end fails, now and then.
+
+use std::{error::Error, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::outcomes::Outcome;
+
+/// How long nothing is said once it has been said: there may be thousands of failures a second, and all of them
+/// are counted.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// When it was said last.
+#[derive(Debug, Default)]
+pub(super) struct Complaints(Mutex<Option<Instant>>);
+
+impl Complaints {
+    /// It has failed, for that reason.
+    pub(super) fn note(&self, outcome: Outcome, reason: &str) {
+        let now = Instant::now();
+        let mut said_at = self.0.lock();
+        if said_at.is_some_and(|at| now.duration_since(at) < SILENCE) {
+            return;
+        }
+        *said_at = Some(now);
+        drop(said_at);
+        tracing::warn!(outcome = outcome.label(), reason, "the upstream fails");
+    }
+}
+
+/// An error with what led to it, which is where a client of HTTP says what went wrong.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
