@@ -40,10 +40,14 @@ pub enum Kind {
     Consumer = 5,
 }
 
+/// As much of a text is kept. Names and paths may be whatever somebody outside has sent, and spans wait for their
+/// collector: with 2,048 of them a MiB each would be two GiB.
+const TEXT_BYTES_MAX: usize = 1024;
+
 /// What an attribute says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A text.
+    /// A text. One that was a `&str` or a `String` is cut at 1,024 bytes, between two characters.
     Text(Box<str>),
     /// A whole number.
     Number(i64),
@@ -53,12 +57,13 @@ pub enum Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.into())
+        Self::Text(text[..text.floor_char_boundary(TEXT_BYTES_MAX)].into())
     }
 }
 
 impl From<String> for Value {
-    fn from(text: String) -> Self {
+    fn from(mut text: String) -> Self {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
         Self::Text(text.into())
     }
 }
@@ -72,5 +77,23 @@ impl From<usize> for Value {
 impl From<bool> for Value {
     fn from(flag: bool) -> Self {
         Self::Flag(flag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_somebody_outside_is_kept_as_far_as_names_go() {
+        let long = "ä".repeat(1 << 20);
+        let cut = Value::Text("ä".repeat(512).into());
+        assert_eq!(Value::from(&*long), cut);
+        assert_eq!(Value::from(long), cut);
+        assert_eq!(
+            Value::from(format!("a{}", "ä".repeat(600))),
+            Value::Text(format!("a{}", "ä".repeat(511)).into())
+        );
+        assert_eq!(Value::from("orders"), Value::Text("orders".into()));
     }
 }
