@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use super::fault::Fault;
 
-/// What the bodies of the API may say; whatever else they say is ignored, as in messages of clients.
+/// What the bodies of the API may say; whatever else they say is ignored, as in messages of clients, but where that
+/// would be dangerous.
 const NAMES: [&str; 10] = [
     "channel",
     "event",
@@ -26,9 +27,16 @@ const NAMES: [&str; 10] = [
     "expiresAt",
 ];
 
+/// As much of a name that is not known is told.
+const NAME_TOLD: usize = 40;
+
 /// The fields of a body, as their texts.
 #[derive(Debug)]
-pub(super) struct Fields<'a>([Option<&'a RawValue>; NAMES.len()]);
+pub(super) struct Fields<'a> {
+    known: [Option<&'a RawValue>; NAMES.len()],
+    /// The first that is none of them.
+    unknown: Option<String>,
+}
 
 /// Reads a body, as large as it may be. One that need not be there may be empty and of no type.
 pub(super) async fn read(request: Request, is_optional: bool) -> Result<Bytes, Fault> {
@@ -55,7 +63,8 @@ impl<'a> Fields<'a> {
     pub(super) fn of(body: &'a [u8]) -> Result<Self, Fault> {
         let text = str::from_utf8(body).map_err(|_| Fault::bad_json("The body is not UTF-8"))?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let mut collector = Collector { fields: [None; NAMES.len()], repeated: None };
+        let mut collector =
+            Collector { fields: [None; NAMES.len()], unknown: None, repeated: None };
         let read = deserializer.deserialize_map(&mut collector).and_then(|()| deserializer.end());
         read.map_err(|error| Fault::bad_json(format!("The body is not one JSON object: {error}")))?;
         if ws_protocol::is_too_deep(text) {
@@ -64,7 +73,20 @@ impl<'a> Fields<'a> {
         }
         match collector.repeated {
             Some(name) => Err(Fault::invalid(name, "given twice")),
-            None => Ok(Self(collector.fields)),
+            None => Ok(Self { known: collector.fields, unknown: collector.unknown }),
+        }
+    }
+
+    /// Refuses every other field, whether or not another request may have it.
+    pub(super) fn expect_only(&self, names: &[&str]) -> Result<(), Fault> {
+        let given = NAMES.iter().zip(self.known).filter(|(_, raw)| raw.is_some());
+        let mut others = given.map(|(name, _)| *name).filter(|name| !names.contains(name));
+        match self.unknown.as_deref().or_else(|| others.next()) {
+            None => Ok(()),
+            Some(name) => {
+                let expected = names.join(", ");
+                Err(Fault::invalid(name, format_args!("not known here: it is one of {expected}")))
+            }
         }
     }
 
@@ -104,12 +126,13 @@ impl<'a> Fields<'a> {
 
     fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let place = NAMES.iter().position(|known| *known == name)?;
-        self.0[place]
+        self.known[place]
     }
 }
 
 struct Collector<'a> {
     fields: [Option<&'a RawValue>; NAMES.len()],
+    unknown: Option<String>,
     repeated: Option<&'static str>,
 }
 
@@ -121,10 +144,14 @@ impl<'a> Visitor<'a> for &mut Collector<'a> {
     }
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(Name(place)) = map.next_key()? {
-            let Some(place) = place else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
+        while let Some(name) = map.next_key()? {
+            let place = match name {
+                Name::Known(place) => place,
+                Name::Unknown(name) => {
+                    map.next_value::<IgnoredAny>()?;
+                    self.unknown.get_or_insert(name);
+                    continue;
+                }
             };
             if self.fields[place].replace(map.next_value()?).is_some() {
                 self.repeated.get_or_insert(NAMES[place]);
@@ -135,7 +162,10 @@ impl<'a> Visitor<'a> for &mut Collector<'a> {
 }
 
 /// A key, as its place among those that are known.
-struct Name(Option<usize>);
+enum Name {
+    Known(usize),
+    Unknown(String),
+}
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -149,7 +179,9 @@ impl<'de> Deserialize<'de> for Name {
             }
 
             fn visit_str<E>(self, key: &str) -> Result<Name, E> {
-                Ok(Name(NAMES.iter().position(|known| *known == key)))
+                let place = NAMES.iter().position(|known| *known == key);
+                let told = || key.chars().take(NAME_TOLD).collect();
+                Ok(place.map_or_else(|| Name::Unknown(told()), Name::Known))
             }
         }
 
@@ -173,6 +205,22 @@ mod tests {
         assert_eq!(fields.optional_code("code").unwrap(), Some(1008));
         let null = Fields::of(br#"{"data":null}"#).unwrap();
         assert_eq!(null.anything("data").unwrap().get(), "null");
+    }
+
+    #[test]
+    fn where_a_field_too_many_is_dangerous_it_is_refused_whoever_else_may_have_it() {
+        let only = |body: &[u8]| Fields::of(body).unwrap().expect_only(&["jti", "sub"]);
+        assert_eq!(only(br#"{"sub":"ada"}"#), Ok(()));
+        for (body, name) in [(&br#"{"sub":"ada","user":1}"#[..], "user"), (b"{\"code\":1}", "code")]
+        {
+            let fault = format!("{:?}", only(body).unwrap_err());
+            assert!(
+                fault.contains(&format!("{name}: not known here: it is one of jti, sub")),
+                "{fault}"
+            );
+        }
+        let long = format!(r#"{{"{}":1}}"#, "x".repeat(5000));
+        assert!(format!("{:?}", only(long.as_bytes()).unwrap_err()).len() < 300);
     }
 
     #[test]

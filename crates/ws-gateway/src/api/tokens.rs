@@ -26,6 +26,8 @@ pub(super) async fn revoke<A: Application>(
 ) -> Result<Response, Fault> {
     let body = body::read(request, false).await?;
     let fields = body::Fields::of(&body)?;
+    // Whoever misspells whose tokens are meant would take back everybody's.
+    fields.expect_only(&["jti", "sub", "issuedBefore", "expiresAt"])?;
     let wall = api.handler.clock().wall(tokio::time::Instant::now().into_std());
     let name = |field: &'static str| {
         let name = fields.optional_string(field)?;
@@ -37,6 +39,9 @@ pub(super) async fn revoke<A: Application>(
         }
     };
     let (token, user) = (name("jti")?, name("sub")?);
+    if user.as_deref().is_some_and(|user| user.contains(char::is_control)) {
+        return Err(Fault::invalid("sub", "no user's name has a control character in it"));
+    }
     let before = time(&fields, "issuedBefore")?;
     if before.is_some_and(|before| before > next_second(wall)) {
         let why = "what is not issued yet cannot be taken back: a time that is over is expected";

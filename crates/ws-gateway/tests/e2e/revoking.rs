@@ -81,6 +81,13 @@ async fn what_cannot_be_revoked_is_said_in_a_sentence() {
         (json!({ "jti": "" }), 422, "1 to 512 bytes"),
         (json!({ "sub": long }), 422, "1 to 512 bytes"),
         (json!({ "sub": 5 }), 422, "a string is expected"),
+        (json!({ "sub": "a\u{9b}31m" }), 422, "has a control character in it"),
+        // Everybody's would be meant otherwise.
+        (
+            json!({ "user": "ada", "issuedBefore": 1_700_000_000_000_u64 }),
+            422,
+            "user: not known here",
+        ),
         (json!({ "issuedBefore": 1_700_000_000 }), 422, "this looks like seconds"),
         (json!({ "issuedBefore": 9_000_000_000_000_u64 }), 422, "what is not issued yet"),
         (json!({ "jti": "a", "expiresAt": 1_000_000_000_000_u64 }), 422, "the token is over"),
