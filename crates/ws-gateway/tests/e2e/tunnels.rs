@@ -11,6 +11,7 @@ use ws_gateway::{Gateway, ReloadError};
 use ws_transport::{Connector, WebSocketStream};
 
 use crate::{
+    back_end,
     exchange::{fetch, upgrade},
     house::{House, load_with},
 };
@@ -102,6 +103,15 @@ async fn nothing_but_the_targets_bytes_is_in_a_tunnel() {
     assert_eq!(closed(&mut tunnel).await, (1000, "Both sides have finished".to_owned()));
     place.house.emptied().await;
     assert_eq!(place.house.ended("tunnel"), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_whose_token_is_taken_back_is_told_so_by_its_end_alone() {
+    let place = Place::open(&[("API_KEY", back_end::KEY)]).await;
+    let (mut tunnel, _target) = place.tunnel("ada").await;
+    let said = place.house.order("/api/tokens/revoke", json!({ "sub": "ada" })).await;
+    assert_eq!(said["disconnected"], 1, "{said}");
+    assert_eq!(closed(&mut tunnel).await, (3000, "Token revoked".to_owned()));
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         reload: Reload::NewConnections,
         kind: Kind::Integer(1..=1_000_000, |c, n| c.tunnels.per_user_max = n),
         default: "8",
-        doc: "How many of them one user may have; where nobody has to say who it is, one address",
+        doc: "How many of them one user may have; where nobody has to say who it is, one address or /64",
     },
     Setting {
         env: "TUNNEL_CONNECT_TIMEOUT",
