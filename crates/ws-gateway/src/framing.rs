@@ -2,6 +2,9 @@
 
 use http::{HeaderMap, header};
 
+/// What is wrong with such a request.
+pub(crate) const SAID_TWICE: &str = "the length of the body is said twice";
+
 /// Whether the length of the body is said more than once. Whoever stands before us may have believed
 /// the other saying, and taken what we take for a request for a body: nobody sends such a thing in
 /// good faith, so it is refused even where both sayings agree.
@@ -9,8 +12,11 @@ pub(crate) fn is_ambiguous(headers: &HeaderMap) -> bool {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let (first, second) = (lengths.next(), lengths.next());
     let is_list = first.is_some_and(|length| length.as_bytes().contains(&b','));
-    let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
-    second.is_some() || is_list || (is_chunked && first.is_some())
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let (coding, another) = (codings.next(), codings.next());
+    let is_coded_twice =
+        another.is_some() || coding.is_some_and(|it| it.as_bytes().contains(&b','));
+    second.is_some() || is_list || is_coded_twice || (coding.is_some() && first.is_some())
 }
 
 #[cfg(test)]
@@ -29,6 +35,8 @@ mod tests {
             (&["content-length: 1, 1"], true),
             (&["content-length: 1", "transfer-encoding: chunked"], true),
             (&["transfer-encoding: chunked", "content-length: 0"], true),
+            (&["transfer-encoding: chunked", "transfer-encoding: chunked"], true),
+            (&["transfer-encoding: gzip, chunked"], true),
         ] {
             let mut headers = HeaderMap::new();
             for line in lines {

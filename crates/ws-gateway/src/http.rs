@@ -20,14 +20,14 @@ use tokio::{
 };
 use tower_service::Service;
 use ws_broker::Status;
-use ws_connection::handshake::is_upgrade;
-use ws_handler::{Application, WebSocketHandler};
+use ws_connection::handshake::{HeadError, is_upgrade};
+use ws_handler::{Application, Rejection, WebSocketHandler};
 use ws_transport::Prefixed;
 
 use crate::{
     api,
     console::Console,
-    inspector,
+    framing, inspector,
     metrics::Metrics,
     outcomes::Outcomes,
     reload::{self, Reloader},
@@ -209,6 +209,10 @@ impl<A: Application> Http<A> {
         peer: SocketAddr,
         stay: &Stay,
     ) -> Result<Response, Infallible> {
+        // The first request was judged by its head; those behind it, by what is left of theirs.
+        if framing::is_ambiguous(request.headers()) {
+            return Ok(unclear_length());
+        }
         if is_upgrade(request.headers()) && self.takes_upgrades(request.uri().path()) {
             return Ok(self.upgrade(&mut request, peer).await);
         }
@@ -244,6 +248,12 @@ impl<A: Application> Http<A> {
             Err(rejection) => rejection.response().map(Body::from),
         }
     }
+}
+
+/// The same as for the first request of a connection, and its end.
+fn unclear_length() -> Response {
+    let error = HeadError::Malformed(framing::SAID_TWICE);
+    Rejection::from(error).response().map(Body::from)
 }
 
 /// A request without what follows its head.

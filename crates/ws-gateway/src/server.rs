@@ -197,7 +197,7 @@ impl<A: Application> Shared<A> {
 
     async fn answer<IO: Carrier>(&self, socket: IO, head: RequestHead, peer: SocketAddr) {
         if framing::is_ambiguous(head.request.headers()) {
-            let error = HeadError::Malformed("the length of the body is said twice");
+            let error = HeadError::Malformed(framing::SAID_TWICE);
             return Box::pin(self.refuse(socket, &error.into(), peer)).await;
         }
         if !self.is_ours(&head) {

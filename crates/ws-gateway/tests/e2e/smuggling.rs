@@ -33,6 +33,8 @@ async fn a_request_whose_length_is_unclear_is_refused_and_ends_its_connection() 
     for lengths in [
         "Content-Length: 0\r\nContent-Length: 41\r\n",
         "Content-Length: 0, 41\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: identity\r\n",
         "Transfer-Encoding: chunked, identity\r\n",
         "Content-Length: +41\r\n",
