@@ -1,6 +1,12 @@
 //! Connections, filtered and in an order.
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -155,7 +161,8 @@ impl Selection {
         }
         // Who is in a channel is known by the channel.
         if let (Some(_), Some(channel)) = (&self.user, &self.channel) {
-            let members: Vec<_> = handler.subscribers(channel).iter().map(|it| it.id()).collect();
+            let members: HashSet<_> =
+                handler.subscribers(channel).iter().map(|it| it.id()).collect();
             looking.found.retain(|found| members.contains(&found.client.id()));
             looking.matched = looking.found.len();
         }
