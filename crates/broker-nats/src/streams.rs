@@ -19,7 +19,7 @@ use tokio::{
 use ws_broker::{EngineError, Keep, WhenFull};
 
 use crate::{
-    Storage,
+    NatsConfig, Storage,
     api::{ApiFailure, Republish, StreamConfig, StreamInfo, one_header},
     clock::{micros_of, nanos},
     error::{overloaded, unavailable},
@@ -51,12 +51,19 @@ enum State {
     /// Nobody asked for it since the connection was made.
     Unknown,
     /// It is being asked for, and these wait.
-    Asking(Vec<Waiting>),
+    Asking(Queue),
     /// It is there.
     Ready,
 }
 
 type Waiting = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
+
+/// Who waits for a stream, in the order of coming, and how much is to be written then.
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    bytes: usize,
+}
 
 impl Streams {
     /// The stream of a keep, whether or not it is there.
@@ -107,21 +114,25 @@ impl LogStream {
     }
 
     /// Does something at once if it is there; otherwise asks for it, and does it then. What is to be
-    /// done is done in the order in which it came.
+    /// done is done in the order in which it came. So many bytes are held until then: what waits has the bounds of
+    /// what is under way.
     pub(crate) fn when_there(
         self: &Arc<Self>,
         link: &Arc<Link>,
+        bytes: usize,
         act: impl FnOnce(Result<(), EngineError>) + Send + 'static,
     ) {
         let mut state = self.state.lock();
         match &mut *state {
             State::Ready => act(Ok(())),
-            State::Asking(waiting) if waiting.len() < link.config.pending_max => {
-                waiting.push(Box::new(act));
+            State::Asking(queue) if queue.has_room(bytes, &link.config) => {
+                queue.push(Box::new(act), bytes);
             }
             State::Asking(_) => act(Err(overloaded())),
             State::Unknown => {
-                *state = State::Asking(vec![Box::new(act)]);
+                let mut queue = Queue::default();
+                queue.push(Box::new(act), bytes);
+                *state = State::Asking(queue);
                 let (stream, link) = (Arc::clone(self), Arc::clone(link));
                 let runtime = link.runtime.clone();
                 runtime.spawn(async move {
@@ -142,7 +153,7 @@ impl LogStream {
     /// Returns when it is there.
     pub(crate) async fn there(self: &Arc<Self>, link: &Arc<Link>) -> Result<(), EngineError> {
         let (sender, receiver) = oneshot::channel();
-        self.when_there(link, move |found| {
+        self.when_there(link, 0, move |found| {
             let _ = sender.send(found);
         });
         receiver.await.unwrap_or_else(|_| Err(unavailable("the connection broke")))
@@ -171,16 +182,16 @@ impl LogStream {
         self.epoch.store(created, Ordering::Release);
         // Those who come now wait for the lock, so that they come behind those who waited.
         let mut state = self.state.lock();
-        if let State::Asking(waiting) = mem::replace(&mut *state, State::Ready) {
-            waiting.into_iter().for_each(|act| act(Ok(())));
+        if let State::Asking(queue) = mem::replace(&mut *state, State::Ready) {
+            queue.waiting.into_iter().for_each(|act| act(Ok(())));
         }
         Ok(())
     }
 
     fn give_up(&self, error: &EngineError) {
         let mut state = self.state.lock();
-        if let State::Asking(waiting) = mem::replace(&mut *state, State::Unknown) {
-            waiting.into_iter().for_each(|act| act(Err(error.clone())));
+        if let State::Asking(queue) = mem::replace(&mut *state, State::Unknown) {
+            queue.waiting.into_iter().for_each(|act| act(Err(error.clone())));
         }
     }
 
@@ -206,6 +217,17 @@ impl LogStream {
             }),
             ..basic_config(link)
         }
+    }
+}
+
+impl Queue {
+    fn has_room(&self, bytes: usize, config: &NatsConfig) -> bool {
+        self.waiting.len() < config.pending_max && self.bytes + bytes <= config.pending_bytes_max
+    }
+
+    fn push(&mut self, waiting: Waiting, bytes: usize) {
+        self.waiting.push(waiting);
+        self.bytes += bytes;
     }
 }
 
@@ -276,5 +298,25 @@ pub(crate) async fn found_or_made(
             tracing::warn!(stream, reason, "a stream stays as it was made");
             Ok(found)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_stream_is_bounded_in_number_and_in_bytes() {
+        let config =
+            NatsConfig { pending_max: 3, pending_bytes_max: 1000, ..NatsConfig::default() };
+        let mut queue = Queue::default();
+        for bytes in [400, 600] {
+            assert!(queue.has_room(bytes, &config), "{bytes}");
+            queue.push(Box::new(drop), bytes);
+        }
+        assert!(!queue.has_room(1, &config), "a thousand bytes wait");
+        assert!(queue.has_room(0, &config));
+        queue.push(Box::new(drop), 0);
+        assert!(!queue.has_room(0, &config), "three wait");
     }
 }

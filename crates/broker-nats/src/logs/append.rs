@@ -59,7 +59,8 @@ impl Appending {
             payload: self.entry.clone(),
             patience: link.config.timeout,
         };
-        self.stream.when_there(&self.logs.link, move |found| match found {
+        let bytes = call.payload.len() + call.subject.len();
+        self.stream.when_there(&self.logs.link, bytes, move |found| match found {
             Ok(()) => link.write(call, answer),
             Err(error) => {
                 let _ = answer.send(Err(CallError::Unsent(error)));
