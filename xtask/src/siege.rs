@@ -57,7 +57,7 @@ fn rows(figures: &Value) -> Vec<Vec<String>> {
         "refused",
         "of the gateway's core",
         "others' p99: quiet, besieged",
-        "factor",
+        "factor, of at most",
         "MiB: before, at most, after",
     ];
     let attacks = figures["attacks"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -78,7 +78,7 @@ fn row(attack: &Value) -> Vec<String> {
         format!("{:.0}", number("refused")),
         format!("{:.0} %", number("corePercent")),
         format!("{:.0} µs, {:.0} µs", number("p99QuietUs"), number("p99SiegeUs")),
-        format!("{:.1}", number("factor")),
+        format!("{:.1} of {}", number("factor"), number("factorMax")),
         [mib("before"), mib("peak"), mib("after")].join(", "),
     ]
 }
@@ -92,14 +92,14 @@ mod tests {
         let moment = |mib: u64| json!({ "residentBytes": mib << 20, "files": 9 });
         let figures = json!({ "seconds": 10, "attacks": [{
             "attack": "ping-flood", "about": "pings", "unit": "frames", "done": 1000, "perSecond": 100.4,
-            "refused": 3, "corePercent": 12.3, "p99QuietUs": 200, "p99SiegeUs": 500, "factor": 2.5,
+            "refused": 3, "corePercent": 12.3, "p99QuietUs": 200, "p99SiegeUs": 500, "factor": 2.5, "factorMax": 10.0,
             "before": moment(20), "peak": moment(30), "after": moment(21),
         }] });
         let rows = rows(&figures);
         assert_eq!(rows.len(), 2);
         assert_eq!(
             rows[1].join("|"),
-            "**ping-flood**: pings|100 frames|3|12 %|200 µs, 500 µs|2.5|20.0, 30.0, 21.0"
+            "**ping-flood**: pings|100 frames|3|12 %|200 µs, 500 µs|2.5 of 10|20.0, 30.0, 21.0"
         );
     }
 }

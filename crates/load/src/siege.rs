@@ -39,6 +39,8 @@ use vitals::Vitals;
 
 /// How long honest clients have the gateway to themselves before.
 const QUIET: Duration = Duration::from_secs(4);
+/// How long an attack lasts at most that has not done yet what it is to do.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How long the gateway may take to be as it was: longer than any of its deadlines here, and than its allocator
 /// keeps what was freed.
 const RECOVERY_MAX: Duration = Duration::from_secs(25);
@@ -97,8 +99,8 @@ fn plan(matches: &ArgMatches) -> Result<Plan, String> {
     })
 }
 
-/// Does what the arguments say and answers the exit code: 1 if the gateway did not survive, or does not come back
-/// to what it was.
+/// Does what the arguments say and answers the exit code: 1 if the gateway did not survive, if others had to wait for
+/// longer than is stated, if what it held did not come back, or if an attack was not what it is said to be.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     errand::exit_code(command(), arguments, complain, |matches| perform(&plan(matches)?))
 }
@@ -127,9 +129,9 @@ fn besiege(plan: &Plan, attack: &'static Attack) -> Result<Row, String> {
         rules: attack.rules,
         environment: &[field::ENVIRONMENT, attack.environment].concat(),
     };
-    let Gateway { mut process, port } = recipe.start().map_err(|error| error.to_string())?;
+    let Gateway { mut process, port } =
+        cores::started_apart(|| recipe.start()).map_err(|error| error.to_string())?;
     let id = process.id().ok_or("the gateway has ended")?;
-    cores::pin_apart(id);
     let phase = Arc::new(AtomicUsize::new(Phase::Quiet as usize));
     let bystanders = Bystanders::start(port, &phase)?;
     pause(QUIET);
@@ -140,7 +142,13 @@ fn besiege(plan: &Plan, attack: &'static Attack) -> Result<Row, String> {
     let start = now();
     let mut peak = before;
     let attackers = field.let_loose(attack);
-    while now() - start < plan.duration {
+    let is_enough = || {
+        let took = now() - start;
+        took >= LONGEST.max(plan.duration)
+            || took >= plan.duration
+                && attack.least.is_none_or(|least| least.is_done(field.counts().done))
+    };
+    while !is_enough() {
         pause(LOOK);
         peak = Vitals::of(id).ok_or("the gateway did not survive")?.or_more(peak);
     }

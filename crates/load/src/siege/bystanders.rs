@@ -39,7 +39,7 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    fn new() -> Result<Self, String> {
+    pub(super) fn new() -> Result<Self, String> {
         let histogram =
             || Histogram::new_with_bounds(1, WAIT_MAX, 3).map_err(|error| error.to_string());
         Ok(Self { by_phase: [histogram()?, histogram()?, histogram()?], failures: 0 })

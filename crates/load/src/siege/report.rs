@@ -5,11 +5,14 @@ use std::{fmt::Write, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    attack::Attack,
+    attack::{Attack, Least},
     bystanders::{Phase, Waits},
     field::Counts,
     vitals::Vitals,
 };
+
+/// Of a core, in percent: a gateway that has as much to do could not do much more.
+const BUSY: f64 = 90.0;
 
 /// One attack.
 #[derive(Debug)]
@@ -26,9 +29,46 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Everybody else was served, and what was taken came back.
+    /// What went wrong, in a sentence; none if the attack was what it is said to be, everybody else was served in time,
+    /// and what was taken came back.
+    pub(super) fn fault(&self) -> Option<String> {
+        let Self { attack, after, waits, .. } = self;
+        if waits.failures > 0 {
+            return Some(format!("others were not served {} times", waits.failures));
+        }
+        if self.factor() > attack.factor_max {
+            return Some(format!(
+                "others' p99 is {:.1} times what it was in quiet, and {} times is what this attack may cost them",
+                self.factor(),
+                attack.factor_max
+            ));
+        }
+        if !after.is_like(self.before) {
+            return Some(format!(
+                "{:.1} MiB and {} files stayed, where {:.1} MiB and {} files were before",
+                mib(after.resident),
+                after.files,
+                mib(self.before.resident),
+                self.before.files
+            ));
+        }
+        let (done, least, time) = match attack.least? {
+            Least::InAll(least) => (self.counts.done as f64, least as f64, ""),
+            // More than one core can answer is not asked of it.
+            Least::EachSecond(_) if self.busy() >= BUSY => return None,
+            Least::EachSecond(least) => (self.rate(), least, " a second"),
+        };
+        let sentence = || {
+            format!(
+                "there were {done:.0} {}{time}, and fewer than {least} are not this attack",
+                attack.unit
+            )
+        };
+        (done < least).then(sentence)
+    }
+
     pub(super) fn is_withstood(&self) -> bool {
-        self.waits.failures == 0 && self.after.is_like(self.before)
+        self.fault().is_none()
     }
 
     fn rate(&self) -> f64 {
@@ -44,6 +84,7 @@ impl Row {
         self.waits.of(phase).value_at_quantile(0.99)
     }
 
+    /// How much longer others wait.
     fn factor(&self) -> f64 {
         self.p99(Phase::Siege) as f64 / self.p99(Phase::Quiet).max(1) as f64
     }
@@ -51,7 +92,7 @@ impl Row {
 
 pub(super) fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<19} {:>9} {:>11} {:>9} {:>6} {:>9} {:>9} {:>7} {:>8} {:>8} {:>8}  verdict\n",
+        "{:<19} {:>9} {:>11} {:>9} {:>6} {:>9} {:>9} {:>7} {:>7} {:>8} {:>8} {:>8}  verdict\n",
         "attack",
         "done",
         "a second",
@@ -60,16 +101,17 @@ pub(super) fn table(rows: &[Row]) -> String {
         "p99 quiet",
         "siege",
         "factor",
+        "at most",
         "MiB",
         "peak",
         "after"
     );
     for row in rows {
-        let Row { attack, counts, before, peak, after, waits, .. } = row;
+        let Row { attack, counts, before, peak, after, .. } = row;
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "{:<19} {:>9} {:>11.0} {:>9} {:>6.0} {:>6} µs {:>6} µs {:>7.1} {:>8.1} {:>8.1} {:>8.1}  {}",
+            "{:<19} {:>9} {:>11.0} {:>9} {:>6.0} {:>6} µs {:>6} µs {:>7.1} {:>7} {:>8.1} {:>8.1} {:>8.1}  {}",
             attack.name,
             counts.done,
             row.rate(),
@@ -78,15 +120,11 @@ pub(super) fn table(rows: &[Row]) -> String {
             row.p99(Phase::Quiet),
             row.p99(Phase::Siege),
             row.factor(),
+            attack.factor_max,
             mib(before.resident),
             mib(peak.resident),
             mib(after.resident),
-            match (row.is_withstood(), waits.failures) {
-                (true, _) => "withstood".to_owned(),
-                (false, 0) =>
-                    format!("FAILED: {} MiB, {} files stayed", mib(after.resident), after.files),
-                (false, failures) => format!("FAILED: others were not served {failures} times"),
-            }
+            row.fault().map_or("withstood".to_owned(), |fault| format!("FAILED: {fault}")),
         );
     }
     text
@@ -99,9 +137,9 @@ pub(super) fn json(rows: &[Row], duration: Duration) -> Value {
             "attack": row.attack.name, "about": row.attack.about, "unit": row.attack.unit,
             "done": row.counts.done, "perSecond": row.rate(), "refused": row.counts.refused,
             "corePercent": row.busy(), "p99QuietUs": row.p99(Phase::Quiet), "p99SiegeUs": row.p99(Phase::Siege),
-            "p99AfterUs": row.p99(Phase::After), "factor": row.factor(), "before": vitals(&row.before),
+            "p99AfterUs": row.p99(Phase::After), "factor": row.factor(), "factorMax": row.attack.factor_max, "before": vitals(&row.before),
             "peak": vitals(&row.peak), "after": vitals(&row.after),
-            "othersNotServed": row.waits.failures, "withstood": row.is_withstood(),
+            "othersNotServed": row.waits.failures, "withstood": row.is_withstood(), "fault": row.fault(),
         })
     };
     let rows: Vec<Value> = rows.iter().map(row).collect();
@@ -110,4 +148,48 @@ pub(super) fn json(rows: &[Row], duration: Duration) -> Value {
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::siege::attack::ATTACKS;
+
+    /// Of an attack on others who wait for so many µs in quiet and while it lasts.
+    fn row(name: &str, done: u64, quiet: u64, siege: u64) -> Row {
+        let mut waits = Waits::new().unwrap();
+        waits.by_phase[Phase::Quiet as usize].record(quiet).unwrap();
+        waits.by_phase[Phase::Siege as usize].record(siege).unwrap();
+        Row {
+            attack: ATTACKS.iter().find(|attack| attack.name == name).unwrap(),
+            counts: Counts { done, refused: 0 },
+            took: Duration::from_secs(10),
+            before: Vitals::default(),
+            peak: Vitals::default(),
+            after: Vitals::default(),
+            cpu: Duration::ZERO,
+            waits,
+        }
+    }
+
+    #[test]
+    fn what_is_not_withstood_is_said_in_a_sentence() {
+        assert_eq!(row("bad-tokens", 100_000, 400, 800).fault(), None);
+        let slow = row("bad-tokens", 100_000, 100, 100_000).fault().unwrap();
+        assert!(slow.contains("and 10 times is what this attack may cost them"), "{slow}");
+        let few = row("bad-tokens", 99_000, 400, 800).fault().unwrap();
+        assert_eq!(
+            few,
+            "there were 9900 requests a second, and fewer than 10000 are not this attack"
+        );
+        let busy = Row { cpu: Duration::from_secs(9), ..row("bad-tokens", 99_000, 400, 800) };
+        assert_eq!(busy.fault(), None);
+        let fewer = row("half-handshakes", 99_999, 400, 800).fault().unwrap();
+        assert!(fewer.starts_with("there were 99999 connects, and"), "{fewer}");
+        let mut row = row("ping-flood", 1, 400, 800);
+        row.after.resident = 1 << 30;
+        assert!(row.fault().unwrap().starts_with("1024.0 MiB and 0 files stayed"));
+        row.waits.failures = 2;
+        assert!(row.fault().unwrap().contains("not served 2 times") && !row.is_withstood());
+    }
 }
