@@ -337,17 +337,17 @@ where
     /// Arms the one timer to the nearest deadline. It moves only when that comes earlier than what
     /// is armed, or when what was armed has passed: traffic never touches it.
     fn arm(&mut self, cx: &mut Context<'_>) {
-        let deadlines = [
-            self.connection.poll_timeout().map(Instant::from_std),
-            self.session.poll_timeout().map(Instant::from_std),
-            self.write_due(),
-            match *self.phase {
-                Phase::Open => None,
-                Phase::Ending { until, .. } => Some(until),
-            },
-        ];
+        let connection = self.connection.poll_timeout().map(Instant::from_std);
+        let mut next = earlier(connection, self.session.poll_timeout().map(Instant::from_std));
+        // What hardly any turn has is not compared with what nearly all have.
+        if self.unsent.is_some() {
+            next = earlier(next, self.write_due());
+        }
+        if let Phase::Ending { until, .. } = *self.phase {
+            next = earlier(next, Some(until));
+        }
         let armed = self.sleep.deadline();
-        let next = deadlines.into_iter().flatten().min().unwrap_or(self.now + NEVER);
+        let next = next.unwrap_or_else(|| self.now + NEVER);
         if next < armed || armed <= self.now {
             self.sleep.as_mut().reset(next);
             // Registers the waker; a deadline that passed meanwhile wakes at once.
@@ -355,5 +355,14 @@ where
                 cx.waker().wake_by_ref();
             }
         }
+    }
+}
+
+/// The nearer of two deadlines, as far as there are any.
+#[inline]
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -83,20 +83,32 @@ pub struct Replies<'d> {
 impl Replies<'_> {
     /// Sends a text message.
     pub fn send_text(&mut self, text: &str) -> Result<(), Closed> {
-        let sent = self.connection.send_text(text, &mut self.output.bytes, self.now);
-        if self.output.observer.is_some() && sent.is_ok() {
-            self.output.show(Sent::Text(text.as_bytes()), self.now);
+        if self.output.observer.is_some() {
+            return self.send_text_shown(text);
         }
-        sent
+        self.connection.send_text(text, &mut self.output.bytes, self.now)
+    }
+
+    #[cold]
+    fn send_text_shown(&mut self, text: &str) -> Result<(), Closed> {
+        self.connection.send_text(text, &mut self.output.bytes, self.now)?;
+        self.output.show(Sent::Text(text.as_bytes()), self.now);
+        Ok(())
     }
 
     /// Sends a binary message.
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        let sent = self.connection.send_binary(bytes, &mut self.output.bytes, self.now);
-        if self.output.observer.is_some() && sent.is_ok() {
-            self.output.show(Sent::Binary(bytes), self.now);
+        if self.output.observer.is_some() {
+            return self.send_binary_shown(bytes);
         }
-        sent
+        self.connection.send_binary(bytes, &mut self.output.bytes, self.now)
+    }
+
+    #[cold]
+    fn send_binary_shown(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        self.connection.send_binary(bytes, &mut self.output.bytes, self.now)?;
+        self.output.show(Sent::Binary(bytes), self.now);
+        Ok(())
     }
 
     /// Sends a text message that `write` appends straight to the output. What it appends must be

@@ -93,7 +93,9 @@ where
 
     /// What came with the handshake, or was set aside.
     fn work_off_early(&mut self, work: &mut Work, scratch: &mut Scratch, cx: &mut Context<'_>) {
-        while !work.is_enough()
+        // Hardly ever there is any.
+        while self.early.is_some()
+            && !work.is_enough()
             && self.takes_events(&scratch.output)
             && let Some(mut early) = self.early.take()
         {
