@@ -127,8 +127,13 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let mut shard = self.shard_of(key).lock();
-        let outcome = self.take(&mut shard, key, cost, now);
-        self.count(&mut shard, outcome)
+        match self.take(&mut shard, key, cost, now) {
+            Ok(()) => {
+                shard.allowed += 1;
+                Ok(())
+            }
+            Err(denied) => self.deny(&mut shard, denied),
+        }
     }
 
     /// As [`KeyedLimiter::check_cost`], but what costs more than an allowance ever holds costs all of it:
@@ -143,11 +148,21 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let mut shard = self.shard_of(key).lock();
-        let mut outcome = self.take(&mut shard, key, cost, now);
-        if let Err(Denied { reason: DeniedReason::CostAboveLimit { limit }, .. }) = outcome {
-            outcome = self.take(&mut shard, key, limit, now);
+        let mut cost = cost;
+        loop {
+            match self.take(&mut shard, key, cost, now) {
+                Ok(()) => {
+                    shard.allowed += 1;
+                    return Ok(());
+                }
+                Err(Denied { reason: DeniedReason::CostAboveLimit { limit }, .. })
+                    if limit < cost =>
+                {
+                    cost = limit;
+                }
+                Err(denied) => return self.deny(&mut shard, denied),
+            }
         }
-        self.count(&mut shard, outcome)
     }
 
     /// Whether a request of that cost would be allowed; nothing is taken, counted or remembered.
@@ -220,6 +235,8 @@ where
         stats
     }
 
+    // In line, so that an outcome that is nearly always the same is not written down to be read again.
+    #[inline(always)]
     fn take<Q>(
         &self,
         shard: &mut Shard<K, L::State>,
@@ -237,18 +254,9 @@ where
         }
     }
 
-    fn count(
-        &self,
-        shard: &mut Shard<K, L::State>,
-        outcome: Result<(), Denied>,
-    ) -> Result<(), Denied> {
-        let denied = match outcome {
-            Ok(()) => {
-                shard.allowed += 1;
-                return Ok(());
-            }
-            Err(denied) => denied,
-        };
+    /// Where limits are only watched, what is denied is allowed.
+    #[cold]
+    fn deny(&self, shard: &mut Shard<K, L::State>, denied: Denied) -> Result<(), Denied> {
         match self.mode.get() {
             Mode::Enforce => {
                 shard.denied += 1;
