@@ -27,21 +27,28 @@ pub(super) fn parse(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
 
 /// A `type` that is none of the vocabulary is the application's.
 pub(super) fn parse_open(text: &str) -> Result<Incoming<'_>, ParseError<'_>> {
+    // Each failure by itself: an outcome that is turned into another is copied, whatever it holds.
     let mut fields = Fields::of_frame();
-    let outcome = collect_frame(text, &mut fields).and_then(|()| {
-        let id = optional(&fields, Field::Id, Expected::Id, Id::new)?;
-        let message = match client_type(&fields) {
-            Err(ParseErrorKind::UnknownType) => custom(text, &fields)?,
-            of => Reader { of: of?, fields: &fields }.message()?,
-        };
-        let traceparent = optional(&fields, Field::Traceparent, Expected::String, string)?;
-        Ok(Incoming { id, traceparent, message })
-    });
-    outcome.map_err(|kind| {
-        let id = |field| fields.raw(field).and_then(Id::new);
-        let correlation = Correlation { id: id(Field::Id), request_id: id(Field::RequestId) };
-        ParseError { kind, correlation }
-    })
+    collect_frame(text, &mut fields).map_err(|kind| refused(kind, &fields))?;
+    let id = optional(&fields, Field::Id, Expected::Id, Id::new)
+        .map_err(|kind| refused(kind, &fields))?;
+    let traceparent = optional(&fields, Field::Traceparent, Expected::String, string)
+        .map_err(|kind| refused(kind, &fields))?;
+    let message = match client_type(&fields) {
+        Ok(of) => Reader { of, fields: &fields }.message(),
+        Err(ParseErrorKind::UnknownType) => custom(text, &fields),
+        Err(kind) => Err(kind),
+    };
+    let message = message.map_err(|kind| refused(kind, &fields))?;
+    Ok(Incoming { id, traceparent, message })
+}
+
+/// With the ids, as far as they could be read.
+#[cold]
+fn refused<'a>(kind: ParseErrorKind, fields: &Fields<'a>) -> ParseError<'a> {
+    let id = |field| fields.raw(field).and_then(Id::new);
+    let correlation = Correlation { id: id(Field::Id), request_id: id(Field::RequestId) };
+    ParseError { kind, correlation }
 }
 
 fn collect_frame<'a>(text: &'a str, fields: &mut Fields<'a>) -> Result<(), ParseErrorKind> {
