@@ -216,6 +216,9 @@ impl Hub {
     /// Whether it is said who comes into a channel and who leaves it. Not a matter of who asks: who is
     /// counted in has to be counted out, also when a fresh token has meanwhile changed the caller's rule.
     pub(crate) fn has_presence(&self, name: &ChannelName) -> bool {
+        if !self.rulebook.gist().has_presence {
+            return false;
+        }
         let in_force = self.in_force();
         let rule = in_force.rules.rule_of(name);
         rule.is_some_and(|rule| rule.permissions().contain(Permissions::PRESENCE))
@@ -225,7 +228,7 @@ impl Hub {
     /// any more.
     pub(crate) fn tells_of_leaving(&self, name: &ChannelName, user: &str) -> bool {
         self.has_presence(name)
-            || (self.in_force().generation != 0 && self.presence.is_own(name, user))
+            || (self.rulebook.gist().generation != 0 && self.presence.is_own(name, user))
     }
 
     /// What becomes of slow subscribers of a channel into which a back-end publishes.

@@ -18,6 +18,10 @@ use crate::{
     tunnels::Tunneling,
 };
 
+mod gist;
+
+use gist::{Gist, GistCell};
+
 /// Users and channels whose publishes are limited, and remembered for that.
 const RATE_KEYS_MAX: usize = 100_000;
 
@@ -124,10 +128,16 @@ impl fmt::Debug for CurrentPolicy {
 
 type Rate = Option<Arc<KeyedLimiter<u64, TokenBucket>>>;
 
+impl fmt::Debug for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.policy.fmt(f)
+    }
+}
+
 /// A policy, with what follows from it.
 pub(crate) struct InForce {
     policy: Policy,
-    /// Another number with each policy, round after round: what was looked up in an earlier one is looked up again.
+    /// Another number with each policy, round after round: who holds one sees by it that there is a later one.
     pub(crate) generation: u16,
     /// For each rule, how much is kept of its channels, if anything is.
     keeps: Box<[Option<Arc<Keep>>]>,
@@ -198,6 +208,7 @@ fn rate_of(rule: &ChannelRule, before: Option<&InForce>) -> Rate {
 /// Holds the policy that is in force. Reading it takes no lock and touches nothing that other threads write.
 pub(crate) struct Rulebook {
     current: ArcSwap<InForce>,
+    gist: GistCell,
     event_window: Option<Duration>,
     /// Two changes at once come one after the other.
     changing: Mutex<()>,
@@ -206,13 +217,31 @@ pub(crate) struct Rulebook {
 impl Rulebook {
     pub(crate) fn new(policy: Policy, event_window: Option<Duration>) -> Self {
         let first = InForce::new(policy, event_window, None);
+        let gist = GistCell::new(Gist::of(&first));
         let current = ArcSwap::from_pointee(first);
-        Self { current, event_window, changing: Mutex::default() }
+        Self { current, gist, event_window, changing: Mutex::default() }
     }
 
     #[inline]
     pub(crate) fn current(&self) -> Guard<Arc<InForce>> {
         self.current.load()
+    }
+
+    /// For who keeps it, and lets go of it when it is [no longer in force](Self::is_in_force).
+    pub(crate) fn to_keep(&self) -> Arc<InForce> {
+        self.current.load_full()
+    }
+
+    /// What there is in the policy that is in force, for who would look at it in vain.
+    #[inline]
+    pub(crate) fn gist(&self) -> Gist {
+        self.gist.get()
+    }
+
+    /// Whether this is the policy that is in force. Once [`replace`](Self::replace) has returned, none before it is.
+    #[inline]
+    pub(crate) fn is_in_force(&self, known: &InForce) -> bool {
+        known.generation == self.gist().generation
     }
 
     /// Puts another policy in force. Before it is, `get_ready` may look at both.
@@ -227,7 +256,7 @@ impl Rulebook {
         policy.tunnels = policy.tunnels.or_else(|| before.policy.tunnels.clone());
         let next = InForce::new(policy, self.event_window, Some(&before));
         let ready = get_ready(&before, &next);
-        self.current.store(Arc::new(next));
+        self.gist.replace(Gist::of(&next), || self.current.store(Arc::new(next)));
         ready
     }
 }

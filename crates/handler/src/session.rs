@@ -24,7 +24,7 @@ use crate::{
     expiry::{Due, Expiry},
     handler::Shared,
     lifecycle,
-    policy::Policy,
+    policy::{InForce, Policy},
 };
 
 mod appending;
@@ -64,8 +64,9 @@ pub struct GatewaySession<A: Application> {
     /// The user's key and tier in the message limiter.
     limit_key: u64,
     tier: TierId,
-    /// The policy in which the tier was looked up.
-    generation: u16,
+    /// The policy by which its last message went. Let go of with the next sign of the heartbeat, so that nobody who
+    /// says nothing keeps one that has been replaced.
+    in_force: Option<Arc<InForce>>,
     /// The application knows of the connection, and wants to know of its end.
     is_started: bool,
     /// Its user's connections are counted on all nodes, and it is one of them.
@@ -167,7 +168,7 @@ impl<A: Application> GatewaySession<A> {
             rare: path.map(|path| Box::new(Rare { path: Some(path), tunnel, ..Rare::default() })),
             limit_key,
             tier,
-            generation: 0,
+            in_force: None,
             is_started: false,
             is_counted: false,
             is_over: false,
@@ -281,6 +282,23 @@ impl<A: Application> GatewaySession<A> {
         replies.start_close(code, reason);
     }
 
+    /// The policy that is in force, for one message; to be put back behind it. Nearly always the one that was put
+    /// back last: then a number was compared.
+    #[inline]
+    fn take_policy(&mut self) -> Arc<InForce> {
+        match self.in_force.take() {
+            Some(known) if self.shared.rulebook.is_in_force(&known) => known,
+            _ => self.find_policy(),
+        }
+    }
+
+    #[cold]
+    fn find_policy(&mut self) -> Arc<InForce> {
+        let in_force = self.shared.rulebook.to_keep();
+        self.find_tier(&in_force);
+        in_force
+    }
+
     /// The limit is elsewhere: this is the line in the log that says who comes near it.
     fn note_size(&self, policy: &Policy, len: usize) {
         let sizes = policy.connection.sizes();
@@ -382,26 +400,32 @@ impl<A: Application> Session for GatewaySession<A> {
     fn handle_event(&mut self, event: Event<'_>, replies: &mut Replies<'_>) {
         match &mut self.state {
             State::Ending => return,
-            State::Bridged(_) => return self.handle_tunnel_event(event, replies),
+            State::Bridged(_) => {
+                self.in_force = None;
+                return self.handle_tunnel_event(event, replies);
+            }
             State::Waiting { .. } | State::Verifying(_) | State::Active { .. } => {}
         }
         self.client().note_health(true);
         match event {
             Event::Text(text) => {
                 // Once for all that is asked about it.
-                let in_force = self.shared.in_force();
+                let in_force = self.take_policy();
                 self.note_size(&in_force, text.len());
                 self.handle_text(text, &in_force, replies);
+                self.in_force = Some(in_force);
             }
             Event::Binary(bytes) => {
-                let in_force = self.shared.in_force();
+                let in_force = self.take_policy();
                 self.note_size(&in_force, bytes.len());
                 let cost = in_force.limits.costs.of(None, bytes.len());
                 if self.is_permitted(&in_force, cost, &Correlation::default(), replies) {
                     self.send_error(ErrorCode::BadJson, None, None, None, replies);
                 }
+                self.in_force = Some(in_force);
             }
             Event::Pong { round_trip: Some(round_trip), .. } => {
+                self.in_force = None;
                 self.client().note_latency(round_trip);
                 self.shared.counters.note_round_trip(round_trip);
             }
@@ -410,7 +434,8 @@ impl<A: Application> Session for GatewaySession<A> {
                 self.state = State::Ending;
             }
             Event::Close(_) => self.state = State::Ending,
-            Event::Ping(_) | Event::Pong { round_trip: None, .. } => {}
+            // Who says no more than that is not pinged.
+            Event::Ping(_) | Event::Pong { round_trip: None, .. } => self.in_force = None,
         }
     }
 
@@ -422,6 +447,7 @@ impl<A: Application> Session for GatewaySession<A> {
         }
         match wake {
             Wake::Connection(Timeout::PingSent) => {
+                self.in_force = None;
                 self.shared.counters.pings.count();
                 self.client().note_health(replies.connection().is_healthy());
                 if self.shared.in_force().json_ping && !self.is_tunnel() {

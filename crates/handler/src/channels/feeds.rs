@@ -210,14 +210,17 @@ impl Hub {
 
     /// How much is kept of a channel, if anything is.
     pub(crate) fn keep(&self, name: &ChannelName) -> Option<Arc<Keep>> {
+        if !self.rulebook.gist().has_keeps {
+            return None;
+        }
         self.in_force().keep(name).cloned()
     }
 
     /// The last subscriber has gone from a channel: it is followed for a little while yet.
     pub(crate) fn note_vacated(self: &Arc<Self>, name: &ChannelName) {
-        let in_force = self.in_force();
+        let gist = self.rulebook.gist();
         // Rules of before may have had something kept.
-        let may_be = in_force.has_keeps || in_force.generation != 0 || self.cluster.is_shared;
+        let may_be = gist.has_keeps || gist.generation != 0 || self.cluster.is_shared;
         let is_followed = may_be && self.feeds.shard(name).lock().contains_key(name);
         if is_followed {
             self.look_later(name);

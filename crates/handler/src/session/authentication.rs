@@ -282,7 +282,6 @@ impl<A: Application> GatewaySession<A> {
         let tier = self.identity.as_ref().and_then(|identity| identity.tier.as_deref());
         let messages = in_force.limits.messages.as_ref();
         self.tier = messages.map_or_else(TierId::default, |messages| messages.tier_id(tier));
-        self.generation = in_force.generation;
     }
 }
 

@@ -1,18 +1,19 @@
 //! From a text to whoever serves it, within the limit on messages.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ws_close_manager::SendableCode;
 use ws_protocol::{
     ClientMessage, Correlation, Custom, ErrorCode, Incoming, ParseError, ServerMessage,
 };
-use ws_rate_limiter::Verdict;
+use ws_rate_limiter::{AnyLimit, Denied, TieredLimiter, Verdict};
 use ws_transport::Replies;
 
 use super::{GatewaySession, State, recovering::Since, subscribing::Way, waiting::keep};
 use crate::{
     application::{Application, Responder},
     end_reason::EndReason,
+    leasing::ClusterLimits,
     lifecycle,
     policy::InForce,
 };
@@ -28,13 +29,15 @@ impl<A: Application> GatewaySession<A> {
         in_force: &InForce,
         replies: &mut Replies<'_>,
     ) {
-        let incoming = match ClientMessage::parse_open(text) {
+        // Looked at where it was put: it is large.
+        let parsed = ClientMessage::parse_open(text);
+        let incoming = match &parsed {
             Ok(incoming) => incoming,
             Err(error) => {
                 // Nonsense counts like any message: a flood of it is a flood.
                 let cost = in_force.limits.costs.of(None, text.len());
                 if self.is_permitted(in_force, cost, &error.correlation, replies) {
-                    self.tell_nonsense(&error, replies);
+                    self.tell_nonsense(error, replies);
                 }
                 return;
             }
@@ -55,10 +58,10 @@ impl<A: Application> GatewaySession<A> {
                 return;
             }
         }
-        match self.shared.hub.tracer.get() {
-            None => self.route(&incoming, in_force, replies),
-            Some(_) => self.route_traced(&incoming, text.len(), in_force, replies),
+        if self.shared.hub.tracer.get().is_some() {
+            return self.route_traced(incoming, text.len(), in_force, replies);
         }
+        self.route(incoming, in_force, replies);
     }
 
     fn tell_nonsense(&self, error: &ParseError<'_>, replies: &mut Replies<'_>) {
@@ -67,7 +70,8 @@ impl<A: Application> GatewaySession<A> {
         let _ = replies.send_text_with(|out| error.encode(timestamp, out));
     }
 
-    #[inline]
+    // In line where nothing is traced; there is one more of it where something is.
+    #[inline(always)]
     pub(super) fn route(
         &mut self,
         incoming: &Incoming<'_>,
@@ -172,14 +176,10 @@ impl<A: Application> GatewaySession<A> {
         let now = replies.now();
         let limits = &in_force.limits;
         let Some(messages) = &limits.messages else { return true };
-        if self.generation != in_force.generation {
-            self.find_tier(in_force);
-        }
-        let shared = limits.cluster.as_ref().and_then(|cluster| {
-            cluster.charge_message(self.tier, self.limit_key, || self.limited_as(), cost, now)
-        });
-        let outcome =
-            shared.unwrap_or_else(|| messages.charge(self.tier, &self.limit_key, cost, now));
+        let outcome = match &limits.cluster {
+            None => messages.charge(self.tier, &self.limit_key, cost, now),
+            Some(cluster) => self.charge_everywhere(cluster, messages, cost, now),
+        };
         let Err(denied) = outcome else { return true };
         let strikes = self.rare.get_or_insert_default().strikes.get_or_insert_default();
         let verdict = limits.ladder.judge(strikes, Err(denied), now);
@@ -204,6 +204,21 @@ impl<A: Application> GatewaySession<A> {
         }
         self.shared.counters.rate_limited.count();
         false
+    }
+
+    /// Where a tier is not limited for all nodes together, this one's limit counts.
+    #[inline(never)]
+    fn charge_everywhere(
+        &self,
+        cluster: &ClusterLimits,
+        messages: &TieredLimiter<u64, AnyLimit>,
+        cost: u32,
+        now: Instant,
+    ) -> Result<(), Denied> {
+        let name = || self.limited_as();
+        cluster
+            .charge_message(self.tier, self.limit_key, name, cost, now)
+            .unwrap_or_else(|| messages.charge(self.tier, &self.limit_key, cost, now))
     }
 
     /// What all nodes call whoever is limited: its user, or where nobody says who it is, its address.

@@ -1,6 +1,6 @@
 //! What a handler goes by is exchanged while it runs: at once for everybody, and nobody gains by it.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use serde_json::json;
 use ws_auth::{Origins, TokenRequest};
@@ -8,7 +8,10 @@ use ws_channels::{ChannelRules, RuleSpec};
 use ws_handler::{AuthMode, Policy};
 use ws_rate_limiter::{AnyLimit, KeyedLimiter, TieredLimiter, TokenBucket};
 
-use crate::house::{House, PATH};
+use crate::{
+    house::{House, PATH},
+    raw::{PING, TEXT},
+};
 
 const TABLE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
@@ -114,4 +117,25 @@ async fn who_is_served_stays_and_who_comes_is_judged_anew() {
     assert_eq!(early.ask("x").await["type"], "response");
     assert_eq!(house.refuse(PATH, &[]).await.status, 401);
     assert_eq!(house.refuse(PATH, &[("origin", "https://app.test")]).await.status, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_keeps_a_policy_that_was_replaced() {
+    let house = House::open(|_| {});
+    let mut silent = house.visit("ada").await;
+    let mut pinging = house.visit_raw("bob").await;
+    let mut talking = house.visit("cleo").await;
+    silent.ask("x").await;
+    talking.ask("x").await;
+    pinging.send(TEXT, br#"{"type":"heartbeat"}"#).await;
+    let before = Arc::downgrade(&house.handler.policy().rules);
+    change(&house, |policy| policy.rules = ChannelRules::open().into());
+    talking.ask("x").await;
+    drop(talking);
+    for _ in 0..4 {
+        pinging.send(PING, b"").await;
+        silent.quiet_for(Duration::from_secs(10)).await;
+    }
+    assert_eq!(house.handler.stats().pings, 1, "the one that pings is not pinged");
+    assert!(before.upgrade().is_none(), "somebody still goes by it");
 }
