@@ -17,6 +17,9 @@ mod corpus;
 const RUNS: u64 = 1_000_000;
 /// The longest input that is tried.
 const BYTES_MAX: u32 = 4096;
+/// The longest for two sides that talk: it spells the fifty messages that they say to each other at most, most of
+/// them of kilobytes, and what is longer only takes longer.
+const PAIR_BYTES_MAX: u32 = 512;
 /// The longest that is kept: what needs more is rare, and the repository is read by people.
 const KEPT_BYTES_MAX: u32 = 256;
 
@@ -70,7 +73,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<bo
         let mut command = Command::new(&program);
         command
             .arg(format!("-runs={}", options.runs))
-            .arg(format!("-max_len={BYTES_MAX}"))
+            .arg(format!("-max_len={}", if name == "pair" { PAIR_BYTES_MAX } else { BYTES_MAX }))
             .args(["-verbosity=0", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024"])
             .arg(format!("-artifact_prefix={}/", target.display()))
             .arg(&inputs);
@@ -91,7 +94,7 @@ fn keep(program: &Path, inputs: &Path, kept: &Path) -> anyhow::Result<usize> {
     let fewest = inputs.with_extension("fewest");
     corpus::empty(&fewest)?;
     let mut command = Command::new(program);
-    command.args(["-merge=1", "-verbosity=0"]).arg(format!("-max_len={KEPT_BYTES_MAX}"));
+    command.args(["-set_cover_merge=1", "-verbosity=0"]).arg(format!("-max_len={KEPT_BYTES_MAX}"));
     let status = command.arg(&fewest).arg(inputs).status().context("merge what was found")?;
     anyhow::ensure!(status.success(), "what was found could not be merged");
     corpus::pack(&fewest, kept)
