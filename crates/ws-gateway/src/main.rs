@@ -231,7 +231,8 @@ fn connect(arguments: &ConnectArgs) -> ExitCode {
     runtime.shutdown_background();
     match connected {
         Ok(_) => ExitCode::SUCCESS,
-        Err(error) => fail(&error.to_string()),
+        // Part of it may be a server's own words.
+        Err(error) => fail(&terminal::printable(&error.to_string())),
     }
 }
 

@@ -71,3 +71,9 @@ pub fn inspect(arguments: &InspectArgs, reach: &Reach) -> ExitCode {
         }
     }
 }
+
+/// What others have said, for a terminal: on one line, and without anything that moves its cursor.
+#[must_use]
+pub fn printable(said: &str) -> String {
+    cells::text(said, usize::MAX)
+}

@@ -10,11 +10,17 @@ use http::{HeaderValue, header};
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, cells::text};
 use crate::config::{InspectArgs, Reach};
 
 const PORT: u16 = 3001;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A gateway looks for ten seconds at most before it says anything, and tells at least that often that a trace goes on.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A thousand connections take less than one of them.
+const BODY_BYTES_MAX: usize = 8 << 20;
+/// As much of what a gateway says of a refusal is shown.
+const WHY_MAX: usize = 500;
 
 pub(super) struct Asking {
     client: Client,
@@ -60,6 +66,7 @@ impl Asking {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_MAX)
             .user_agent(concat!("ws-gateway/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = &arguments.ca {
             let unreadable = |why: &dyn std::fmt::Display| {
@@ -96,19 +103,14 @@ impl Asking {
             return Ok(response);
         }
         let status = response.status();
-        let body: Value = response
-            .bytes()
-            .await
-            .ok()
-            .and_then(|body| serde_json::from_slice(&body).ok())
-            .unwrap_or_default();
+        let body = self.body(response).await.unwrap_or_default();
         let why = match (status.as_u16(), body["error"].as_str()) {
             (404, _) => {
                 let place = self.place();
                 format!("{place} has no inspector: its gateway needs ADMIN_KEY, or is an older one")
             }
             (401, _) => format!("{} does not take this ADMIN_KEY", self.place()),
-            (_, Some(why)) => why.to_owned(),
+            (_, Some(why)) => text(why, WHY_MAX),
             (status, None) => format!("{} answers {status}", self.place()),
         };
         Err(if status.is_server_error() {
@@ -116,6 +118,19 @@ impl Asking {
         } else {
             Failure::Refused(why)
         })
+    }
+
+    /// The whole body, as JSON: nothing, if it is none.
+    pub(super) async fn body(&self, mut response: Response) -> Result<Value, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > BODY_BYTES_MAX {
+                let place = self.place();
+                return Err(Failure::Unreachable(format!("{place} answers more than a gateway")));
+            }
+        }
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
 
     pub(super) fn unreachable(&self, error: &reqwest::Error) -> Failure {

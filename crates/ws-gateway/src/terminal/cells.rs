@@ -7,9 +7,7 @@ use std::fmt::Write;
 pub(super) fn text(text: &str, width: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        // Marks that turn the writing around would turn the line around, too.
-        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if letter.is_control() || turns {
+        if is_unseen(letter) {
             // Writing to a string does not fail.
             let _ = write!(shown, "{}", letter.escape_unicode());
         } else {
@@ -22,6 +20,30 @@ pub(super) fn text(text: &str, width: usize) -> String {
     let mut cut: String = shown.chars().take(width.saturating_sub(1)).collect();
     cut.push('…');
     cut
+}
+
+/// A line of JSON that says the same, and moves no cursor either: some terminals take even the control characters that
+/// JSON may hold as they are for orders.
+pub(super) fn json(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for letter in line.chars() {
+        if is_unseen(letter) {
+            // All of them have one unit of UTF-16; writing to a string does not fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(letter));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// Whether it is no visible character, or turns the writing around, and the line with it.
+fn is_unseen(letter: char) -> bool {
+    let turns = matches!(
+        letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    letter.is_control() || turns
 }
 
 /// A number in at most six characters.
@@ -62,8 +84,19 @@ mod tests {
     fn what_others_have_written_moves_no_cursor() {
         assert_eq!(text("ada\u{1b}[2J\n", 40), "ada\\u{1b}[2J\\u{a}");
         assert_eq!(text("a\u{202e}b", 40), "a\\u{202e}b");
+        assert_eq!(text("a\u{9b}2J\u{2028}", 40), "a\\u{9b}2J\\u{2028}");
         assert_eq!(text("Ägypten", 7), "Ägypten");
         assert_eq!(text("Ägypten", 4), "Ägy…");
+    }
+
+    #[test]
+    fn a_line_of_json_says_the_same_without_a_control_character() {
+        let told = serde_json::json!({ "reason": "a\u{9b}31m\u{7f}\u{202e}\u{1b}[2J ä \\" });
+        let line = told.to_string();
+        assert!(line.contains('\u{9b}'), "JSON may hold it as it is");
+        let shown = json(&line);
+        assert!(!shown.contains(is_unseen), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), told);
     }
 
     #[test]

@@ -40,8 +40,7 @@ pub(super) async fn show(
             .chain([("window", window.as_str())])
             .chain((!is_limited).then_some(("limit", limit.as_str())));
         let response = asking.ask("connections", query).await?;
-        let body = response.bytes().await.map_err(|error| asking.unreachable(&error))?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let answer = asking.body(response).await?;
         #[expect(clippy::disallowed_methods, reason = "ages are those of now")]
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now_ms = now.map_or(0, |now| now.as_millis() as u64);
@@ -113,7 +112,7 @@ fn line(row: &Value, now_ms: u64) -> String {
     format!(
         "{:<20} {:<15} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:<8} {}",
         text(user, 20),
-        row["address"].as_str().unwrap_or_default(),
+        text(row["address"].as_str().unwrap_or_default(), 45),
         rate("messagesInPerSecond"),
         rate("messagesOutPerSecond"),
         rate("bytesInPerSecond"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Failure,
     asking::Asking,
-    cells::{text, time_of_day},
+    cells::{self, text, time_of_day},
 };
 use crate::config::InspectArgs;
 
@@ -27,17 +27,19 @@ pub(super) async fn show(
     while let Some(chunk) = response.chunk().await.map_err(|error| asking.unreachable(&error))? {
         held.extend_from_slice(&chunk);
         let mut out = io::stdout().lock();
-        while let Some(end) = held.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = held.drain(..=end).collect();
-            let told: Value = serde_json::from_slice(&line).unwrap_or_default();
+        let whole = held.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        for line in held[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            // Whatever else a gateway says is nothing that it saw.
+            let Ok(told) = serde_json::from_slice::<Value>(line) else { continue };
             has_ended |= told["type"] == "end";
             if json {
-                out.write_all(&line)?;
+                writeln!(out, "{}", cells::json(&String::from_utf8_lossy(line)))?;
             } else if let Some(line) = shown(&told) {
                 writeln!(out, "{line}")?;
             }
         }
         out.flush()?;
+        held.drain(..whole);
         if held.len() > LINE_BYTES_MAX {
             break;
         }
@@ -105,7 +107,8 @@ fn shown(told: &Value) -> Option<String> {
     }
     let who = name("userId").unwrap_or_else(|| "(nobody)".to_owned());
     // The first part of an id tells the connections of one user apart.
-    let connection = told["connection"].as_str().and_then(|id| id.get(..8)).unwrap_or("?");
+    let connection =
+        text(told["connection"].as_str().and_then(|id| id.get(..8)).unwrap_or("?"), 48);
     Some(format!("{} {who} {connection} {}", time_of_day(number("at")), words.join(" ")))
 }
 

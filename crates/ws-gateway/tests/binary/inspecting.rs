@@ -1,6 +1,10 @@
 //! `top` and `trace`: a gateway that runs, looked at from a terminal.
 
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use crate::process::{Process, SECRET, run};
 
@@ -70,4 +74,71 @@ async fn who_cannot_look_is_told_why() {
     let asked = ["trace", "--url", "http://127.0.0.1:9", "--user", "ada"];
     let (status, said) = ask(&asked, &[("ADMIN_KEY", KEY)]).await;
     assert!(status == 1 && said.starts_with("http://127.0.0.1:9 cannot be reached: "), "{said}");
+}
+
+/// What is at an address that only says that it is a gateway: it answers everything with this, one request each.
+async fn impostor(status: &str, body: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n");
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut asked = [0; 1024];
+            let _ = socket.read(&mut asked).await;
+            // Whoever has enough does not take the rest.
+            let _ = socket.write_all(head.as_bytes()).await;
+            let _ = socket.write_all(&body).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_only_says_that_it_is_a_gateway_gives_no_orders_to_the_terminal() {
+    let orders = "\u{1b}]0;mine\u{7}\u{1b}[2J\u{9b}31m\u{202e}";
+    let is_clean = |text: &str| {
+        !text.contains(|letter: char| {
+            (letter.is_control() && letter != '\n') || letter == '\u{202e}'
+        })
+    };
+    let key = [("ADMIN_KEY", KEY)];
+    let refusal = json!({ "error": format!("no{orders}") }).to_string();
+    let url = impostor("503 Service Unavailable", refusal.into()).await;
+    for asked in [["top", "--url", &url, "--count=1"], ["trace", "--url", &url, "--user=ada"]] {
+        let ended = run(&asked, &key).await;
+        assert!(ended.status == 1 && ended.stderr.starts_with("no\\u{1b}]0;"), "{ended:?}");
+        assert!(is_clean(&ended.stderr), "{ended:?}");
+    }
+    let address = url.replace("http:", "ws:");
+    let ended = run(&["connect", &address], &[]).await;
+    assert!(ended.status == 1 && ended.stderr.contains("503"), "{ended:?}");
+    assert!(is_clean(&ended.stderr), "{ended:?}");
+
+    let line = json!({ "type": "ended", "reason": orders, "connection": orders, "userId": orders });
+    let lines = format!("{orders}\n{line}\n\n{}\n", json!({ "type": "end" }));
+    let url = impostor("200 OK", lines.into()).await;
+    for asked in [
+        ["trace", "--url", &url, "--user=ada", "--rate=1"],
+        ["trace", "--url", &url, "--user=ada", "--json"],
+    ] {
+        let ended = run(&asked, &key).await;
+        assert_eq!((ended.status, ended.stdout.lines().count()), (0, 2), "{ended:?}");
+        assert!(is_clean(&ended.stdout), "{ended:?}");
+    }
+    let row = json!({ "userId": orders, "address": orders, "endReason": orders, "agent": orders });
+    let table = json!({ "node": orders, "connections": [row], "agents": [{ "agent": orders }] });
+    let url = impostor("200 OK", table.to_string().into()).await;
+    let ended = run(&["top", "--url", &url], &key).await;
+    assert!(ended.status == 0 && is_clean(&ended.stdout), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_waited_for() {
+    let endless = vec![b' '; 9 << 20];
+    for status in ["200 OK", "500 Internal Server Error"] {
+        let url = impostor(status, endless.clone()).await;
+        let ended = run(&["top", "--url", &url], &[("ADMIN_KEY", KEY)]).await;
+        assert_eq!(ended.status, 1, "{ended:?}");
+        assert!(ended.stderr.starts_with(&url), "{ended:?}");
+    }
 }
