@@ -183,7 +183,8 @@ impl EndReason {
     /// For whoever was not let in with this error, by the gateway itself.
     pub(crate) const fn of_refusal(code: ErrorCode) -> Self {
         match code {
-            ErrorCode::TooManyConnections => Self::TooManyConnections,
+            // A channel of its path has as many as it may, too.
+            ErrorCode::TooManyConnections | ErrorCode::ChannelFull => Self::TooManyConnections,
             ErrorCode::TokenRevoked => Self::TokenRevoked,
             ErrorCode::BrokerUnavailable => Self::Engine,
             ErrorCode::HookUnavailable => Self::HookUnavailable,

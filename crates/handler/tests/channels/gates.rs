@@ -16,7 +16,7 @@ use ws_protocol::ErrorCode;
 use crate::{desk::Desk, house::House, talk::SECOND};
 
 /// What was asked, in order: `connect ada`, `subscribe ada orders`, `publish ada orders 1`.
-type Asked = Arc<Mutex<Vec<String>>>;
+pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 
 /// Judges each question by its text.
 struct Keeper<J> {
@@ -51,7 +51,7 @@ impl<J: Fn(&str) -> Judgement + Send + Sync + 'static> Gatekeeper for Keeper<J> 
 }
 
 /// A house with a keeper, and what that is asked.
-fn house_kept_by(
+pub(crate) fn house_kept_by(
     change: impl FnOnce(&mut HandlerConfig),
     judge: impl Fn(&str) -> Judgement + Send + Sync + 'static,
 ) -> (House, Asked) {
@@ -78,7 +78,7 @@ fn after(time: Duration, verdict: Result<(), Refusal>) -> Judgement {
 
 /// What a question says about it: `now yes`, `now no`, `later yes`, `later no`, `panic`; anything else is
 /// allowed. Channels are named for what becomes of them.
-fn as_it_says(question: &str) -> Judgement {
+pub(crate) fn as_it_says(question: &str) -> Judgement {
     match question {
         it if it.contains("now-no") => Judgement::Refuse(no()),
         it if it.contains("later-yes") => after(SECOND, Ok(())),

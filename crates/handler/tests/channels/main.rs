@@ -23,6 +23,7 @@ mod publishing;
 #[expect(dead_code, reason = "the house of `tests/handler`, which uses the rest of it")]
 #[path = "../handler/raw.rs"]
 mod raw;
+mod reasons;
 mod refreshing;
 mod review_edges;
 mod review_ends;

@@ -203,6 +203,10 @@ async fn section_4_4_keys_that_cannot_be_fetched_end_a_first_message_with_1013_f
         assert_eq!(error["message"], "The token cannot be verified now");
         let closed = peer.closed().await;
         assert_eq!(closed, (1013, "The token cannot be verified now".to_owned()));
+        drop(peer);
+        while house.ended_by("keys_unavailable") == 0 {
+            tokio::task::yield_now().await;
+        }
     })
     .await;
 }

@@ -161,6 +161,8 @@ async fn limits_and_a_target_that_is_away_are_said_in_a_sentence() {
     let place = Place { house, target: TcpListener::bind("127.0.0.1:0").await.expect("a port") };
     let mut away = place.dial(&path, "bob").await;
     assert_eq!(closed(&mut away).await, (1014, "The target cannot be reached".to_owned()));
+    drop((second, away));
+    place.house.until("both are counted", |it| it.ended("tunnel") == 2).await;
     let scrape = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let page = fetch(place.house.address, scrape).await;
     for line in [
