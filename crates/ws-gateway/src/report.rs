@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use ws_broker::Status;
-use ws_handler::{Application, ChannelStats, Client, HandlerStats, WebSocketHandler};
+use ws_handler::{Application, ChannelStats, Client, HandlerStats, PastEnd, WebSocketHandler};
 
 use crate::metered::{Call, EngineCounts};
 
@@ -37,6 +37,23 @@ pub(crate) fn connection(client: &Client) -> Value {
         "healthy": client.is_healthy(),
         "closing": client.is_closing(),
         "latencyMs": client.latency().map(milliseconds),
+    })
+}
+
+/// How a connection ended, as the same see it.
+pub(crate) fn end(end: &PastEnd) -> Value {
+    json!({
+        "connectionId": end.connection.to_string(),
+        "address": end.address,
+        "reason": end.reason.label(),
+        "code": end.code,
+        "rule": end.rule,
+        "connectedAt": end.connected_at_ms,
+        "endedAt": end.ended_at_ms,
+        "livedMs": end.ended_at_ms - end.connected_at_ms,
+        "latencyMs": end.latency.map(milliseconds),
+        "silentMs": end.silent_for.map(milliseconds),
+        "queuedBytes": end.queued_bytes,
     })
 }
 

@@ -88,6 +88,7 @@ impl<A: Application> Inner<A> {
             "connections" => self.connections(fields).await,
             "connection" => self.connection(fields).await,
             "channels" => self.channels(fields).await,
+            "ends" => self.ends(fields),
             "close" => self.close_connection(fields, visitor),
             "disconnect" => self.disconnect(fields, visitor).await,
             "token" => self.mint(fields, visitor),

@@ -43,7 +43,7 @@ impl Fault {
     pub(super) fn unknown(kind: &str) -> Self {
         let kind: String = kind.chars().take(40).collect();
         let message = format!(
-            "{kind:?} is not known here: it is connections, connection, channels, close, disconnect, token, inspect, trace or untrace"
+            "{kind:?} is not known here: it is connections, connection, channels, ends, close, disconnect, token, inspect, trace or untrace"
         );
         Self::new(ErrorCode::UnknownType.name(), message.into())
     }

@@ -20,6 +20,7 @@ pub(super) const FILES: &[File] = files![
     "catalogue.js",
     "dialogs.js",
     "elements.js",
+    "ends.js",
     "figures.js",
     "frames.js",
     "history.js",

@@ -52,6 +52,13 @@ impl<A: Application> Inner<A> {
         Ok(json!({ "type": "connection", "connection": answer }))
     }
 
+    /// How connections of a user ended, also where none is left.
+    pub(super) fn ends(&self, fields: &Fields) -> Result<Value, Fault> {
+        let user = fields.needed_text("user", "a user's name is expected")?;
+        let ends: Vec<_> = self.handler.ends_by_user_id(user).iter().map(report::end).collect();
+        Ok(json!({ "type": "ends", "user": user, "ends": ends }))
+    }
+
     pub(super) async fn channels(self: &Arc<Self>, fields: &Fields) -> Result<Value, Fault> {
         let limit = limit(fields)?;
         let after = fields.text("after")?.map(ToOwned::to_owned);

@@ -152,6 +152,15 @@ export async function a_connection_is_found_and_closed({ browser, console: conso
   assert.deepEqual(await devices[17].ended, { code: 4000, reason: "Moved elsewhere" });
   await until(page, "it has gone", "document.querySelector('#connections .none').textContent", (text) => text === "Nothing of that name.");
 
+  // Who is gone is asked for by name.
+  await page.fill("#connections input", "device-17");
+  await page.locator("button", { hasText: "How did it end?" }).click();
+  const end = page.locator(".ends tbody tr");
+  await end.waitFor();
+  assert.match(await end.innerText(), /ago[\s\S]*api[\s\S]*4000[\s\S]*127\.0\.0\.1/);
+  await page.locator("button", { hasText: "Show everybody" }).click();
+  await until(page, "the ends are gone", "document.querySelectorAll('.ends tr').length", (count) => count === 0);
+
   // All of one user.
   await page.fill("#connections input", "carol");
   await until(page, "three are found", "document.querySelectorAll('#connections tbody tr').length", (count) => count === 3);

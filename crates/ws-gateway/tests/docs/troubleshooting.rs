@@ -1,6 +1,8 @@
 //! The page of causes and cures has a row for each word and number that the gateway says, and each row names
 //! the test that provokes it.
 
+use std::collections::BTreeSet;
+
 use ws_close_manager::CODES;
 use ws_handler::EndReason;
 use ws_protocol::ErrorCode;
@@ -46,6 +48,14 @@ fn each_status_has_its_row() {
 }
 
 #[test]
+fn each_refusal_of_the_console_has_its_row() {
+    let told = table(TROUBLESHOOTING, "## The console");
+    let statuses = told.iter().map(|row| row[0]).filter(|told| told.starts_with(char::is_numeric));
+    let refused = table(PROTOCOL, "### The console's WebSocket");
+    assert_eq!(statuses.collect::<BTreeSet<_>>(), refused.iter().map(|row| row[0]).collect());
+}
+
+#[test]
 fn each_row_has_a_cause_and_a_test_or_says_that_others_say_it() {
     for heading in [
         "## Reasons",
@@ -53,6 +63,7 @@ fn each_row_has_a_cause_and_a_test_or_says_that_others_say_it() {
         "## Error codes",
         "## HTTP statuses of upgrades",
         "## HTTP statuses of the API",
+        "## The console",
     ] {
         for row in table(TROUBLESHOOTING, heading) {
             let (cause, test) = (row[row.len() - 3], row[row.len() - 1]);

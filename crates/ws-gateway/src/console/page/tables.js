@@ -2,6 +2,7 @@
 
 import { confirmClose } from "./dialogs.js";
 import { byId, bytes, count, duration, element, milliseconds, setText } from "./elements.js";
+import { Ends } from "./ends.js";
 
 const PAGE = 25;
 const REFRESH_MS = 3_000;
@@ -156,6 +157,8 @@ export class Connections extends Listing {
   #user = null;
   #chip;
   #now;
+  #ends;
+  #askEnds;
   empty = "Nobody is connected. Connect a pane of the playground, and it stands here.";
 
   /** `now` is the gateway's clock. */
@@ -166,6 +169,19 @@ export class Connections extends Listing {
     this.#now = now;
     this.#chip = element("div", { class: "tools", hidden: true });
     this.tools.append(this.#chip);
+    this.#ends = new Ends(link, now);
+    root.after(this.#ends.element);
+    // Who is gone stands in no row: the name that was typed is asked for.
+    this.#askEnds = element("button", { type: "button", class: "small", hidden: true }, "How did it end?");
+    this.#askEnds.title = "How the last connections of the user of exactly this name ended";
+    this.#askEnds.onclick = () => this.only(this.search);
+    this.tools.append(this.#askEnds);
+    this.tools.addEventListener("input", () => (this.#askEnds.hidden = this.search === "" || this.#user !== null));
+  }
+
+  async refresh() {
+    await super.refresh();
+    if (this.#user !== null) await this.#ends.show(this.#user);
   }
 
   ask(fields) {
@@ -184,6 +200,8 @@ export class Connections extends Listing {
   only(user) {
     this.#user = user;
     this.#chip.hidden = user === null;
+    this.#askEnds.hidden = this.search === "" || user !== null;
+    if (user === null) this.#ends.show(null);
     if (user !== null) {
       const all = element("button", { type: "button", class: "small", onclick: () => this.only(null) }, "Show everybody");
       const end = element("button", { type: "button", class: "small danger", onclick: () => this.#disconnect(user) }, "Disconnect user…");

@@ -122,3 +122,19 @@ async fn channels_are_found_by_any_part_of_their_names() {
     let (seen, pages) = all_pages(&mut viewer, &question).await;
     assert_eq!((seen.join(" "), pages), ("chat:a chat:b orders".to_owned(), 2));
 }
+
+#[tokio::test]
+async fn how_connections_of_a_user_ended_is_told_when_none_is_left() {
+    let house = House::with_console(&[]);
+    house.visit("ada").await.leave().await;
+    house.until("it is counted", |it| it.ended("peer_closed") == 1).await;
+    let (mut viewer, _) = house.look_in().await;
+    let answer = viewer.ask_console(json!({ "type": "ends", "user": "ada" })).await;
+    let [end] = &answer["ends"].as_array().expect("a list")[..] else { panic!("{answer}") };
+    assert_eq!((&end["reason"], &answer["user"]), (&json!("peer_closed"), &json!("ada")));
+    assert!(end["livedMs"].is_u64() && end["endedAt"].is_u64(), "{end}");
+    let nobody = viewer.ask_console(json!({ "type": "ends", "user": "bob" })).await;
+    assert_eq!(nobody["ends"], json!([]));
+    let unsaid = viewer.ask_console(json!({ "type": "ends" })).await;
+    assert_eq!(unsaid["code"], "missing_field");
+}
