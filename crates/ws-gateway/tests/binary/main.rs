@@ -3,6 +3,7 @@
 
 mod commands;
 mod console;
+mod control_group;
 mod handing_over;
 mod inspecting;
 mod logs;

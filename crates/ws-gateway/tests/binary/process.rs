@@ -15,7 +15,7 @@ use tungstenite::Message;
 use ws_transport::{Connector, WebSocketStream};
 
 pub(crate) const SECRET: &str = "the secret of these tests, of more than thirty-two bytes";
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The gateway with these arguments and no variables but these.
 pub(crate) fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
