@@ -67,6 +67,31 @@ fn each_manifest_is_what_kubernetes_reads_and_a_wrong_word_would_be_found() {
 }
 
 #[test]
+fn the_manifests_of_tls_are_read_too_and_mount_what_the_gateway_is_told_to_read() {
+    let names = ["gateway.yaml", "clients.yaml"];
+    let files = names.map(|name| folder().join("kubernetes-tls").join(name).into_os_string());
+    let said = succeeds(&mut validate(&files));
+    for kind in ["deployment/ws-gateway", "service/ws-gateway-clients"] {
+        assert!(said.contains(&format!("passed for resource {kind}")), "{kind}\n{said}");
+    }
+    let kustomization = read("kubernetes-tls/kustomization.yaml");
+    for name in ["../kubernetes", "certificate.yaml", "path: monitoring.yaml", "path: gateway.yaml"]
+    {
+        assert!(kustomization.contains(&format!("- {name}\n")), "{name}");
+    }
+    let (patch, whole) = (read("kubernetes-tls/gateway.yaml"), read("kubernetes/gateway.yaml"));
+    // What is merged goes by these names.
+    for name in ["- name: gateway\n", "httpGet: { path: /ready, port: http"] {
+        assert!(patch.contains(name) && whole.contains(name), "{name}");
+    }
+    let mounted = patch.split("mountPath: ").nth(1).and_then(|rest| rest.split(',').next());
+    let mounted = mounted.expect("a folder");
+    for file in ["tls.crt", "tls.key"] {
+        assert!(patch.contains(&format!("value: {mounted}/{file} ")), "{mounted}/{file}");
+    }
+}
+
+#[test]
 fn the_units_are_what_systemd_reads_and_the_service_is_fenced_in() {
     // The program is not installed here: another that is there stands for it.
     let units = Path::new(env!("CARGO_TARGET_TMPDIR")).join("units");
@@ -77,14 +102,54 @@ fn the_units_are_what_systemd_reads_and_the_service_is_fenced_in() {
         std::fs::write(&path, text).expect("written");
         path
     });
-    let said = succeeds(program("WS_TEST_SYSTEMD_ANALYZE").arg("verify").args(&paths));
-    assert_eq!(said.trim(), "", "systemd has something to say");
+    let verify = || succeeds(program("WS_TEST_SYSTEMD_ANALYZE").arg("verify").args(&paths));
+    let drop_in = units.join("ws-gateway.service.d");
+    let _ = std::fs::remove_dir_all(&drop_in);
+    assert_eq!(verify().trim(), "", "systemd has something to say");
+    std::fs::create_dir(&drop_in).expect("a folder");
+    std::fs::write(drop_in.join("tls.conf"), read("ws-gateway-tls.conf")).expect("written");
+    assert_eq!(verify().trim(), "", "systemd has something to say of TLS");
     succeeds(
         program("WS_TEST_SYSTEMD_ANALYZE")
             .args(["security", "--offline=true", "--no-pager"])
             .arg(format!("--threshold={EXPOSURE_MAX}"))
             .arg(&paths[0]),
     );
+}
+
+#[tokio::test]
+async fn what_certbot_has_renewed_is_served_and_nobody_has_to_tell_the_gateway() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("certbot");
+    let (live, tls) = (folder.join("live"), folder.join("tls"));
+    for folder in [&live, &tls] {
+        std::fs::create_dir_all(folder).expect("a folder");
+    }
+    // Who runs the tests need not be root, and there is no such user.
+    let hook = read("certbot-hook").replace("-o root -g ws-gateway ", "");
+    let hook = hook.replace("/etc/ws-gateway/tls", tls.to_str().expect("UTF-8"));
+    let renew = |name: &str| {
+        let key = rcgen::KeyPair::generate().expect("random");
+        let params = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+        let certificate = params.self_signed(&key).expect("signs").pem();
+        std::fs::write(live.join("privkey.pem"), key.serialize_pem()).expect("written");
+        std::fs::write(live.join("fullchain.pem"), certificate).expect("written");
+        succeeds(Command::new("sh").args(["-c", &hook]).env("RENEWED_LINEAGE", &live));
+    };
+    renew("first.test");
+    // Where the unit is told to look.
+    let unit =
+        read("ws-gateway-tls.conf").replace("/etc/ws-gateway/tls", tls.to_str().expect("UTF-8"));
+    let named = |name: &str| {
+        let (_, behind) = unit.split_once(&format!("Environment={name}=")).expect("it is set");
+        behind.lines().next().unwrap_or_default().to_owned()
+    };
+    let (certificate, key) = (named("TLS_CERT"), named("TLS_KEY"));
+    let variables =
+        [("TLS_CERT", &*certificate), ("TLS_KEY", &*key), ("TLS_POLL_INTERVAL", "10ms")];
+    let gateway = Process::start(&[], &variables).await;
+    gateway.logs("first.test").await;
+    renew("second.test");
+    gateway.logs("second.test").await;
 }
 
 /// A configuration of these files, with what the deployment gives in variables.
@@ -161,6 +226,10 @@ fn the_image_runs_as_nobody_special_and_asks_the_binary_how_it_is() {
     }
     let stages = file.lines().filter(|line| line.starts_with("FROM ")).count();
     assert_eq!(stages, 2, "one that builds, one that runs");
+    let ignored = std::fs::read_to_string(folder().join("../../.dockerignore")).expect("readable");
+    for folder in [".git", "**/target", "**/node_modules"] {
+        assert!(ignored.lines().any(|line| line == folder), "{folder} would go along");
+    }
     assert!(read("kubernetes/gateway.yaml").contains("runAsUser: 65532\n"));
 }
 
