@@ -1,6 +1,8 @@
 //! Certificates and keys in files: read, judged, and read again when they change.
 
 mod files;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{
@@ -111,12 +113,29 @@ impl Certificates {
 
     /// The second step: from now on clients are shown these. Whoever is connected stays so.
     pub fn install(&self, loaded: LoadedCertificates) {
-        self.acceptor.install(loaded.ready);
-        *self.current.lock() = Arc::new(loaded.current);
-        self.are_files_bad.store(false, Ordering::Relaxed);
-        for pair in &loaded.pairs {
-            announce(pair);
+        {
+            // One after the other, so that what is in use and what is known of it belong together.
+            let mut current = self.current.lock();
+            self.acceptor.install(loaded.ready);
+            *current = Arc::new(loaded.current);
         }
+        self.are_files_bad.store(false, Ordering::Relaxed);
+        loaded.pairs.iter().for_each(announce);
+    }
+
+    /// The second step, where nothing else was installed since `before` was looked at; whether it was done.
+    fn install_over(&self, before: &Arc<Current>, loaded: LoadedCertificates) -> bool {
+        {
+            let mut current = self.current.lock();
+            if !Arc::ptr_eq(&current, before) {
+                return false;
+            }
+            self.acceptor.install(loaded.ready);
+            *current = Arc::new(loaded.current);
+        }
+        self.are_files_bad.store(false, Ordering::Relaxed);
+        loaded.pairs.iter().for_each(announce);
+        true
     }
 
     pub(crate) fn acceptor(&self) -> &TlsAcceptor {

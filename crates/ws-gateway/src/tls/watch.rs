@@ -72,8 +72,14 @@ impl Certificates {
         if stamps == current.stamps || stamps == refused {
             return None;
         }
-        let loaded = self.load(&current.settings);
-        self.are_files_bad.store(loaded.is_err(), Ordering::Relaxed);
-        Some((stamps, loaded.map(|loaded| self.install(loaded))))
+        let loaded = match self.load(&current.settings) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.are_files_bad.store(true, Ordering::Relaxed);
+                return Some((stamps, Err(error)));
+            }
+        };
+        // A reload may have been quicker, with other settings: these are of yesterday then.
+        self.install_over(&current, loaded).then_some((stamps, Ok(())))
     }
 }
