@@ -216,19 +216,19 @@ impl<A: Application> Http<A> {
         if is_upgrade(request.headers()) && self.takes_upgrades(request.uri().path()) {
             return Ok(self.upgrade(&mut request, peer).await);
         }
-        self.route(request, peer, stay).await
+        self.route(request.map(Body::new), peer, stay).await
     }
 
     async fn route(
         &self,
-        mut request: hyper::Request<Incoming>,
+        mut request: Request,
         peer: SocketAddr,
         stay: &Stay,
     ) -> Result<Response, Infallible> {
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(stay.clone());
         // A router is a handle; cloning it is what axum does for each request, too.
-        self.router.clone().call(request.map(Body::new)).await
+        self.router.clone().call(request).await
     }
 
     /// An upgrade on a connection that has carried HTTP before.

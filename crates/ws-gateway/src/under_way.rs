@@ -39,6 +39,13 @@ impl UnderWay {
     }
 }
 
+impl Begun {
+    /// What it is counted in.
+    pub(crate) fn of(&self) -> UnderWay {
+        self.0.clone()
+    }
+}
+
 impl Drop for Begun {
     fn drop(&mut self) {
         if self.0.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {

@@ -5,8 +5,9 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -16,6 +17,7 @@ use axum::{
 };
 use hyper::{body::Incoming, ext::Protocol};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,8 +28,15 @@ use ws_connection::handshake::ExtendedConnect;
 use ws_handler::{Application, Rejection};
 use ws_transport::mark_extended_connect;
 
+use self::{sips::Sips, watched::Watched};
 use super::{GRACE, HURRIED_LIFETIME, Http, LIFETIME, Stay, head_of, json_response};
-use crate::server::ServerOptions;
+use crate::{
+    server::ServerOptions,
+    under_way::{Begun, UnderWay},
+};
+
+mod sips;
+mod watched;
 
 /// What a client may send on one stream before it is read, and what may wait to be sent on it.
 const STREAM_BYTES_MAX: u32 = 64 * 1024;
@@ -36,6 +45,9 @@ const CONNECTION_BYTES_MAX: u32 = 1024 * 1024;
 /// How many requests more than were answered a client may take back before it is let go. Pages that are left
 /// take back a few; whoever opens and resets as fast as it can takes back nothing else.
 const TAKEN_BACK_MAX: usize = 200;
+
+/// How long a client that never asked for anything may take to see that it is let go.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What is counted of HTTP/2.
 #[derive(Debug, Default)]
@@ -67,6 +79,10 @@ impl SecondVersion {
 struct Carried {
     second: Arc<SecondVersion>,
     websockets: AtomicUsize,
+    under_way: UnderWay,
+    /// On its way in, until something was answered.
+    begun: Mutex<Option<Begun>>,
+    has_asked: AtomicBool,
     stay: Stay,
     taken_back: AtomicUsize,
     /// Too much was taken back.
@@ -76,12 +92,15 @@ struct Carried {
 }
 
 impl Carried {
-    fn new(second: Arc<SecondVersion>) -> Self {
+    fn new(second: Arc<SecondVersion>, begun: Begun) -> Self {
         second.connections.fetch_add(1, Ordering::Relaxed);
         let (abused, leaving) = (Notify::new(), Notify::new());
         Self {
             second,
             websockets: AtomicUsize::new(0),
+            under_way: begun.of(),
+            begun: Mutex::new(Some(begun)),
+            has_asked: AtomicBool::new(false),
             stay: Stay::default(),
             taken_back: AtomicUsize::new(0),
             abused,
@@ -100,10 +119,20 @@ impl Drop for Carried {
 struct Asked<'c> {
     carried: &'c Carried,
     is_answered: bool,
+    _begun: Begun,
+}
+
+impl<'c> Asked<'c> {
+    fn of(carried: &'c Carried) -> Self {
+        carried.has_asked.store(true, Ordering::Relaxed);
+        Self { carried, is_answered: false, _begun: carried.under_way.begin() }
+    }
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
+        // Whoever came is in.
+        drop(self.carried.begun.lock().take());
         let taken_back = &self.carried.taken_back;
         if self.is_answered {
             let less = |count: usize| count.checked_sub(1);
@@ -136,18 +165,21 @@ impl Drop for Open {
 }
 
 impl<A: Application> Http<A> {
-    /// Serves a connection for as long as it carries WebSockets, and otherwise for as long as one of HTTP/1.1.
+    /// Serves a connection for as long as it carries WebSockets, and otherwise for as long as one of HTTP/1.1,
+    /// which has to have asked for something by the deadline.
     pub(crate) async fn serve_second<IO>(
         self: Arc<Self>,
         io: IO,
         peer: SocketAddr,
         options: ServerOptions,
+        begun: Begun,
+        deadline: Instant,
     ) where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut slot = self.slots.try_acquire().ok();
         let lifetime = if slot.is_some() { LIFETIME } else { HURRIED_LIFETIME };
-        let carried = Arc::new(Carried::new(self.second.clone()));
+        let carried = Arc::new(Carried::new(self.second.clone(), begun));
         let (http, of_service) = (self.clone(), carried.clone());
         let service = hyper::service::service_fn(move |request| {
             let (http, carried) = (http.clone(), of_service.clone());
@@ -163,7 +195,8 @@ impl<A: Application> Http<A> {
             .max_header_list_size(u32::try_from(options.head.bytes_max).unwrap_or(u32::MAX))
             .serve_connection(TokioIo::new(io), service);
         let mut connection = std::pin::pin!(connection);
-        let (mut until, mut is_leaving) = (Instant::now() + lifetime, false);
+        let ends = Instant::now() + lifetime;
+        let (mut until, mut is_leaving) = (deadline.min(ends), false);
         loop {
             tokio::select! {
                 served = connection.as_mut() => {
@@ -185,6 +218,11 @@ impl<A: Application> Http<A> {
                         until = Instant::now() + LIFETIME;
                         continue;
                     }
+                    let has_asked = carried.has_asked.load(Ordering::Relaxed);
+                    if has_asked && !is_leaving && Instant::now() < ends {
+                        until = ends;
+                        continue;
+                    }
                     if is_leaving && carried.stay.is_granted() {
                         until = Instant::now() + GRACE;
                         continue;
@@ -197,7 +235,9 @@ impl<A: Application> Http<A> {
             }
             is_leaving = true;
             connection.as_mut().graceful_shutdown();
-            until = Instant::now() + GRACE;
+            // Who has asked for nothing waits for nothing.
+            let has_asked = carried.has_asked.load(Ordering::Relaxed);
+            until = Instant::now() + if has_asked { GRACE } else { FAREWELL };
         }
     }
 
@@ -207,7 +247,8 @@ impl<A: Application> Http<A> {
         peer: SocketAddr,
         carried: &Arc<Carried>,
     ) -> Result<Response, Infallible> {
-        let mut asked = Asked { carried, is_answered: false };
+        let mut asked = Asked::of(carried);
+        let mut is_taken_back = false;
         let is_connect = request.method() == Method::CONNECT;
         let answer = if is_connect && !mark_extended_connect(&mut request) {
             Ok(no_such_connect(request.extensions().get::<Protocol>().is_some()))
@@ -224,9 +265,13 @@ impl<A: Application> Http<A> {
             {
                 request.headers_mut().insert(header::HOST, host);
             }
-            self.route(request, peer, &carried.stay).await
+            let is_broken = Arc::<AtomicBool>::default();
+            let watched = |body| Body::new(Watched::new(body, is_broken.clone()));
+            let answer = self.route(request.map(watched), peer, &carried.stay).await;
+            is_taken_back = is_broken.load(Ordering::Relaxed);
+            answer
         };
-        asked.is_answered = true;
+        asked.is_answered = !is_taken_back;
         answer.map(without_connection)
     }
 
@@ -248,7 +293,8 @@ impl<A: Application> Http<A> {
                 tokio::spawn(async move {
                     let _open = open;
                     if let Ok(upgraded) = on_upgrade.await {
-                        handler.serve_upgraded(TokioIo::new(upgraded), admission).await;
+                        let stream = Sips(TokioIo::new(upgraded));
+                        handler.serve_upgraded(stream, admission).await;
                     }
                 });
                 response
@@ -280,3 +326,6 @@ fn without_connection(mut response: Response) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

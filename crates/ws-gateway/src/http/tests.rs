@@ -12,7 +12,7 @@ use ws_handler::{HandlerConfig, WallClock};
 use super::*;
 use crate::upstream::Upstream;
 
-fn http() -> Arc<Http<Upstream>> {
+pub(super) fn http() -> Arc<Http<Upstream>> {
     let issuer =
         Issuer::new("test").secret(Secret::new("a secret of at least 32 bytes, for tests"));
     let authenticator = Authenticator::builder().issuer(issuer).build().unwrap();

@@ -45,7 +45,9 @@ impl<A: Application> Shared<A> {
         };
         if stream.get_ref().1.alpn_protocol() == Some(HTTP_2.as_bytes()) {
             // In a task of its own: it lasts as long as the WebSockets on it.
-            tokio::spawn(self.http.clone().serve_second(stream, peer, self.options.clone()));
+            let (options, begun) = (self.options.clone(), self.under_way.begin());
+            let http = self.http.clone();
+            tokio::spawn(http.serve_second(stream, peer, options, begun, deadline));
             return;
         }
         if let Some((stream, head, peer)) = self.await_request(stream, peer, false, deadline).await

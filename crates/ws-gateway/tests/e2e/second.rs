@@ -16,20 +16,28 @@ use crate::{
     tls::{Authority, dial, figure},
 };
 
+mod hostile;
+
 /// One connection of HTTP/2.
 struct Connection {
     requests: SendRequest<Bytes>,
+    pings: h2::PingPong,
     driving: JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Connection {
     async fn open(house: &House, authority: &Authority) -> Self {
+        Self::open_with(house, authority, Builder::new().enable_push(false)).await
+    }
+
+    async fn open_with(house: &House, authority: &Authority, builder: &Builder) -> Self {
         let stream = dial(house.address, authority.client(&["h2"]), "gateway.test").await;
-        let handshake = Builder::new().enable_push(false).handshake(stream.expect("TLS"));
-        let (requests, connection) = handshake.await.expect("HTTP/2");
+        let handshake = builder.handshake(stream.expect("TLS"));
+        let (requests, mut connection) = handshake.await.expect("HTTP/2");
+        let pings = connection.ping_pong().expect("asked for once");
         let driving = tokio::spawn(connection);
         let requests = requests.ready().await.expect("open");
-        let mut connection = Self { requests, driving };
+        let mut connection = Self { requests, pings, driving };
         // Behind the first answer, the server's settings have come.
         assert_eq!(connection.get("/health").await.0, 200);
         assert!(connection.requests.is_extended_connect_protocol_enabled());
@@ -111,6 +119,14 @@ impl Stream {
         let length = u8::try_from(text.len()).expect("short").min(125);
         let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0][..], text.as_bytes()].concat();
         self.sending.send_data(frame.into(), false).expect("open");
+    }
+
+    /// The same of more than 65,535 bytes, as far as the window reaches and the rest behind it.
+    fn send_long(&mut self, message: &Value) {
+        let text = message.to_string();
+        assert!(text.len() > 65_535);
+        let head = [&[0x81, 0xff][..], &text.len().to_be_bytes(), &[0; 4]].concat();
+        self.sending.send_data([&head, text.as_bytes()].concat().into(), false).expect("open");
     }
 
     async fn more(&mut self) -> bool {
@@ -245,36 +261,4 @@ async fn no_more_streams_than_are_allowed_are_open_at_once() {
     let request = Request::get("https://gateway.test/health").body(()).expect("sound");
     let (response, _) = requests.send_request(request, true).expect("open");
     assert_eq!(timeout(PATIENCE, response).await.expect("in time").expect("it").status(), 200);
-}
-
-#[tokio::test]
-async fn a_client_that_asks_and_takes_back_is_let_go() {
-    let authority = Authority::new("second-reset");
-    let key = "known to the back-ends of this test";
-    let house = authority.house(&[("API_KEY", &key.replace(' ', "-"))]);
-    let mut connection = Connection::open(&house, &authority).await;
-    let mut taken_back = 0;
-    // Each waits for the rest of a body that does not come.
-    while !connection.driving.is_finished() && taken_back < 5000 {
-        let request = Request::post("https://gateway.test/api/publish")
-            .header("authorization", format!("Bearer {}", key.replace(' ', "-")))
-            .header("content-type", "application/json")
-            .body(());
-        let Ok((response, mut body)) =
-            connection.requests.send_request(request.expect("sound"), false)
-        else {
-            break;
-        };
-        drop(response);
-        body.send_reset(h2::Reason::CANCEL);
-        taken_back += 1;
-        tokio::task::yield_now().await;
-        let Ok(requests) = connection.requests.clone().ready().await else { break };
-        connection.requests = requests;
-    }
-    assert!(taken_back < 5000, "it goes on for ever");
-    // Others are served as before.
-    let mut connection = Connection::open(&house, &authority).await;
-    let mut ada = connection.websocket(&house, "ada").await;
-    assert_eq!(ada.ask(json!(1)).await, 1);
 }

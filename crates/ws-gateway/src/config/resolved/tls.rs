@@ -26,7 +26,7 @@ pub struct TlsSettings {
     /// Whether HTTP/2 is offered. Default yes.
     pub http2: bool,
     /// How many streams one connection of it may have. Default 100, never zero. Worst case of memory of one
-    /// connection: 1 MiB of what its client sends, and streams × 64 KiB of what it does not take.
+    /// connection: 1 MiB of what its client sends, and streams × 128 KiB of what it does not take.
     pub http2_streams_max: u32,
 }
 
