@@ -125,9 +125,12 @@ async fn nobody_keeps_a_policy_that_was_replaced() {
     let mut silent = house.visit("ada").await;
     let mut pinging = house.visit_raw("bob").await;
     let mut talking = house.visit("cleo").await;
+    pinging.send(TEXT, br#"{"type":"heartbeat"}"#).await;
+    // Behind which that has been heard, too: all go by the first policy.
     silent.ask("x").await;
     talking.ask("x").await;
-    pinging.send(TEXT, br#"{"type":"heartbeat"}"#).await;
+    let messages = house.handler.stats().messages;
+    assert_eq!(messages.iter().map(|(_, count)| count).sum::<u64>(), 3, "{messages:?}");
     let before = Arc::downgrade(&house.handler.policy().rules);
     change(&house, |policy| policy.rules = ChannelRules::open().into());
     talking.ask("x").await;
