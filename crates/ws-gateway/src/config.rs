@@ -54,7 +54,7 @@ pub use self::fault::{EXIT_BAD_CONFIGURATION, Fault, Faults, LoadError};
 pub(crate) use self::form::header_list;
 pub use self::loaded::{Effective, Loaded};
 pub use self::origin::Origin;
-pub(crate) use self::quantity::parse_duration;
+pub(crate) use self::quantity::{parse_duration, show_duration};
 pub use self::resolved::{
     AdminSettings, ApiSettings, AuthMode, AuthSettings, BridgeSpec, BrokerSettings,
     ChannelSettings, ClientCertificates, CloseSettings, CompressionSettings, Config, Direction,

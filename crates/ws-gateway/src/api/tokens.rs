@@ -11,6 +11,7 @@ use ws_auth::{Revocation, Revoked};
 use ws_handler::Application;
 
 use super::{Shared, answer, body, fault::Fault};
+use crate::config::show_duration;
 
 /// Names of tokens and users are no longer; what is, no issuer writes.
 const NAME_BYTES_MAX: usize = 512;
@@ -68,9 +69,12 @@ pub(super) async fn revoke<A: Application>(
     let latest = wall + lifetime;
     let until = match time(&fields, "expiresAt")? {
         Some(until) if until > latest => {
-            let days = lifetime.as_secs() / 86_400;
+            let span = match lifetime.as_secs() {
+                seconds if seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
+                seconds => show_duration(seconds * 1000),
+            };
             let why = format!(
-                "a revocation is remembered for {days} days at most, as TOKEN_LIFETIME_MAX says"
+                "a revocation is remembered for {span} at most, as long as TOKEN_LIFETIME_MAX lets a token live"
             );
             return Err(Fault::invalid("expiresAt", why));
         }

@@ -28,7 +28,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// The duration in the largest unit that leaves no rest.
-pub(super) fn show_duration(milliseconds: u64) -> String {
+pub(crate) fn show_duration(milliseconds: u64) -> String {
     show(milliseconds, &TIMES)
 }
 
