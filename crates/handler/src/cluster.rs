@@ -13,6 +13,7 @@ use crate::{application::Application, handler::Shared, revoking};
 mod control;
 pub(crate) mod counting;
 pub(crate) mod direct;
+pub(crate) mod ends;
 pub(crate) mod everywhere;
 pub(crate) mod peers;
 mod questions;

@@ -45,6 +45,7 @@ pub use channels::outward::Outward;
 pub use channels::settings::ChannelSettings;
 pub use client::{Client, ConnectionId, ConnectionIdError};
 pub use clock::WallClock;
+pub use cluster::ends::{EndsEverywhere, Whereabouts};
 pub use cluster::{
     direct::{Kept, Sent},
     everywhere::Reached,

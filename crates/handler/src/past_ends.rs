@@ -1,6 +1,7 @@
 //! How the last connections of a user ended, also of one who is gone.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::Arc,
@@ -27,7 +28,7 @@ pub struct PastEnd {
     /// The code of the close frame, if there was one.
     pub code: Option<u16>,
     /// The rule that the peer broke, if that was it.
-    pub rule: Option<&'static str>,
+    pub rule: Option<Cow<'static, str>>,
     /// When it was opened, in ms since 1970.
     pub connected_at_ms: u64,
     /// When it ended, in ms since 1970.

@@ -29,6 +29,7 @@ mod query;
 mod tokens;
 mod traced;
 
+pub(crate) use ends::shown_nodes;
 use fault::Fault;
 
 /// Looks at many channels or connections that are under way at once. They take turns: nobody who only

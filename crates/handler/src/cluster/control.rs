@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::ends::ToldEnd;
+
 /// In JSON, because it is rare beside what is published, and read by people when something is wrong.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +45,12 @@ pub(super) enum Control<'c> {
         channel: Cow<'c, str>,
         users_max: usize,
     },
+    /// How did connections of a user end? Answered by each node with what it keeps.
+    Ends {
+        question: u64,
+        #[serde(borrow)]
+        user: Cow<'c, str>,
+    },
     /// Something was kept for a user who has come meanwhile.
     Letters {
         #[serde(borrow)]
@@ -56,6 +64,8 @@ pub(super) enum Control<'c> {
         count: usize,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         users: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ends: Vec<ToldEnd>,
     },
 }
 
@@ -79,7 +89,7 @@ mod tests {
         assert_eq!((&*user, heard.get()), ("a\"da", text.get()));
         let answer = br#"{"answer":{"question":7,"count":2}}"#;
         let answer = serde_json::from_slice(answer).unwrap();
-        let Control::Answer { question: 7, count: 2, users } = answer else { panic!() };
-        assert!(users.is_empty());
+        let Control::Answer { question: 7, count: 2, users, ends } = answer else { panic!() };
+        assert!(users.is_empty() && ends.is_empty());
     }
 }

@@ -101,7 +101,7 @@ impl<A: Application> Shared<A> {
         let (answers, _) = peers.ask(None, say).await;
         // Whoever has a subscriber knows of all; one who has just got it may not yet.
         let best = answers.into_iter().max_by_key(|answer| answer.count);
-        best.filter(|best| best.count > own.count).map_or(own, |Answer { count, users }| {
+        best.filter(|best| best.count > own.count).map_or(own, |Answer { count, users, .. }| {
             PresenceInfo { count, users: users.into_iter().map(Arc::from).collect() }
         })
     }

@@ -134,6 +134,7 @@ impl<A: Application> Shared<A> {
             Ok(control) => control,
             Err(error) => return tracing::warn!(%error, "another node is not understood"),
         };
+        let mut ends = Vec::new();
         let (question, count, users) = match control {
             Control::Direct { question, user, text, traceparent } => {
                 let message = Prepared::text(text.get());
@@ -157,16 +158,21 @@ impl<A: Application> Shared<A> {
                 let count = self.hub.presence.count(&channel);
                 (question, count, users.iter().map(ToString::to_string).collect())
             }
+            Control::Ends { question, user } => {
+                ends = self.told_ends(&user);
+                (question, ends.len(), Vec::new())
+            }
             Control::Letters { user } => return self.tell_of_letters(&user),
             Control::Load { connections } => {
                 let now = tokio::time::Instant::now().into_std();
                 return peers.balance.lock().handle_load(note.node, connections, now);
             }
-            Control::Answer { question, count, users } => {
-                return peers.questions.handle_answer(question, Answer { count, users });
+            Control::Answer { question, count, users, ends } => {
+                let answer = Answer { node: note.node, count, users, ends };
+                return peers.questions.handle_answer(question, answer);
             }
         };
-        let answer = Control::Answer { question, count, users };
+        let answer = Control::Answer { question, count, users, ends };
         self.cluster.say(&node_topic(note.node), &answer);
     }
 

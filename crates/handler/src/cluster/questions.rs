@@ -12,6 +12,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::ends::ToldEnd;
+
 /// Who is asked answers within this time, or not at all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// So many questions may be open. Each has an answer for each node at most.
@@ -26,8 +28,11 @@ pub(super) struct Questions {
 /// What a node has answered.
 #[derive(Debug)]
 pub(super) struct Answer {
+    /// Who has answered.
+    pub(super) node: u64,
     pub(super) count: usize,
     pub(super) users: Vec<String>,
+    pub(super) ends: Vec<ToldEnd>,
 }
 
 /// A question; forgotten when it is dropped.
@@ -90,13 +95,14 @@ mod tests {
         let questions = Questions::default();
         let question = questions.open().unwrap();
         let number = question.number;
-        questions.handle_answer(number, Answer { count: 2, users: Vec::new() });
-        questions.handle_answer(number + 1, Answer { count: 7, users: Vec::new() });
+        let of = |count| Answer { node: 1, count, users: Vec::new(), ends: Vec::new() };
+        questions.handle_answer(number, of(2));
+        questions.handle_answer(number + 1, of(7));
         let started = Instant::now();
         let answers = question.answers(2).await;
         assert_eq!(answers.iter().map(|answer| answer.count).collect::<Vec<_>>(), [2]);
         assert_eq!(started.elapsed(), ANSWER_TIMEOUT);
         assert!(questions.open.lock().is_empty(), "nothing is kept of it");
-        questions.handle_answer(number, Answer { count: 1, users: Vec::new() });
+        questions.handle_answer(number, of(1));
     }
 }

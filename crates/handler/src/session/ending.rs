@@ -74,7 +74,7 @@ impl<A: Application> Shared<A> {
                     reason,
                     code: end.cause.close_code(),
                     rule: match end.cause {
-                        Cause::Protocol(error) => Some(error.label()),
+                        Cause::Protocol(error) => Some(error.label().into()),
                         _ => None,
                     },
                     connected_at_ms: client.connected_at_ms(),

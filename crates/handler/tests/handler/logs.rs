@@ -315,7 +315,8 @@ async fn the_last_ends_of_a_user_are_known_when_the_user_is_gone() {
     drop(raw);
     house.emptied().await;
     let ends = house.handler.ends_by_user_id("ada");
-    let told: Vec<_> = ends.iter().map(|end| (end.reason.label(), end.code, end.rule)).collect();
+    let told: Vec<_> =
+        ends.iter().map(|end| (end.reason.label(), end.code, end.rule.as_deref())).collect();
     let broken = ("protocol", Some(1002), Some("unmasked_from_client"));
     assert_eq!(told, [broken, ("peer_closed", None, None)]);
     assert!(house.handler.ends_by_user_id("bob").is_empty());

@@ -64,7 +64,7 @@ async fn trace<A: Application>(State(console): State<Console<A>>, request: Reque
         Err(refused) => return *refused,
     };
     let parameters = Parameters::of_query(request.uri().query());
-    let trace = match Trace::start(console.handler(), &parameters, address) {
+    let mut trace = match Trace::start(console.handler(), &parameters, address) {
         Ok(trace) => trace,
         Err(NoTrace::Misread(misread)) => return invalid(&misread),
         Err(NoTrace::Watch(error @ WatchError::Everybody)) => return invalid(&error),
@@ -74,6 +74,7 @@ async fn trace<A: Application>(State(console): State<Console<A>>, request: Reque
             return response;
         }
     };
+    trace.locate(console.handler()).await;
     if let Some(stay) = request.extensions().get::<Stay>() {
         stay.until(Instant::now() + trace.lasts());
     }

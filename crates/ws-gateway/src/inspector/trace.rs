@@ -3,16 +3,20 @@
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use ws_handler::{
     Application, Sighting, WatchCounts, WatchError, WatchRequest, Watcher, WebSocketHandler,
 };
 
 use super::parameters::{Misread, Parameters};
+use crate::api::shown_nodes;
 
 /// How long, unless it is said, and at most.
 const LASTS: Duration = Duration::from_secs(60);
 const LASTS_MIN: Duration = Duration::from_secs(1);
 const LASTS_MAX: Duration = Duration::from_secs(3600);
+/// A trace does not wait for longer to be told where its user is.
+const LOCATED_WITHIN: Duration = Duration::from_secs(1);
 const SAMPLE_MAX: u32 = 1_000_000;
 
 const KNOWN: [&str; 7] = ["user", "channel", "connection", "payloads", "sample", "rate", "for"];
@@ -22,6 +26,8 @@ const KNOWN: [&str; 7] = ["user", "channel", "connection", "payloads", "sample",
 pub(crate) struct Trace {
     watcher: Watcher,
     address: IpAddr,
+    /// Where the user is connected, once that was asked.
+    nodes: Option<Vec<Value>>,
 }
 
 /// Why there is none.
@@ -74,7 +80,15 @@ impl Trace {
             lasts_ms = wanted.lasts.as_millis() as u64,
             "a trace begins"
         );
-        Ok(Self { watcher, address })
+        Ok(Self { watcher, address, nodes: None })
+    }
+
+    /// Asks where the user is connected that is traced, so that whoever reads knows which other node to ask.
+    pub(super) async fn locate<A: Application>(&mut self, handler: &WebSocketHandler<A>) {
+        if let Some(user) = self.watcher.request().user.clone() {
+            let asked = timeout(LOCATED_WITHIN, handler.whereabouts(&user)).await;
+            self.nodes = asked.ok().map(|whereabouts| shown_nodes(&whereabouts));
+        }
     }
 
     /// The next sighting; none once its time is over.
@@ -96,6 +110,7 @@ impl Trace {
         let wanted = self.watcher.request();
         json!({
             "type": "begin",
+            "nodes": self.nodes,
             "user": wanted.user.as_deref(),
             "channel": wanted.channel.as_deref(),
             "connection": wanted.connection.map(|id| id.to_string()),

@@ -63,7 +63,11 @@ fn shown(told: &Value) -> Option<String> {
             let payloads = if told["payloads"] == true { "with" } else { "without" };
             let seconds = number("forMs") / 1000;
             let whom: Vec<_> = whom.collect();
-            return Some(format!("# {}, {payloads} payloads, for {seconds} s", whom.join(", ")));
+            let mut shown = format!("# {}, {payloads} payloads, for {seconds} s", whom.join(", "));
+            if let Some(nodes) = told["nodes"].as_array() {
+                shown.push_str(&format!("\n# {}", places(nodes)));
+            }
+            return Some(shown);
         }
         "state" if missed == 0 => return None,
         kind @ ("state" | "end") => {
@@ -112,6 +116,21 @@ fn shown(told: &Value) -> Option<String> {
     Some(format!("{} {who} {connection} {}", time_of_day(number("at")), words.join(" ")))
 }
 
+/// On which nodes the user is, so that another one may be asked.
+fn places(nodes: &[Value]) -> String {
+    let place = |node: &Value| {
+        let name = text(node["node"].as_str().unwrap_or("?"), NAME_MAX);
+        format!("{name} ({})", node["connections"].as_u64().unwrap_or_default())
+    };
+    match nodes {
+        [] => "the user is not connected to any node".to_owned(),
+        nodes => {
+            let places: Vec<_> = nodes.iter().map(place).collect();
+            format!("the user is connected to node {}", places.join(", "))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -141,6 +160,13 @@ mod tests {
         assert_eq!(shown(&state(0)), None);
         assert!(shown(&state(2)).is_some_and(|line| line.contains("2 beyond the rate")));
         let begin = json!({ "type": "begin", "user": "ada", "channel": null, "payloads": false, "forMs": 60000 });
-        assert_eq!(shown(&begin).as_deref(), Some("# user ada, without payloads, for 60 s"));
+        let head = "# user ada, without payloads, for 60 s";
+        assert_eq!(shown(&begin).as_deref(), Some(head));
+        let mut begin = begin;
+        begin["nodes"] = json!([{ "node": "5f3759df0badc0de", "connections": 2 }]);
+        let places = "# the user is connected to node 5f3759df0badc0de (2)";
+        assert_eq!(shown(&begin), Some(format!("{head}\n{places}")));
+        begin["nodes"] = json!([]);
+        assert!(shown(&begin).is_some_and(|line| line.ends_with("to any node")));
     }
 }
