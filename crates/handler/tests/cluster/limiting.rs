@@ -3,12 +3,13 @@
 use std::{num::NonZeroU32, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use serde_json::json;
+use ws_broker::Engine;
 use ws_handler::{ClusterLimits, Costs, HandlerConfig};
 use ws_protocol::ClientType;
 use ws_rate_limiter::{AnyLimit, Ladder, Mode, Price, TieredLimiter, TokenBucket};
 
 use crate::{
-    house::Peer,
+    house::{PATH, Peer},
     street::{A_WHILE, street},
 };
 
@@ -106,4 +107,33 @@ async fn a_long_publish_takes_more_than_a_ping_and_a_watched_limit_refuses_nobod
     }
     let stats = messages.stats();
     assert_eq!((stats.denied, stats.shadowed), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_that_nobody_settles_any_more_are_taken_away_by_one_of_the_nodes() {
+    let (_cluster, nodes) = street(shared).await;
+    let [first, second, third] = nodes;
+    let mut ada = first.house.visit("ada").await;
+    answered(&mut ada, 20).await;
+    let token = second.house.token_for("bob", 24 * 3600);
+    let mut bob = second.house.connect(&format!("{PATH}?token={token}"), &[]).await;
+    assert_eq!(bob.next().await["type"], "connected");
+    answered(&mut bob, 20).await;
+    let accounts = async || {
+        let mut names = third.engine.keys("limit:").await.expect("the engine is up");
+        names.sort();
+        names
+    };
+    assert_eq!(accounts().await, ["limit:m:free:u:ada", "limit:m:free:u:bob"]);
+    // A node that dies gives nothing back, and a user who never returns asks nobody to.
+    drop((ada, first));
+    let mut a_while = async || {
+        for _ in 0..50 {
+            assert_eq!(answered(&mut bob, 1).await, 1, "who is there is not touched");
+            bob.quiet_for(Duration::from_secs(60)).await;
+        }
+        accounts().await.contains(&"limit:m:free:u:ada".to_owned())
+    };
+    assert!(a_while().await, "it might still be charged");
+    assert!(!a_while().await, "it is as good as none for more than an hour");
 }
