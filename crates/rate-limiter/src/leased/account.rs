@@ -58,6 +58,9 @@ pub(super) struct Granted {
 const VERSION: u8 = 1;
 const LEASE_BYTES: usize = 20;
 const HEAD_BYTES: usize = 9;
+/// No account is further from full than this many buckets: one that was used, one that nodes gave out alone, and what
+/// was on credit. What says more was written by a node whose clock is ahead, and would deny everybody until then.
+const LEVELS_MAX: u64 = 3;
 /// Of more nodes than this, those that come last lease nothing. It bounds what others' bytes make us hold.
 const LEASES_MAX: usize = 1024;
 
@@ -131,7 +134,8 @@ impl Account {
         // And if that was us, what we held was charged by whoever came first.
         let spent = if own.is_some() { spent } else { spent.saturating_sub(held) };
         let used = rates.token.saturating_mul(lost + u64::from(spent));
-        self.full_at = self.full_at.max(now).saturating_add(used);
+        let latest = now.saturating_add(rates.capacity.saturating_mul(LEVELS_MAX));
+        self.full_at = self.full_at.clamp(now, latest).saturating_add(used);
 
         let others: u64 = self.leases.iter().map(|lease| u64::from(lease.tokens)).sum();
         let reserved = rates.token.saturating_mul(others);
@@ -214,6 +218,15 @@ mod tests {
         assert_eq!(account.settle(RATES, &report(2, 0, 0, 0, 60)).tokens, 0);
         let late = Report { kept: 4, ..report(1, 4, 0, 10, 60) };
         assert_eq!(account.settle(RATES, &late).tokens, 2);
+    }
+
+    #[test]
+    fn a_node_whose_clock_is_ahead_denies_others_for_a_few_buckets_and_not_until_then() {
+        let mut account = Account::default();
+        account.settle(RATES, &report(1, 0, 1, 0, 1_000_000));
+        let granted = account.settle(RATES, &report(2, 0, 0, 1, 1000));
+        assert_eq!((granted.tokens, granted.wait), (0, 210));
+        assert_eq!(account.settle(RATES, &report(2, 0, 0, 1, 1210)).tokens, 1);
     }
 
     #[test]
