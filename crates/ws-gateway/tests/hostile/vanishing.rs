@@ -131,18 +131,19 @@ async fn clients_that_vanish_at_any_stage_leave_nothing_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_say_nothing_more_are_let_go_by_the_deadline_of_their_stage() {
     let deadlines = [
-        ("PING_INTERVAL", "400"),
-        ("PONG_TIMEOUT", "200"),
+        ("PING_INTERVAL", "800"),
+        ("PONG_TIMEOUT", "800"),
         ("MAX_MISSED_PONGS", "2"),
-        ("HANDSHAKE_TIMEOUT", "500"),
-        ("AUTH_TIMEOUT", "500"),
+        ("HANDSHAKE_TIMEOUT", "2s"),
+        ("AUTH_TIMEOUT", "2s"),
     ];
-    let crowd = Arc::new(Crowd::gather(&deadlines).await);
+    let mut crowd = Crowd::gather(&deadlines).await;
     let mut mute = Vec::new();
     for stage in STAGES {
         mute.push(come(&crowd, stage).await);
+        // Meanwhile it answers its pings: on a busy machine the others take their time to come.
+        crowd.is_served().await;
     }
-    let mut crowd = Arc::into_inner(crowd).expect("nobody else has it");
     crowd.is_alone().await;
     drop(mute);
     crowd.has_dispersed().await;
