@@ -210,7 +210,8 @@ impl Course {
     async fn storm(&self, site: &Site, index: u64, bytes: u64, ends: u64) -> Proxy {
         let proxy = site.another_proxy().await;
         // Some more than are wanted: it is only so on average.
-        let life = bytes / (ends + ends / 8 + 20) + COMING_BYTES;
+        // What ends with the gateway ends before its time, and is not counted.
+        let life = bytes / (ends + ends / 8 + 20 + 8 * self.kills) + COMING_BYTES;
         proxy.set_weather(Weather::storm(self.seed + index, life as usize));
         proxy
     }
