@@ -88,6 +88,8 @@ pub(super) static ATTACKS: [Attack; 17] = [
     },
     Attack {
         environment: HASTY,
+        // A round takes in sixty-four of them before it looks at anybody else.
+        factor_max: 40.0,
         least: Some(Least::InAll(100_000)),
         ..attack(
             "half-handshakes",
