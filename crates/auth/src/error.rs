@@ -235,6 +235,7 @@ mod tests {
             AuthError::Revoked,
             AuthError::LivesTooLong,
             AuthError::Unknown,
+            AuthError::RevocationsUnknown,
         ]
     }
 

@@ -1,12 +1,14 @@
 //! Gateways as processes with a real server between them, and one trace over both.
 
+use std::time::Duration;
+
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use ws_test_servers::{Nats, NatsOptions, Redis, RedisOptions};
 
 use crate::{
     collector::{Collector, TRACE, TRACEPARENT, Told, one},
-    process::{answer_to, upgrade},
+    process::{Client, answer_to, upgrade},
     story::House,
 };
 
@@ -44,9 +46,10 @@ async fn a_publish_is_one_trace(house: House, engine: &str) {
         assert_eq!(arrival.said["messaging.system"], engine);
     }
     // A message to a user goes the same way, to the gateway that has the user.
+    until_known(&mut ada, &mut bob).await;
     let chat = json!({ "to": "bob", "message": "hello" });
     ada.send(json!({ "type": "chat", "payload": chat, "traceparent": TRACEPARENT })).await;
-    assert_eq!(bob.until_type("chat").await["message"], "hello");
+    while bob.until_type("chat").await["message"] != "hello" {}
     let spans = collector.spans(expected + 4).await;
     let of_user = |span: &&Told| !span.said.contains_key("ws.channel");
     let spans: Vec<_> = spans.iter().filter(of_user).cloned().collect();
@@ -63,6 +66,17 @@ async fn a_publish_is_one_trace(house: House, engine: &str) {
     let mut socket = TcpStream::connect(a.address).await.expect("it listens");
     assert!(answer_to(&mut socket, &request).await.starts_with("HTTP/1.1 101"));
     a.logs(&format!("\"trace_id\":\"{TRACE}\"")).await;
+}
+
+/// Where somebody is, other gateways learn a moment after; until then nobody is found there.
+async fn until_known(ada: &mut Client, bob: &mut Client) {
+    loop {
+        let chat = json!({ "to": "bob", "message": "are you there?" });
+        ada.send(json!({ "type": "chat", "payload": chat })).await;
+        if timeout(Duration::from_millis(200), bob.until_type("chat")).await.is_ok() {
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
