@@ -1,7 +1,10 @@
-//! Runs steps one after the other, torture beside those that follow it, and tells how each of them went.
+//! Runs steps one after the other, those that wait beside those that work, and tells how each of them went.
 
 use std::ffi::OsString;
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use anyhow::Context;
 
 use crate::suite::{Action, Step};
 use crate::tally::Tally;
@@ -35,9 +38,9 @@ pub(crate) fn run(
     let mut run =
         Run { workspace, environment: Vec::new(), tests: Tally::default(), disturbed: Vec::new() };
     let start = now();
-    let torture = steps.iter().position(|step| matches!(step.action, Action::Torture));
-    let outcomes = match torture {
-        Some(place) if !fail_fast && place + 1 < steps.len() => run.beside_torture(steps, place),
+    let first_idle = steps.iter().position(|step| step.action.is_idle());
+    let outcomes = match first_idle {
+        Some(place) if !fail_fast => run.beside_idle(steps, place),
         _ => run.in_turn(steps, fail_fast),
     };
     let took = now() - start;
@@ -70,25 +73,32 @@ impl Run<'_> {
         outcomes
     }
 
-    /// Torture mostly waits for what it broke, and what comes after it mostly compiles: both are done at a time.
-    /// What torture has to say comes behind all the rest, in one piece.
-    fn beside_torture(&mut self, steps: &[&'static Step], place: usize) -> Vec<Outcome> {
+    /// What leaves the machine idle, one after the other, and meanwhile all that comes behind the first of it and
+    /// does not. What the idle ones have to say comes behind all the rest.
+    fn beside_idle(&mut self, steps: &[&'static Step], place: usize) -> Vec<Outcome> {
         let mut outcomes = self.in_turn(&steps[..place], false);
+        let (idle, busy): (Vec<&'static Step>, Vec<&'static Step>) =
+            steps[place..].iter().copied().partition(|step| step.action.is_idle());
+        let names: Vec<&str> = idle.iter().map(|step| step.name).collect();
+        println!("==> {}; meanwhile:", names.join(", "));
         let (workspace, environment) = (self.workspace, self.environment.clone());
         std::thread::scope(|scope| {
-            let step = steps[place];
-            println!("==> {}: {}; meanwhile:", step.name, step.about);
-            let torture = scope.spawn(move || {
-                let start = now();
-                (torture::briefly(workspace, &environment), now() - start)
+            let (steps, environment) = (&idle, &environment);
+            let quietly = scope.spawn(move || {
+                let perform = |step: &&'static Step| {
+                    let start = now();
+                    let done = perform_quietly(step, workspace, environment);
+                    (done, now() - start)
+                };
+                steps.iter().map(perform).collect::<Vec<_>>()
             });
-            outcomes.extend(self.in_turn(&steps[place + 1..], false));
-            let (done, took) = torture.join().unwrap_or_else(|_| {
-                (Err(anyhow::anyhow!("what drives the torture has panicked")), Duration::ZERO)
-            });
-            println!("==> {}, which ran beside the steps above", step.name);
-            let succeeded = done.map(print_torture);
-            outcomes.insert(place, Outcome::tell(step, took, succeeded));
+            let of_busy = self.in_turn(&busy, false);
+            let done = quietly.join().unwrap_or_default();
+            for (step, (done, took)) in idle.iter().zip(done) {
+                println!("==> {}, which ran beside the steps above", step.name);
+                outcomes.push(Outcome::tell(step, took, done.map(print_said)));
+            }
+            outcomes.extend(of_busy);
         });
         outcomes
     }
@@ -118,9 +128,7 @@ impl Run<'_> {
                 self.disturbed = second.passed;
                 Ok(succeeded)
             }
-            Action::Torture => {
-                torture::briefly(self.workspace, &self.environment).map(print_torture)
-            }
+            Action::Torture => torture::briefly(self.workspace, &self.environment).map(print_said),
             Action::Provision => {
                 let provisions = provision::provide(self.workspace);
                 provisions.print_complaints();
@@ -132,8 +140,30 @@ impl Run<'_> {
     }
 }
 
-/// Prints what torture said; whether nothing was lost.
-fn print_torture((is_good, said): (bool, String)) -> bool {
+/// Whether all was well, and what was said.
+type Said = (bool, String);
+
+/// Without a word while others print.
+fn perform_quietly(
+    step: &Step,
+    workspace: &Workspace,
+    environment: &[(&'static str, OsString)],
+) -> anyhow::Result<Said> {
+    match step.action {
+        Action::Torture => torture::briefly(workspace, environment),
+        _ => {
+            // By a process of its own, whose words can be kept.
+            let program = std::env::current_exe().context("find this program")?;
+            let mut command = Command::new(program);
+            command.arg(step.name).envs(environment.iter().map(|(name, value)| (name, value)));
+            let output = command.output().with_context(|| format!("run {}", step.name))?;
+            let said = [output.stdout, output.stderr].concat();
+            Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+        }
+    }
+}
+
+fn print_said((is_good, said): Said) -> bool {
     print!("{said}");
     is_good
 }

@@ -31,6 +31,14 @@ pub(crate) enum Action {
     Torture,
 }
 
+impl Action {
+    /// Whether it leaves the machine idle for most of its time: torture waits for what it broke, and one core
+    /// counts instructions. What comes behind such steps is done meanwhile.
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self, Self::Torture | Self::Instructions)
+    }
+}
+
 /// The steps of `cargo xtask lint`.
 pub(crate) const LINT: [&str; 3] = ["fmt", "clippy", "docs"];
 
@@ -71,12 +79,6 @@ const STEPS: [Step; 13] = [
         }),
     },
     Step {
-        name: "features",
-        about: "each crate stands alone, with its defaults and with each feature by itself",
-        after: &[],
-        action: Action::Cargo(feature_combinations),
-    },
-    Step {
         name: "provision",
         about: "the peers that the tests talk to are installed",
         after: &[],
@@ -103,6 +105,12 @@ const STEPS: [Step; 13] = [
         action: Action::Torture,
     },
     Step {
+        name: "instructions",
+        about: "nothing takes more instructions than the committed table says",
+        after: &["provision"],
+        action: Action::Instructions,
+    },
+    Step {
         name: "doctests",
         about: "the examples in the docs run",
         after: &[],
@@ -120,10 +128,10 @@ const STEPS: [Step; 13] = [
         }),
     },
     Step {
-        name: "instructions",
-        about: "nothing takes more instructions than the committed table says",
-        after: &["provision"],
-        action: Action::Instructions,
+        name: "features",
+        about: "each crate stands alone, with its defaults and with each feature by itself",
+        after: &[],
+        action: Action::Cargo(feature_combinations),
     },
 ];
 
