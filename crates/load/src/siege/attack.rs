@@ -188,6 +188,8 @@ pub(super) static ATTACKS: [Attack; 17] = [
     },
     Attack {
         environment: UNLIMITED,
+        // A round is three hundred who are heard, and three hundred who are told.
+        factor_max: 40.0,
         ..attack(
             "join-waves",
             "joins",
