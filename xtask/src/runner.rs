@@ -152,8 +152,9 @@ fn perform_quietly(
     match step.action {
         Action::Torture => torture::briefly(workspace, environment),
         _ => {
-            // By a process of its own, whose words can be kept.
-            let program = std::env::current_exe().context("find this program")?;
+            // By a process of its own, whose words can be kept. By the name that it was called by: what it was
+            // started from is gone where a step has built it anew.
+            let program = std::env::args_os().next().context("find this program")?;
             let mut command = Command::new(program);
             command.arg(step.name).envs(environment.iter().map(|(name, value)| (name, value)));
             let output = command.output().with_context(|| format!("run {}", step.name))?;
