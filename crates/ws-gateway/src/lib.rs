@@ -7,6 +7,7 @@
 
 mod api;
 mod bridges;
+mod causes;
 pub mod compose;
 pub mod config;
 mod connect;

@@ -14,6 +14,7 @@ use ws_protocol::ErrorCode;
 use ws_traces::{Kind, Step, TraceContext};
 
 use crate::{
+    causes::with_causes,
     hooks::{Hooks, http_client},
     outcomes::{Outcome, Outcomes},
     traces::{self, Steps},
@@ -21,7 +22,7 @@ use crate::{
 
 mod complaints;
 
-use complaints::{Complaints, with_causes};
+use complaints::Complaints;
 
 /// Requests that may wait for their turn, for each one that may be under way.
 const WAITING_PER_SLOT: usize = 16;

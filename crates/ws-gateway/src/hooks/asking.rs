@@ -1,7 +1,6 @@
 //! One question to a back-end, and what its answer means.
 
 use std::{
-    error::Error,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +15,7 @@ use ws_traces::{Kind, Step, TraceContext};
 
 use super::http_client;
 use crate::{
+    causes::with_causes,
     outcomes::{Hook, HookOutcome},
     traces::{self, Steps},
 };
@@ -167,14 +167,7 @@ impl Failure {
             HookOutcome::Failed
         };
         // The address is known, and its query may be a secret. What went wrong stands at the end of it all.
-        let error = error.without_url();
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            reason = format!("{reason}: {error}");
-            cause = error.source();
-        }
-        Self { outcome, reason }
+        Self { outcome, reason: with_causes(&error.without_url()) }
     }
 }
 

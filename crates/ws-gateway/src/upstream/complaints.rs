@@ -1,6 +1,6 @@
 //! Saying in the log that a back-end fails, now and then.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -27,15 +27,4 @@ impl Complaints {
         drop(said_at);
         tracing::warn!(outcome = outcome.label(), reason, "the upstream fails");
     }
-}
-
-/// An error with what led to it, which is where a client of HTTP says what went wrong.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
